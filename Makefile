@@ -1,0 +1,51 @@
+# What is done often, by name. Everything builds with the libtorch in .libtorch/, which is fetched when
+# first needed, or with the one that LIBTORCH or LIBTORCH_USE_PYTORCH names (scripts/fetch-libtorch --help).
+
+SHELL := bash
+CARGO ?= cargo
+PIPELINE ?= pipelines/digits.yaml
+SCHEMA := schemas/pipeline.schema.json
+
+.PHONY: help run test lint schema bench tools libtorch clean distclean
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: libtorch ## train and report on PIPELINE (default: pipelines/digits.yaml)
+	@$(CARGO) run --release --locked -- run "$(PIPELINE)"
+
+test: libtorch ## run all tests, with cargo-nextest where it is installed
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --locked && $(CARGO) test --locked --doc; \
+	else \
+	    $(CARGO) test --locked; \
+	fi
+
+lint: libtorch ## check formatting, clippy's lints and that the committed schema is the code's
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --all-targets --locked -- -D warnings
+	@new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
+	$(CARGO) run --quiet --locked -- schema >"$$new" && \
+	{ diff -u $(SCHEMA) "$$new" || { echo "$(SCHEMA) isn't what the code says: run 'make schema'" >&2; exit 1; }; }
+
+schema: libtorch ## write the JSON schema anew from the code
+	@mkdir -p $(dir $(SCHEMA))
+	@new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
+	$(CARGO) run --quiet --locked -- schema >"$$new" && cat "$$new" >$(SCHEMA) && echo "wrote $(SCHEMA)"
+
+bench: libtorch ## measure speed
+	@benches/run
+
+tools: ## name the tools that are missing
+	@scripts/check-tools
+
+libtorch: tools ## fetch libtorch, unless it is there
+	@scripts/fetch-libtorch
+
+clean: ## remove what was built; libtorch and the runs stay
+	@$(CARGO) clean
+
+distclean: clean ## remove libtorch too; the runs stay
+	@rm -rf .libtorch .libtorch.tmp.*

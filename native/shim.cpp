@@ -1,0 +1,61 @@
+// What tch does not expose, behind a C interface. A `tensor` is tch's C_tensor.
+// Every fallible function returns 0, or -1 with the message left for shim_error().
+#include <ATen/ATen.h>
+#include <ATen/Version.h>
+#include <ATen/native/DispatchStub.h>
+#include <torch/headeronly/version.h>
+
+#include <string>
+#include <vector>
+
+using tensor = at::Tensor*;
+
+namespace {
+thread_local std::string last_error;
+
+template <class F>
+int guard(F&& f) {
+  try {
+    f();
+    return 0;
+  } catch (const c10::Error& e) {
+    last_error = e.what_without_backtrace();
+  } catch (const std::exception& e) {
+    last_error = e.what();
+  } catch (...) {
+    last_error = "unknown C++ exception";
+  }
+  return -1;
+}
+
+std::vector<at::Tensor> list(const tensor* p, size_t n) {
+  std::vector<at::Tensor> v;
+  v.reserve(n);
+  for (size_t i = 0; i < n; ++i) v.push_back(*p[i]);
+  return v;
+}
+}  // namespace
+
+extern "C" {
+
+const char* shim_error() { return last_error.c_str(); }
+
+// The version of the headers that this was compiled with, such as "2.11.0".
+const char* shim_torch_version() { return TORCH_VERSION; }
+
+// The vector instructions that libtorch's own kernels were dispatched to, such as "AVX512".
+const char* shim_cpu_capability() {
+  static const std::string name = at::get_cpu_capability();
+  return name.c_str();
+}
+
+// One Adam step in place, as torch.optim.Adam(fused=True) makes it. `step` holds one float32 count a tensor.
+int shim_fused_adam(const tensor* p, const tensor* g, const tensor* m, const tensor* v,
+                    const tensor* step, size_t n, double lr, double beta_1, double beta_2, double eps) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    auto P = list(p, n), G = list(g, n), M = list(m, n), V = list(v, n), S = list(step, n);
+    at::_fused_adam_(P, G, M, V, {}, S, lr, beta_1, beta_2, 0.0, eps, false, false);
+  });
+}
+}
