@@ -2,7 +2,7 @@
 // Every fallible function returns 0, or -1 with the message left for shim_error().
 #include <ATen/ATen.h>
 #include <ATen/Version.h>
-#include <ATen/native/DispatchStub.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/headeronly/version.h>
 
 #include <string>

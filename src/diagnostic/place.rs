@@ -40,11 +40,7 @@ pub struct SourceMap {
 impl SourceMap {
     /// Adds a file's text.
     pub fn add_file(&mut self, path: &Path, content: impl Into<Arc<str>>) -> TextId {
-        self.add(Text {
-            name: path.display().to_string(),
-            path: Some(path.to_owned()),
-            content: content.into(),
-        })
+        self.add(Text { name: path.display().to_string(), path: Some(path.to_owned()), content: content.into() })
     }
 
     /// Adds the text of a command-line flag, such as `training.epochs=5` of `--set`.

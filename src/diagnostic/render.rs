@@ -37,11 +37,8 @@ impl Renderer {
             let is_primary_text = std::ptr::eq(first, &diagnostic.labels[0]);
             let snippet = Snippet::source(&*text.content).path(text.name.as_str()).annotations(
                 rest[..count].iter().enumerate().map(|(i, label)| {
-                    let kind = if i == 0 && is_primary_text {
-                        AnnotationKind::Primary
-                    } else {
-                        AnnotationKind::Context
-                    };
+                    let kind =
+                        if i == 0 && is_primary_text { AnnotationKind::Primary } else { AnnotationKind::Context };
                     let end = first_line_end(&text.content, label.place.start, label.place.end);
                     let annotation = kind.span(label.place.start..end);
                     if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }

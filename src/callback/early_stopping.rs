@@ -1,0 +1,125 @@
+//! Stops training when a figure gets no better, as Keras' `EarlyStopping`.
+
+use super::{Callback, CallbackDefinition, Verdict};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which direction is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// As the figure says: losses are to fall, accuracies to rise.
+    #[default]
+    Auto,
+    /// Smaller is better.
+    Min,
+    /// Larger is better.
+    Max,
+}
+
+/// Stops training when a figure has got no better for some epochs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-bare" = "patience", "examples" = [{"monitor": "val_loss", "patience": 3, "restore_best_weights": true}]))]
+pub struct EarlyStopping {
+    /// The figure to look at, such as `val_loss` or `val_accuracy`.
+    pub monitor: String,
+    /// How many epochs without an improvement are borne.
+    #[schemars(range(max = 1000000))]
+    pub patience: usize,
+    /// What counts as an improvement: more than this.
+    #[schemars(extend("minimum" = 0))]
+    pub min_delta: f64,
+    /// Which direction is better.
+    pub mode: Mode,
+    /// A value that must be beaten before an improvement resets the patience.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// Whether the weights of the best epoch are put back when training ends.
+    pub restore_best_weights: bool,
+    /// The first epoch, from 0, that is looked at.
+    #[schemars(range(max = 1000000))]
+    pub start_from_epoch: usize,
+}
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        EarlyStopping {
+            monitor: "val_loss".to_owned(),
+            patience: 0,
+            min_delta: 0.0,
+            mode: Mode::Auto,
+            baseline: None,
+            restore_best_weights: false,
+            start_from_epoch: 0,
+        }
+    }
+}
+
+impl CallbackDefinition for EarlyStopping {
+    fn monitor(&self) -> &str {
+        &self.monitor
+    }
+
+    fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn start(&self, larger_is_better: bool) -> Box<dyn Callback> {
+        let larger_is_better = match self.mode {
+            Mode::Auto => larger_is_better,
+            Mode::Min => false,
+            Mode::Max => true,
+        };
+        Box::new(Watch { arguments: self.clone(), larger_is_better, best: None, weights_kept: false, waited: 0 })
+    }
+}
+
+struct Watch {
+    arguments: EarlyStopping,
+    larger_is_better: bool,
+    best: Option<f64>,
+    weights_kept: bool,
+    waited: usize,
+}
+
+impl Watch {
+    /// Whether `value` is better than `reference` by more than `min_delta`.
+    fn improves(&self, value: f64, reference: f64) -> bool {
+        if self.larger_is_better {
+            value - self.arguments.min_delta > reference
+        } else {
+            value + self.arguments.min_delta < reference
+        }
+    }
+}
+
+impl Callback for Watch {
+    fn epoch_ended(&mut self, epoch: usize, figures: &[(String, f64)]) -> Verdict {
+        let value = figures.iter().find(|(name, _)| *name == self.arguments.monitor).map(|(_, value)| *value);
+        let Some(value) = value.filter(|_| epoch >= self.arguments.start_from_epoch) else {
+            return Verdict::default();
+        };
+        let mut verdict = Verdict::default();
+        if self.arguments.restore_best_weights && !self.weights_kept {
+            // Where nothing ever improves, the first weights looked at are the best.
+            verdict.keep_weights = true;
+            self.weights_kept = true;
+        }
+        self.waited += 1;
+        if self.best.is_none_or(|best| self.improves(value, best)) {
+            self.best = Some(value);
+            verdict.keep_weights = self.arguments.restore_best_weights;
+            if self.arguments.baseline.is_none_or(|baseline| self.improves(value, baseline)) {
+                self.waited = 0;
+            }
+        } else {
+            verdict.stop = self.waited >= self.arguments.patience && epoch > 0;
+        }
+        verdict
+    }
+
+    fn restores_weights(&self) -> bool {
+        self.arguments.restore_best_weights
+    }
+}

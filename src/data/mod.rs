@@ -1,0 +1,9 @@
+//! The engine that runs an input pipeline: orders, splits, caching, workers, reading ahead.
+
+mod engine;
+mod order;
+mod split;
+
+pub use engine::{Batches, HostBatch, InputPipeline};
+pub use order::epoch;
+pub use split::{Subset, stratified};

@@ -1,0 +1,70 @@
+//! Parts of a source: a share of every class, chosen by a seed.
+
+use crate::{diagnostic::Result, random::Purpose, source::Examples};
+use std::sync::Arc;
+
+/// Some of the examples of a source, in their order.
+pub struct Subset {
+    of: Arc<dyn Examples>,
+    indices: Vec<usize>,
+    labels: Vec<u32>,
+}
+
+impl Subset {
+    /// The examples of `of` at `indices`.
+    pub fn new(of: Arc<dyn Examples>, indices: Vec<usize>) -> Self {
+        let labels = indices.iter().map(|&index| of.labels()[index]).collect();
+        Subset { of, indices, labels }
+    }
+}
+
+impl Examples for Subset {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
+        self.of.read(self.indices[index], into)
+    }
+
+    fn in_memory(&self) -> bool {
+        self.of.in_memory()
+    }
+}
+
+/// Splits `labels` into what stays and what is split off: `share` of each class, chosen by `seed`. Both keep their order.
+pub fn stratified(labels: &[u32], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let classes = labels.iter().max().map_or(0, |max| max + 1);
+    let purpose = Purpose::new(seed, "validation split");
+    let mut is_split_off = vec![false; labels.len()];
+    for class in 0..classes {
+        let mut members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+        let count = (members.len() as f64 * share).round() as usize;
+        purpose.stream(0, class).shuffle(&mut members);
+        members[..count].iter().for_each(|&member| is_split_off[member] = true);
+    }
+    (0..labels.len()).partition(|&index| !is_split_off[index])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_example_is_in_both_and_none_is_lost(
+            labels in proptest::collection::vec(0u32..5, 0..300), share in 0.01f64..0.99, seed in 0u64..20,
+        ) {
+            let (stay, off) = stratified(&labels, share, seed);
+            let mut all: Vec<usize> = stay.iter().chain(&off).copied().collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());
+            for class in 0..5 {
+                let of_class = labels.iter().filter(|l| **l == class).count();
+                let split_off = off.iter().filter(|i| labels[**i] == class).count();
+                prop_assert_eq!(split_off, (of_class as f64 * share).round() as usize);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A model on a split: its figures, and its predictions.
+
+use crate::{
+    data::InputPipeline,
+    diagnostic::Result,
+    evaluation::Predictions,
+    layer::Pass,
+    loss::LossDefinition,
+    model::Model,
+    spec::Pipeline,
+    train::internals::{Figures, computation, in_layer, to_device},
+};
+use tch::Tensor;
+
+/// Loss and metrics of `model` over `data`, with names that begin with `prefix`.
+///
+/// # Errors
+/// Where data cannot be read or libtorch fails.
+pub fn figures(
+    pipeline: &Pipeline,
+    model: &Model,
+    data: &InputPipeline,
+    shape: [usize; 3],
+    prefix: &str,
+) -> Result<Vec<(String, f64)>> {
+    over(pipeline, model, data, shape, prefix, |_, _| Ok(()))
+}
+
+/// Loss and metrics as [`figures`] gives them, and what the model says of every example.
+///
+/// # Errors
+/// As [`figures`].
+pub fn predictions(
+    pipeline: &Pipeline,
+    model: &Model,
+    data: &InputPipeline,
+    shape: [usize; 3],
+    classes: &[String],
+    prefix: &str,
+) -> Result<(Vec<(String, f64)>, Predictions)> {
+    let mut predictions =
+        Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
+    let figures = over(pipeline, model, data, shape, prefix, |outputs, labels| {
+        let probabilities = model.probabilities(outputs)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+        predictions.labels.extend(labels.iter().map(|&label| label as u32));
+        predictions.predicted.extend(
+            Vec::<i64>::try_from(&probabilities.f_argmax(1, false)?)?.into_iter().map(|class| class as u32),
+        );
+        predictions.probabilities.extend(Vec::<f32>::try_from(&probabilities.f_view([-1])?)?);
+        Ok(())
+    })?;
+    Ok((figures, predictions))
+}
+
+fn over(
+    pipeline: &Pipeline,
+    model: &Model,
+    data: &InputPipeline,
+    shape: [usize; 3],
+    prefix: &str,
+    mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), tch::TchError>,
+) -> Result<Vec<(String, f64)>> {
+    let spec = &pipeline.training;
+    let failed = |error| computation(&error, "the evaluation");
+    let mut figures = Figures::new(prefix, &spec.metrics);
+    let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
+    for batch in data.epoch(0) {
+        let batch = batch?;
+        tch::no_grad(|| {
+            let (images, labels) = to_device(&batch, shape, model.device()).map_err(failed)?;
+            let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
+            let loss = spec.loss.compute(&outputs, &labels, model.gives_logits()).map_err(failed)?;
+            figures.add(&loss, &outputs, &labels, &spec.metrics).map_err(failed)?;
+            each(&outputs, &batch.labels).map_err(failed)
+        })?;
+    }
+    Ok(figures.means())
+}

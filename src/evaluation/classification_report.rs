@@ -1,0 +1,115 @@
+//! Precision, recall, F1 and support by class, with macro and weighted averages, as scikit-learn defines them.
+//!
+//! Where a class was never predicted, its precision is 0/0; it is shown as such (`null` here) and counted as 0 in the
+//! averages, which is scikit-learn's `zero_division=0`. The same holds for the recall of a class without examples.
+
+use super::{EvaluationStep, Predictions, StepResult};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A table of precision, recall, F1 and support for each class, with macro and weighted averages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{}]))]
+pub struct ClassificationReport {}
+
+/// The computed table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// A row for each class, in the order of labels.
+    pub classes: Vec<Row>,
+    /// The plain mean over classes.
+    pub macro_average: Row,
+    /// The mean weighted by support.
+    pub weighted_average: Row,
+    /// The share of examples predicted right.
+    pub accuracy: f64,
+}
+
+/// One row of the table. `None` where the figure is 0/0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The class, or the kind of average.
+    pub name: String,
+    /// Right among those predicted to be of the class.
+    pub precision: Option<f64>,
+    /// Right among those that are of the class.
+    pub recall: Option<f64>,
+    /// Harmonic mean of the two.
+    pub f1: Option<f64>,
+    /// How many examples are of the class.
+    pub support: u64,
+}
+
+fn ratio(above: u64, below: u64) -> Option<f64> {
+    (below > 0).then(|| above as f64 / below as f64)
+}
+
+impl ClassificationReport {
+    /// Computes the table.
+    pub fn table(&self, predictions: &Predictions) -> Table {
+        let classes = predictions.classes.len();
+        let (mut right, mut predicted, mut support) = (vec![0u64; classes], vec![0u64; classes], vec![0u64; classes]);
+        for (&label, &guess) in predictions.labels.iter().zip(&predictions.predicted) {
+            support[label as usize] += 1;
+            predicted[guess as usize] += 1;
+            right[label as usize] += u64::from(label == guess);
+        }
+        let rows: Vec<Row> = (0..classes)
+            .map(|c| Row {
+                name: predictions.classes[c].clone(),
+                precision: ratio(right[c], predicted[c]),
+                recall: ratio(right[c], support[c]),
+                f1: ratio(2 * right[c], predicted[c] + support[c]),
+                support: support[c],
+            })
+            .collect();
+        let total: u64 = support.iter().sum();
+        let average = |name: &str, weight: &dyn Fn(&Row) -> f64| {
+            let mean = |figure: &dyn Fn(&Row) -> Option<f64>| {
+                Some(rows.iter().map(|row| figure(row).unwrap_or(0.0) * weight(row)).sum::<f64>())
+            };
+            Row {
+                name: name.to_owned(),
+                precision: mean(&|row| row.precision),
+                recall: mean(&|row| row.recall),
+                f1: mean(&|row| row.f1),
+                support: total,
+            }
+        };
+        Table {
+            macro_average: average("macro average", &|_| 1.0 / classes as f64),
+            weighted_average: average("weighted average", &|row| row.support as f64 / total.max(1) as f64),
+            accuracy: ratio(right.iter().sum(), total).unwrap_or(0.0),
+            classes: rows,
+        }
+    }
+}
+
+impl EvaluationStep for ClassificationReport {
+    fn compute(&self, predictions: &Predictions) -> StepResult {
+        StepResult::ClassificationReport(self.table(predictions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_never_predicted_has_no_precision() {
+        let predictions = Predictions {
+            classes: vec!["a".into(), "b".into(), "c".into()],
+            labels: vec![0, 0, 1, 2],
+            predicted: vec![0, 2, 0, 2],
+            probabilities: vec![],
+        };
+        let table = ClassificationReport {}.table(&predictions);
+        assert_eq!(table.classes[0].precision, Some(0.5));
+        assert_eq!(table.classes[1].precision, None);
+        assert_eq!(table.classes[1].recall, Some(0.0));
+        // (1/2 + 0 + 1/2) / 3: the undefined one counts as 0.
+        assert!((table.macro_average.precision.unwrap() - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(table.accuracy, 0.5);
+    }
+}

@@ -1,0 +1,142 @@
+//! Types that several layers take as arguments.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::borrow::Cow;
+use tch::{TchError, Tensor};
+
+/// A height and a width, written as one number for both or as a list of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pair(pub [usize; 2]);
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Pair;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a whole number or a list of two")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, both: u64) -> Result<Pair, E> {
+                let both = usize::try_from(both).map_err(E::custom)?;
+                Ok(Pair([both, both]))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, both: i64) -> Result<Pair, E> {
+                self.visit_u64(u64::try_from(both).map_err(E::custom)?)
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, sequence: A) -> Result<Pair, A::Error> {
+                Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(sequence)).map(Pair)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Pair {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Pair".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": 4096 },
+                {
+                    "type": "array",
+                    "items": { "type": "integer", "minimum": 1, "maximum": 4096 },
+                    "minItems": 2,
+                    "maxItems": 2
+                }
+            ]
+        })
+    }
+}
+
+/// What happens at the border of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// Only windows that lie within the image count.
+    #[default]
+    Valid,
+    /// Zeros are put around the image, as TensorFlow does it, so that `ceil(size / stride)` windows fit.
+    Same,
+}
+
+/// How many windows fit along one axis, and what is padded before and behind.
+pub struct Windows {
+    /// How many.
+    pub count: usize,
+    /// Elements padded before the first.
+    pub before: usize,
+    /// Elements padded behind the last.
+    pub after: usize,
+}
+
+impl Padding {
+    /// Windows of `window` elements every `stride` over `size` elements.
+    ///
+    /// For `same`, TensorFlow's rule: the padding is as even as it can be, the odd element goes behind.
+    pub fn windows(self, size: usize, window: usize, stride: usize) -> Windows {
+        match self {
+            Padding::Valid => Windows { count: (size + stride).saturating_sub(window) / stride, before: 0, after: 0 },
+            Padding::Same => {
+                let count = size.div_ceil(stride);
+                let total = ((count.max(1) - 1) * stride + window).saturating_sub(size);
+                Windows { count, before: total / 2, after: total - total / 2 }
+            }
+        }
+    }
+}
+
+/// A function applied to every element; `softmax` to every vector of channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationFunction {
+    /// The value itself.
+    #[default]
+    Linear,
+    /// `max(x, 0)`
+    Relu,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// `exp(x) / sum(exp(x))` over the last axis: positive, and 1 in sum.
+    Softmax,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+/// The computation of an activation function.
+pub struct Activate(pub ActivationFunction);
+
+impl super::Forward for Activate {
+    fn forward(&self, x: &Tensor, _: &super::Pass) -> Result<Tensor, TchError> {
+        match self.0 {
+            ActivationFunction::Linear => Ok(x.shallow_clone()),
+            ActivationFunction::Relu => x.f_relu(),
+            ActivationFunction::Sigmoid => x.f_sigmoid(),
+            // Channels, the last axis of a pipeline's shape, are axis 1 here.
+            ActivationFunction::Softmax => x.f_softmax(1, tch::Kind::Float),
+            ActivationFunction::Tanh => x.f_tanh(),
+        }
+    }
+
+    fn is_monotonic(&self) -> bool {
+        self.0 == ActivationFunction::Relu
+    }
+}
+
+impl ActivationFunction {
+    /// The operation, where there is anything to do.
+    pub fn operation(self) -> Option<Box<dyn super::Forward>> {
+        (self != ActivationFunction::Linear).then(|| Box::new(Activate(self)) as Box<dyn super::Forward>)
+    }
+}

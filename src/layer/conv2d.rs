@@ -1,0 +1,128 @@
+//! Two-dimensional convolution (cross-correlation, as everywhere in deep learning), as Keras' `Conv2D`.
+//!
+//! `y[i, j, o] = activation(bias[o] + sum over u, v, c of kernel[o, c, u, v] * x[i * stride + u, j * stride + v, c])`
+//!
+//! `[height, width, channels]` becomes `[height', width', filters]`.
+
+use super::{
+    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Padding, Pair, Parameter, Pass, ShapeError,
+    display_shape, elements, image_shape,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor};
+
+fn one() -> Pair {
+    Pair([1, 1])
+}
+
+pub(super) fn yes() -> bool {
+    true
+}
+
+pub(super) fn glorot_uniform() -> Initializer {
+    Initializer::GlorotUniform
+}
+
+pub(super) fn zeros() -> Initializer {
+    Initializer::Zeros
+}
+
+/// Slides learned filters over images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}]))]
+pub struct Conv2d {
+    /// How many filters: the channels of the output.
+    #[schemars(range(min = 1, max = 65536))]
+    pub filters: usize,
+    /// Height and width of the filters: one number for both, or `[height, width]`.
+    pub kernel_size: Pair,
+    /// The distance between windows: one number for both directions, or `[vertical, horizontal]`.
+    #[serde(default = "one")]
+    pub strides: Pair,
+    /// `valid` uses only windows within the image; `same` pads with zeros so that the size stays (divided by the strides).
+    #[serde(default)]
+    pub padding: Padding,
+    /// The function applied to the output.
+    #[serde(default)]
+    pub activation: ActivationFunction,
+    /// Whether a learned number is added to each filter's output.
+    #[serde(default = "yes")]
+    pub use_bias: bool,
+    /// How the filters start.
+    #[serde(default = "glorot_uniform")]
+    pub kernel_initializer: Initializer,
+    /// How the biases start.
+    #[serde(default = "zeros")]
+    pub bias_initializer: Initializer,
+}
+
+impl LayerDefinition for Conv2d {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
+        let [height, width, _] = image_shape(input, "conv2d")?;
+        let Pair([kernel_height, kernel_width]) = self.kernel_size;
+        let Pair([vertical, horizontal]) = self.strides;
+        let rows = self.padding.windows(height, kernel_height, vertical).count;
+        let columns = self.padding.windows(width, kernel_width, horizontal).count;
+        if rows == 0 || columns == 0 {
+            return Err(ShapeError::new(
+                format!("a window of {kernel_height}x{kernel_width} doesn't fit into {}", display_shape(input)),
+                "`padding: same` keeps the size; or remove a pooling before it",
+            ));
+        }
+        Ok(vec![rows, columns, self.filters])
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
+        let Pair([height, width]) = self.kernel_size;
+        let shape = vec![self.filters as i64, input[2] as i64, height as i64, width as i64];
+        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer };
+        let bias =
+            Parameter { name: "bias", shape: vec![self.filters as i64], initializer: self.bias_initializer };
+        if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
+    }
+
+    fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
+        let window = self.kernel_size.0.iter().product::<usize>() * input[2];
+        elements(output) * (2 * window as u64 + u64::from(self.use_bias))
+    }
+
+    fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
+        let mut parameters = build.parameters.into_iter();
+        let rows = self.padding.windows(build.input[0], self.kernel_size.0[0], self.strides.0[0]);
+        let columns = self.padding.windows(build.input[1], self.kernel_size.0[1], self.strides.0[1]);
+        let even = rows.before == rows.after && columns.before == columns.after;
+        let amounts = [columns.before, columns.after, rows.before, rows.after].map(|n| n as i64);
+        let convolution = Convolution {
+            kernel: parameters.next().expect("a kernel is declared"),
+            bias: parameters.next(),
+            strides: self.strides.0.map(|n| n as i64),
+            padding: if even { [rows.before as i64, columns.before as i64] } else { [0, 0] },
+            uneven_padding: (!even).then_some(amounts),
+        };
+        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(convolution)];
+        operations.extend(self.activation.operation());
+        operations
+    }
+
+    fn activation(&self) -> ActivationFunction {
+        self.activation
+    }
+}
+
+struct Convolution {
+    kernel: Tensor,
+    bias: Option<Tensor>,
+    strides: [i64; 2],
+    padding: [i64; 2],
+    /// Left, right, top, bottom, where libtorch's even padding can't express it.
+    uneven_padding: Option<[i64; 4]>,
+}
+
+impl Forward for Convolution {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
+        let padded = self.uneven_padding.map(|amounts| x.f_constant_pad_nd(amounts)).transpose()?;
+        padded.as_ref().unwrap_or(x).f_conv2d(&self.kernel, self.bias.as_ref(), self.strides, self.padding, [1, 1], 1)
+    }
+}

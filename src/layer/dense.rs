@@ -1,0 +1,77 @@
+//! `y = activation(kernel x + bias)`, as Keras' `Dense` on vectors: `[features]` becomes `[units]`.
+
+use super::conv2d::{glorot_uniform, yes, zeros};
+use super::{
+    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError, display_shape,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor};
+
+/// Connects every input with every unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-bare" = "units", "examples" = [{"units": 10}, {"units": 128, "activation": "relu"}]))]
+pub struct Dense {
+    /// How many units: the features of the output.
+    #[schemars(range(min = 1, max = 1048576))]
+    pub units: usize,
+    /// The function applied to the output.
+    #[serde(default)]
+    pub activation: ActivationFunction,
+    /// Whether a learned number is added to each unit's output.
+    #[serde(default = "yes")]
+    pub use_bias: bool,
+    /// How the weights start.
+    #[serde(default = "glorot_uniform")]
+    pub kernel_initializer: Initializer,
+    /// How the biases start.
+    #[serde(default = "zeros")]
+    pub bias_initializer: Initializer,
+}
+
+impl LayerDefinition for Dense {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
+        match input {
+            [_] => Ok(vec![self.units]),
+            _ => Err(ShapeError::new(
+                format!("`dense` takes vectors, `[features]`, and images of {} reach it", display_shape(input)),
+                "put `flatten` before it",
+            )),
+        }
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
+        let shape = vec![self.units as i64, input[0] as i64];
+        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer };
+        let bias = Parameter { name: "bias", shape: vec![self.units as i64], initializer: self.bias_initializer };
+        if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
+    }
+
+    fn flops(&self, input: &[usize], _: &[usize]) -> u64 {
+        self.units as u64 * (2 * input[0] as u64 + u64::from(self.use_bias))
+    }
+
+    fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
+        let mut parameters = build.parameters.into_iter();
+        let product = Product { kernel: parameters.next().expect("a kernel is declared"), bias: parameters.next() };
+        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(product)];
+        operations.extend(self.activation.operation());
+        operations
+    }
+
+    fn activation(&self) -> ActivationFunction {
+        self.activation
+    }
+}
+
+struct Product {
+    kernel: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Forward for Product {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
+        x.f_linear(&self.kernel, self.bias.as_ref())
+    }
+}

@@ -1,0 +1,85 @@
+//! The maximum of each window of each channel, as Keras' `MaxPooling2D`.
+//!
+//! `[height, width, channels]` becomes `[height', width', channels]`.
+
+use super::{
+    Build, Forward, LayerDefinition, Padding, Pair, Pass, ShapeError, display_shape, elements, image_shape,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor};
+
+fn two() -> Pair {
+    Pair([2, 2])
+}
+
+/// Takes the maximum of each window, which makes images smaller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-bare" = "pool_size", "examples" = [{}, {"pool_size": 3, "strides": 2, "padding": "same"}]))]
+pub struct MaxPooling2d {
+    /// Height and width of the windows: one number for both, or `[height, width]`.
+    #[serde(default = "two")]
+    pub pool_size: Pair,
+    /// The distance between windows; as large as the windows where it isn't given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strides: Option<Pair>,
+    /// `valid` leaves out what doesn't fill a window; `same` pads, and the padding is never the maximum.
+    #[serde(default)]
+    pub padding: Padding,
+}
+
+impl MaxPooling2d {
+    fn strides(&self) -> Pair {
+        self.strides.unwrap_or(self.pool_size)
+    }
+}
+
+impl LayerDefinition for MaxPooling2d {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
+        let [height, width, channels] = image_shape(input, "max_pooling2d")?;
+        let rows = self.padding.windows(height, self.pool_size.0[0], self.strides().0[0]).count;
+        let columns = self.padding.windows(width, self.pool_size.0[1], self.strides().0[1]).count;
+        if rows == 0 || columns == 0 {
+            let Pair([height, width]) = self.pool_size;
+            return Err(ShapeError::new(
+                format!("a window of {height}x{width} doesn't fit into {}", display_shape(input)),
+                "remove this pooling or one before it: the images are too small by now",
+            ));
+        }
+        Ok(vec![rows, columns, channels])
+    }
+
+    fn flops(&self, _: &[usize], output: &[usize]) -> u64 {
+        elements(output) * self.pool_size.0.iter().product::<usize>() as u64
+    }
+
+    fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
+        let rows = self.padding.windows(build.input[0], self.pool_size.0[0], self.strides().0[0]);
+        let columns = self.padding.windows(build.input[1], self.pool_size.0[1], self.strides().0[1]);
+        let padded = [columns.before, columns.after, rows.before, rows.after].map(|n| n as i64);
+        vec![Box::new(MaxPooling {
+            size: self.pool_size.0.map(|n| n as i64),
+            strides: self.strides().0.map(|n| n as i64),
+            padding: (padded != [0; 4]).then_some(padded),
+        })]
+    }
+}
+
+struct MaxPooling {
+    size: [i64; 2],
+    strides: [i64; 2],
+    /// Left, right, top, bottom.
+    padding: Option<[i64; 4]>,
+}
+
+impl Forward for MaxPooling {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
+        let padded = self.padding.map(|amounts| x.f_pad(amounts, "constant", f64::NEG_INFINITY)).transpose()?;
+        padded.as_ref().unwrap_or(x).f_max_pool2d(self.size, self.strides, [0, 0], [1, 1], false)
+    }
+
+    fn is_max_pooling(&self) -> bool {
+        true
+    }
+}

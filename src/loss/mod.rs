@@ -1,0 +1,82 @@
+//! What training makes small: Keras' losses, one file each.
+
+use crate::{family, layer::ActivationFunction};
+use tch::{TchError, Tensor};
+
+/// What all losses share.
+pub trait LossDefinition {
+    /// The mean over the batch, as a scalar.
+    ///
+    /// `outputs`: `[batch, classes]`, logits or probabilities as `from_logits` says; `labels`: `[batch]`, whole numbers.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn compute(&self, outputs: &Tensor, labels: &Tensor, from_logits: bool) -> Result<Tensor, TchError>;
+
+    /// What the pipeline says of the model's outputs.
+    fn from_logits(&self) -> FromLogits;
+}
+
+/// Whether the model's outputs are logits, any numbers, or probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FromLogits {
+    /// As the model's last activation says.
+    #[default]
+    Auto,
+    /// The pipeline says so.
+    Explicit(bool),
+}
+
+impl FromLogits {
+    /// Whether outputs behind `activation` are logits.
+    pub fn resolve(self, activation: ActivationFunction) -> bool {
+        match self {
+            FromLogits::Explicit(logits) => logits,
+            FromLogits::Auto => !is_probability(activation),
+        }
+    }
+}
+
+/// Whether an activation makes probabilities.
+pub fn is_probability(activation: ActivationFunction) -> bool {
+    matches!(activation, ActivationFunction::Softmax | ActivationFunction::Sigmoid)
+}
+
+impl serde::Serialize for FromLogits {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            FromLogits::Auto => serializer.serialize_str("auto"),
+            FromLogits::Explicit(logits) => serializer.serialize_bool(*logits),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for FromLogits {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Bool(logits) => Ok(FromLogits::Explicit(logits)),
+            _ => Ok(FromLogits::Auto),
+        }
+    }
+}
+
+impl schemars::JsonSchema for FromLogits {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FromLogits".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "boolean" }] })
+    }
+}
+
+family! {
+    /// What training makes small.
+    pub enum Loss("loss"): LossDefinition {
+        sparse_categorical_crossentropy::SparseCategoricalCrossentropy,
+    }
+}

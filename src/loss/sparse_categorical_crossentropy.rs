@@ -1,0 +1,32 @@
+//! `-log(p[label])`, where `p` are the probabilities of the classes, as Keras' `SparseCategoricalCrossentropy`.
+
+use super::{FromLogits, LossDefinition};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{Reduction, TchError, Tensor};
+
+/// Keras' `epsilon()`: probabilities are kept this far from 0 and 1.
+const EPSILON: f64 = 1e-7;
+
+/// The cross-entropy between the predicted classes and labels that are whole numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{}, {"from_logits": true}]))]
+pub struct SparseCategoricalCrossentropy {
+    /// Whether the model's outputs are logits; `auto` looks at its last activation.
+    #[serde(default)]
+    pub from_logits: FromLogits,
+}
+
+impl LossDefinition for SparseCategoricalCrossentropy {
+    fn compute(&self, outputs: &Tensor, labels: &Tensor, from_logits: bool) -> Result<Tensor, TchError> {
+        // Keras takes the logarithm of clipped probabilities and hands it on as logits, which normalises them.
+        let clipped = if from_logits { None } else { Some(outputs.f_clamp(EPSILON, 1.0 - EPSILON)?.f_log()?) };
+        let logits = clipped.as_ref().unwrap_or(outputs);
+        logits.f_cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
+    }
+
+    fn from_logits(&self) -> FromLogits {
+        self.from_logits
+    }
+}

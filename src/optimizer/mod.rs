@@ -1,0 +1,35 @@
+//! How gradients become changes of the parameters: Keras' optimizers on plain tensors, one file each.
+
+use crate::family;
+use tch::{TchError, Tensor};
+
+/// An optimizer at work.
+pub trait Optimizer {
+    /// Changes the parameters by their gradients.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn step(&mut self) -> Result<(), TchError>;
+
+    /// The rate of the next step.
+    fn learning_rate(&self) -> f64;
+}
+
+/// What all optimizers share.
+pub trait OptimizerDefinition {
+    /// Starts to work on `parameters`.
+    fn start(&self, parameters: Vec<Tensor>) -> Box<dyn Optimizer>;
+}
+
+family! {
+    /// How gradients become changes of the parameters.
+    pub enum OptimizerChoice("optimizer"): OptimizerDefinition {
+        adam::Adam,
+    }
+}
+
+impl Default for OptimizerChoice {
+    fn default() -> Self {
+        OptimizerChoice::Adam(Adam::default())
+    }
+}

@@ -1,0 +1,168 @@
+//! Numbers, times and shapes as people read them.
+
+/// With a comma between thousands: `122,570`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count held as `usize`.
+pub fn count(number: usize) -> String {
+    grouped(number as u64)
+}
+
+/// A share as percent with that many decimals: `70.31%`.
+pub fn percent(share: f64, decimals: usize) -> String {
+    if share.is_finite() { format!("{:.decimals$}%", share * 100.0) } else { "not a number".to_owned() }
+}
+
+/// A number of unknown size with about five digits that tell something.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        "not a number".to_owned()
+    } else if size >= 1e9 || (size > 0.0 && size < 1e-4) {
+        format!("{value:.3e}")
+    } else if size >= 1000.0 {
+        let sign = if value < 0.0 { "\u{2212}" } else { "" };
+        format!("{sign}{}", grouped(size.round() as u64))
+    } else {
+        format!("{value:.4}").replace('-', "\u{2212}")
+    }
+}
+
+/// A learning rate: as short as it can be said exactly, up to six digits.
+pub fn rate(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-3 { format!("{}", Shortened(value)) } else { format!("{}", rounded(value)) }
+}
+
+struct Shortened(f64);
+
+impl std::fmt::Display for Shortened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:e}", rounded(self.0))
+    }
+}
+
+/// To six significant digits.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+/// Whether a figure is a share, to be read as percent.
+pub fn is_share(name: &str) -> bool {
+    name.ends_with("accuracy") || ["precision", "recall", "f1"].iter().any(|share| name.contains(share))
+}
+
+/// A figure of that name: shares as percent, others as numbers.
+pub fn of(name: &str, value: f64) -> String {
+    if is_share(name) { percent(value, 2) } else { number(value) }
+}
+
+/// A figure's name in words: `val_loss` is `validation loss`.
+pub fn in_words(name: &str) -> String {
+    let words = match name.strip_prefix("val_") {
+        Some(rest) => format!("validation {rest}"),
+        None => name.to_owned(),
+    };
+    words.replace('_', " ")
+}
+
+/// The first letter large.
+pub fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Seconds as one would say them: `41 ms`, `9.31 s`, `4 min 7 s`, `1 h 2 min`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "unknown".to_owned();
+    }
+    let whole = seconds.round() as u64;
+    match seconds {
+        s if s < 0.9995 => format!("{:.0} ms", s * 1000.0),
+        s if s < 9.995 => format!("{s:.2} s"),
+        s if s < 59.95 => format!("{s:.1} s"),
+        _ if whole < 3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", grouped(whole / 3600), whole / 60 % 60),
+    }
+}
+
+/// `32 × 32 × 3`.
+pub fn shape(sizes: &[usize]) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" \u{d7} ")
+}
+
+/// An RFC 3339 moment without its `T` and its fraction of a second.
+pub fn moment(rfc3339: &str) -> String {
+    let Some((date, time)) = rfc3339.split_once('T') else { return rfc3339.to_owned() };
+    let zone = time.find(['Z', '+', '-', '[']).unwrap_or(time.len());
+    let (clock, zone) = time.split_at(zone);
+    let clock = clock.split('.').next().unwrap_or(clock);
+    let zone = zone.split('[').next().unwrap_or(zone);
+    let zone = if zone == "Z" { "UTC" } else { zone };
+    format!("{date} {clock} {zone}").trim_end().to_owned()
+}
+
+/// `1 epoch`, `2 epochs`.
+pub fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!([0, 999, 1000, 122_570, 1_000_000].map(grouped), ["0", "999", "1,000", "122,570", "1,000,000"]);
+        for (value, text) in [
+            (0.0, "0.0000"),
+            (0.87654, "0.8765"),
+            (-1.5, "\u{2212}1.5000"),
+            (12345.6, "12,346"),
+            (3e-7, "3.000e-7"),
+            (f64::NAN, "not a number"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(percent(0.70312, 2), "70.31%");
+        assert_eq!([0.001, 3e-4, 1.0 / 3.0, 0.0].map(rate), ["0.001", "3e-4", "0.333333", "0"]);
+    }
+
+    #[test]
+    fn times_are_readable() {
+        for (seconds, text) in [
+            (0.0414, "41 ms"),
+            (0.9999, "1.00 s"),
+            (9.314, "9.31 s"),
+            (42.0, "42.0 s"),
+            (59.97, "1 min 0 s"),
+            (247.4, "4 min 7 s"),
+            (3599.9, "1 h 0 min"),
+            (3725.0, "1 h 2 min"),
+            (f64::NAN, "unknown"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!(moment("2026-11-23T23:05:12.123+01:00"), "2026-11-23 23:05:12 +01:00");
+        assert_eq!(moment("2026-11-23T23:05:12Z"), "2026-11-23 23:05:12 UTC");
+        assert_eq!(moment("2026-11-23T23:05:12+01:00[Europe/Berlin]"), "2026-11-23 23:05:12 +01:00");
+        assert_eq!(moment("yesterday"), "yesterday");
+    }
+
+    #[test]
+    fn names_become_words() {
+        assert_eq!(capitalised(&in_words("val_loss")), "Validation loss");
+        assert_eq!(capitalised(""), "");
+        assert!(is_share("test_accuracy") && is_share("test_recall[cat]") && !is_share("val_loss"));
+    }
+}

@@ -1,0 +1,155 @@
+//! A small record for tests: the tutorial network on CIFAR-10, invented numbers.
+
+use crate::{
+    evaluation::{ClassificationReport, ConfusionMatrix, EvaluationStep, Predictions},
+    run::*,
+};
+
+const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// A run that came to its end and held what was expected of it.
+pub fn sample() -> Record {
+    let predictions = predictions();
+    let right = predictions.labels.iter().zip(&predictions.predicted).filter(|(label, guess)| label == guess).count();
+    let accuracy = right as f64 / predictions.labels.len() as f64;
+    let evaluation = EvaluationRecord {
+        examples: predictions.labels.len(),
+        metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
+        steps: vec![ClassificationReport {}.compute(&predictions), ConfusionMatrix {}.compute(&predictions)],
+    };
+    Record {
+        info: info(accuracy),
+        history: (1..=12).map(epoch).collect(),
+        evaluation: Some(evaluation),
+        pipeline: "version: 1\nname: cifar10-cnn\n\ndataset:\n  source: cifar10\n".into(),
+        resolved: "version: 1\nname: cifar10-cnn\nseed: 42\n\ndataset:\n  source:\n    cifar10: {}\n".into(),
+    }
+}
+
+fn info(accuracy: f64) -> RunInfo {
+    RunInfo {
+        format: 1,
+        name: "cifar10-cnn".into(),
+        description: "The convolutional network of the Keras CIFAR-10 tutorial.".into(),
+        title: String::new(),
+        id: "20261123-230512-7f3a".into(),
+        status: Status::Completed,
+        reason: None,
+        warnings: vec!["warning[small-shuffle-buffer]: a buffer of 1,000 mixes 2% of 50,000 examples".into()],
+        started: "2026-11-23T23:05:12+01:00".into(),
+        finished: Some("2026-11-23T23:08:41+01:00".into()),
+        timings: Timings { setup: 1.23, training: 203.4, evaluation: 3.21, total: 208.9 },
+        data: Some(DataInfo {
+            source: "cifar10".into(),
+            location: "data/cifar10".into(),
+            digest: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce".into(),
+            classes: CLASSES.map(String::from).to_vec(),
+            shape: vec![32, 32, 3],
+            train: 50_000,
+            validation: 10_000,
+            test: 10_000,
+            validation_kind: "test".into(),
+        }),
+        layers: layers(),
+        training: TrainingInfo {
+            epochs: 50,
+            epochs_done: 12,
+            steps_per_epoch: 196,
+            steps_done: 2352,
+            stopped_early: true,
+            best_epoch: Some(9),
+        },
+        expectations: vec![ExpectationResult {
+            figure: "test_accuracy".into(),
+            min: Some(0.7),
+            max: None,
+            value: Some(accuracy),
+            met: true,
+        }],
+        weights_digest: Some("b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c".into()),
+        provenance: Provenance {
+            version: "0.1.0".into(),
+            libtorch: "2.11.0".into(),
+            device: "cpu".into(),
+            threads: 2,
+            processor: "AMD EPYC 9B14".into(),
+            cpu_capability: "AVX512".into(),
+            system: "linux x86_64".into(),
+            seed: 42,
+            pipeline_file: "pipelines/cifar10.yaml".into(),
+            pipeline_digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+            data_directory: Some("data".into()),
+            git_commit: Some("0a1b2c3d4e5f60718293a4b5c6d7e8f901234567-dirty".into()),
+            command: ["trainyard", "run", "pipelines/cifar10.yaml"].map(String::from).to_vec(),
+        },
+    }
+}
+
+fn layers() -> Vec<LayerRow> {
+    let rows: [(&str, &str, &[usize], u64, u64); 12] = [
+        ("rescaling", "rescaling", &[32, 32, 3], 0, 3072),
+        ("conv2d", "conv2d", &[32, 32, 32], 896, 1_802_240),
+        ("max_pooling2d", "max_pooling2d", &[16, 16, 32], 0, 32_768),
+        ("conv2d_1", "conv2d", &[16, 16, 32], 9248, 4_734_976),
+        ("max_pooling2d_1", "max_pooling2d", &[8, 8, 32], 0, 8192),
+        ("conv2d_2", "conv2d", &[8, 8, 64], 18_496, 2_367_488),
+        ("max_pooling2d_2", "max_pooling2d", &[4, 4, 64], 0, 4096),
+        ("dropout", "dropout", &[4, 4, 64], 0, 0),
+        ("flatten", "flatten", &[1024], 0, 0),
+        ("dense", "dense", &[128], 131_200, 262_400),
+        ("activation", "activation", &[128], 0, 128),
+        ("dense_1", "dense", &[10], 362, 2570),
+    ];
+    let row = |(i, (name, kind, shape, parameters, flops)): (usize, (&str, &str, &[usize], u64, u64))| LayerRow {
+        name: name.into(),
+        kind: kind.into(),
+        line: 21 + i,
+        output_shape: shape.to_vec(),
+        parameters,
+        flops,
+    };
+    rows.into_iter().enumerate().map(row).collect()
+}
+
+fn epoch(epoch: usize) -> EpochRecord {
+    let x = epoch as f64;
+    let figures = [
+        ("loss", 0.55 + 1.15 / x.powf(0.75)),
+        ("accuracy", 0.83 - 0.42 / x.powf(0.7)),
+        ("val_loss", 0.84 + 0.55 / x + if epoch > 9 { 0.012 * (x - 9.0) } else { 0.0 }),
+        ("val_accuracy", 0.725 - 0.21 / x - if epoch > 9 { 0.002 * (x - 9.0) } else { 0.0 }),
+    ];
+    EpochRecord {
+        epoch,
+        figures: figures.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        learning_rate: 0.001,
+        seconds: 15.0 + 0.1 * (x * 7.0 % 3.0),
+        images_per_second: 50_000.0 / (15.0 + 0.1 * (x * 7.0 % 3.0)),
+        data_wait_seconds: 0.04,
+    }
+}
+
+/// A thousand examples of each class, confused where one would expect it.
+fn predictions() -> Predictions {
+    let (mut labels, mut predicted) = (Vec::new(), Vec::new());
+    for label in 0..10u32 {
+        let near = match label {
+            3 => 5,
+            5 => 3,
+            0 => 8,
+            1 => 9,
+            9 => 1,
+            2 => 4,
+            _ => (label + 2) % 10,
+        };
+        for example in 0..1000u32 {
+            labels.push(label);
+            predicted.push(match example % 100 {
+                rest if rest < 62 + label * 2 => label,
+                rest if rest < 82 => near,
+                rest => rest % 10,
+            });
+        }
+    }
+    Predictions { classes: CLASSES.map(String::from).to_vec(), labels, predicted, probabilities: Vec::new() }
+}

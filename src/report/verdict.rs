@@ -1,0 +1,242 @@
+//! How the run ended, whether its expectations held, and its headline figures.
+
+use super::{Section, figure};
+use crate::run::{DataInfo, ExpectationResult, Record, Status};
+use serde_json::{Value, json};
+
+pub(super) const SECTION: Section =
+    Section { id: "verdict", title: "Verdict", template: include_str!("../../templates/sections/verdict.html"), data };
+
+fn data(record: &Record) -> Option<Value> {
+    let info = &record.info;
+    let (state, verdict) = verdict(record);
+    let data = info.data.as_ref();
+    let reason = info.reason.as_deref().filter(|_| info.status != Status::Failed);
+    Some(json!({
+        "state": state,
+        "verdict": verdict,
+        "reason": reason,
+        "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
+        "metrics": metrics(record),
+        "validation": data.map(validation),
+        "optimistic": data.filter(|data| data.validation_kind == "test").map(|_| optimism(record)),
+    }))
+}
+
+/// The kind of verdict, which decides on colour and sign, and its words.
+fn verdict(record: &Record) -> (&'static str, String) {
+    let info = &record.info;
+    let done = info.training.epochs_done;
+    let (met, all) = (info.expectations.iter().filter(|e| e.met).count(), info.expectations.len());
+    match info.status {
+        Status::Running => {
+            let at = (done + 1).min(info.training.epochs.max(1));
+            let doing = match (record.evaluation.is_some(), info.training.stopped_early || done >= info.training.epochs)
+            {
+                _ if info.training.epochs == 0 => "preparing".to_owned(),
+                (true, _) | (_, true) => "evaluating".to_owned(),
+                _ => format!("epoch {} of at most {}", figure::count(at), figure::count(info.training.epochs)),
+            };
+            ("running", format!("Running: {doing}"))
+        }
+        Status::Interrupted if done == 0 => ("interrupted", "Interrupted before the first epoch was done".to_owned()),
+        Status::Interrupted => ("interrupted", format!("Interrupted after epoch {}", figure::count(done))),
+        Status::Failed => ("failed", format!("Failed: {}", info.reason.as_deref().unwrap_or("no reason was recorded"))),
+        Status::Completed if all == 0 => ("completed", "Completed; no expectations were set".to_owned()),
+        Status::Completed if met == all => {
+            ("passed", format!("Passed: {met} of {} held", figure::counted(all, "expectations", "expectations")))
+        }
+        Status::Completed => {
+            ("failed", format!("Failed: {met} of {} held", figure::counted(all, "expectations", "expectations")))
+        }
+    }
+}
+
+fn expectation(expectation: &ExpectationResult) -> Value {
+    let name = &expectation.figure;
+    // A bound is shown as exactly as it was written.
+    let bound = |value: f64| {
+        if figure::is_share(name) { format!("{}%", figure::rate(value * 100.0)) } else { figure::rate(value) }
+    };
+    let asked = match (expectation.min, expectation.max) {
+        (Some(min), Some(max)) => format!("{} to {}", bound(min), bound(max)),
+        (Some(min), None) => format!("at least {}", bound(min)),
+        (None, Some(max)) => format!("at most {}", bound(max)),
+        (None, None) => "anything".to_owned(),
+    };
+    json!({
+        "figure": name,
+        "asked": asked,
+        "value": expectation.value.map(|value| figure::of(name, value)),
+        "met": expectation.met,
+    })
+}
+
+/// The tiles: test figures where there are some, accuracy first, then validation, then epochs.
+fn metrics(record: &Record) -> Vec<Value> {
+    let info = &record.info;
+    let training = &info.training;
+    let mut tiles = Vec::new();
+
+    if let Some(evaluation) = &record.evaluation {
+        let examples = evaluation.examples;
+        // Those of single classes, such as `test_recall[cat]`, have their place in the classification report.
+        let mut figures: Vec<(&String, &f64)> =
+            evaluation.metrics.iter().filter(|(name, _)| !name.contains('[')).collect();
+        let rank = |name: &str| match name {
+            "test_accuracy" => 0,
+            "test_loss" => 1,
+            _ => 2,
+        };
+        figures.sort_by_key(|(name, _)| rank(name));
+        for (name, &value) in figures {
+            let note = match name.as_str() {
+                "test_accuracy" if examples > 0 && value.is_finite() => {
+                    let (low, high) = wilson(value, examples);
+                    format!("95% interval {:.1} to {:.1}%", low * 100.0, high * 100.0)
+                }
+                _ => format!("on {}", figure::counted(examples, "test example", "test examples")),
+            };
+            tiles.push(json!({
+                "name": figure::capitalised(&figure::in_words(name)),
+                "value": figure::of(name, value),
+                "note": note,
+                "large": rank(name) < 2,
+            }));
+        }
+    }
+
+    // The epoch whose weights the run ended with.
+    let kept = training.best_epoch.or_else(|| record.history.last().map(|epoch| epoch.epoch));
+    if let Some(epoch) = record.history.iter().find(|epoch| Some(epoch.epoch) == kept) {
+        for name in ["val_accuracy", "val_loss"] {
+            if let Some(value) = epoch.figure(name).filter(|value| value.is_finite()) {
+                tiles.push(json!({
+                    "name": figure::capitalised(&figure::in_words(name)),
+                    "value": figure::of(name, value),
+                    "note": format!("after epoch {}", figure::count(epoch.epoch)),
+                    "large": false,
+                }));
+            }
+        }
+    }
+
+    if training.epochs > 0 {
+        let note = match (training.best_epoch, training.stopped_early) {
+            (Some(best), _) if info.status == Status::Running => format!("best so far: epoch {best}"),
+            (Some(best), true) => format!("stopped early, weights of epoch {best} kept"),
+            (Some(best), false) => format!("weights of epoch {best} kept"),
+            (None, true) => "stopped early, last weights kept".to_owned(),
+            (None, false) if info.status == Status::Running => "so far".to_owned(),
+            (None, false) => "last weights kept".to_owned(),
+        };
+        tiles.push(json!({
+            "name": "Epochs",
+            "value": format!("{} of {}", figure::count(training.epochs_done), figure::count(training.epochs)),
+            "note": note,
+            "large": false,
+        }));
+    }
+    if info.timings.total > 0.0 {
+        tiles.push(json!({
+            "name": "Time",
+            "value": figure::duration(info.timings.total),
+            "note": "from start to end",
+            "large": false,
+        }));
+    }
+    tiles
+}
+
+/// The 95% interval of Wilson for a share seen among `examples`:
+/// (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96.
+fn wilson(share: f64, examples: usize) -> (f64, f64) {
+    let (z, n) = (1.959_963_985, examples as f64);
+    let middle = share + z * z / (2.0 * n);
+    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).max(0.0).sqrt();
+    let below = 1.0 + z * z / n;
+    (((middle - spread) / below).max(0.0), ((middle + spread) / below).min(1.0))
+}
+
+fn validation(data: &DataInfo) -> String {
+    let examples = figure::counted(data.validation, "example", "examples");
+    match data.validation_kind.as_str() {
+        "none" => "Trained without validation.".to_owned(),
+        "test" => format!("Validated on the test split itself ({examples})."),
+        kind => format!("Validated on a {kind} ({examples})."),
+    }
+}
+
+/// Why a test score is too good where validation saw the test split: a bold beginning and how it goes on.
+fn optimism(record: &Record) -> (&'static str, &'static str) {
+    let training = &record.info.training;
+    let score = match record.evaluation {
+        Some(_) => "The test score is therefore optimistic:",
+        None => "A test score would therefore be optimistic:",
+    };
+    let reason = if training.stopped_early || training.best_epoch.is_some() {
+        "where training stopped, or which weights were kept, was decided on the examples that it is measured on."
+    } else {
+        "whatever is chosen by these figures is chosen on the examples that it is measured on."
+    };
+    (score, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    #[test]
+    fn the_verdict_says_how_it_ended() {
+        let mut record = sample();
+        assert_eq!(verdict(&record), ("passed", "Passed: 1 of 1 expectations held".into()));
+        record.info.expectations.push(ExpectationResult {
+            figure: "test_loss".into(),
+            min: None,
+            max: Some(0.1),
+            value: Some(0.87),
+            met: false,
+        });
+        assert_eq!(verdict(&record), ("failed", "Failed: 1 of 2 expectations held".into()));
+        record.info.expectations.clear();
+        assert_eq!(verdict(&record).0, "completed");
+        record.info.status = Status::Interrupted;
+        assert_eq!(verdict(&record), ("interrupted", "Interrupted after epoch 12".into()));
+        record.info.status = Status::Failed;
+        record.info.reason = Some("no memory".into());
+        assert_eq!(verdict(&record), ("failed", "Failed: no memory".into()));
+        record.info.status = Status::Running;
+        record.evaluation = None;
+        assert_eq!(verdict(&record), ("running", "Running: evaluating".into()));
+        record.info.training.stopped_early = false;
+        assert_eq!(verdict(&record), ("running", "Running: epoch 13 of at most 50".into()));
+    }
+
+    #[test]
+    fn a_figure_that_was_not_produced_is_said_to_be_missing() {
+        let missing =
+            ExpectationResult { figure: "test_accuracy".into(), min: Some(0.7), max: None, value: None, met: false };
+        let shown = expectation(&missing);
+        assert_eq!((&shown["asked"], &shown["value"]), (&json!("at least 70%"), &Value::Null));
+    }
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        // 8 of 10: 0.4902 to 0.9433, as in the literature.
+        let (low, high) = wilson(0.8, 10);
+        assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
+        assert_eq!(wilson(1.0, 5).1, 1.0);
+        assert_eq!(wilson(0.0, 5).0, 0.0);
+    }
+
+    #[test]
+    fn validation_on_the_test_split_is_owned_up_to() {
+        let mut record = sample();
+        assert_eq!(data(&record).unwrap()["optimistic"][0], "The test score is therefore optimistic:");
+        record.info.data.as_mut().unwrap().validation_kind = "split of the training data".into();
+        let data = data(&record).unwrap();
+        assert_eq!(data["optimistic"], Value::Null);
+        assert_eq!(data["validation"], "Validated on a split of the training data (10,000 examples).");
+    }
+}

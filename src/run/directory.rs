@@ -1,0 +1,224 @@
+//! A run's directory: every file whole or not at all.
+
+use super::{EpochRecord, EvaluationRecord, Record, RunInfo, Status};
+use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use polars::prelude::{Column, CsvReader, CsvWriter, DataFrame, DataType, SerReader, SerWriter};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Writes `bytes` beside `path`, syncs, and renames: whoever reads `path` sees all of the old or all of the new.
+///
+/// # Errors
+/// Where the file system refuses; `path` is then as it was.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(directory)?;
+        file.write_all(bytes)?;
+        // Temporary files are private; what is kept has the rights that the user's umask gives.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(directory)?.sync_all()
+    };
+    write().map_err(|error| io_error("write", path, &error))
+}
+
+/// A run's directory.
+#[derive(Clone, Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+}
+
+/// Held by the process that writes a run; the system lets go of it when the process ends, however it ends.
+pub struct RunLock {
+    _file: File,
+}
+
+const LOCK: &str = ".lock";
+
+impl RunDirectory {
+    /// Makes a new directory `ROOT/NAME/STAMP-XXXX` and takes its lock.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn create(root: &Path, name: &str, stamp: &str) -> Result<(Self, RunLock)> {
+        let parent = root.join(name);
+        fs::create_dir_all(&parent).map_err(|error| io_error("make the directory", &parent, &error))?;
+        let made = tempfile::Builder::new()
+            .prefix(&format!("{stamp}-"))
+            .rand_bytes(4)
+            .tempdir_in(&parent)
+            .map_err(|error| io_error("make a directory in", &parent, &error))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let _ = fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755));
+        }
+        let directory = RunDirectory { path: made.keep() };
+        let lock_path = directory.path.join(LOCK);
+        let file = File::create(&lock_path).map_err(|error| io_error("write", &lock_path, &error))?;
+        file.try_lock().map_err(|_| {
+            Box::new(Diagnostic::error(Code::BAD_RUN, format!("{} is in use", directory.path.display())))
+        })?;
+        Ok((directory, RunLock { _file: file }))
+    }
+
+    /// Opens a directory that a run left.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        if path.join("run.json").is_file() {
+            return Ok(RunDirectory { path: path.to_owned() });
+        }
+        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} is no run: it holds no `run.json`", path.display()));
+        Err(Box::new(problem.help("name a directory that `trainyard run` left, such as `runs/NAME/STAMP`")))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of one of its files.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether a process is at work in it.
+    pub fn is_locked(&self) -> bool {
+        File::open(self.path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+    }
+
+    /// Writes one of its files.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_atomically(&self.file(name), bytes)
+    }
+
+    /// Writes one of its JSON files.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(value).expect("records are plain data");
+        text.push('\n');
+        self.write(name, text.as_bytes())
+    }
+
+    /// Writes `history.csv`.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn write_history(&self, history: &[EpochRecord]) -> Result<()> {
+        let mut columns = vec![Column::new(
+            "epoch".into(),
+            history.iter().map(|record| record.epoch as u64).collect::<Vec<_>>(),
+        )];
+        let names: Vec<&str> =
+            history.first().into_iter().flat_map(|r| r.figures.iter().map(|(name, _)| name.as_str())).collect();
+        for name in names {
+            let values: Vec<Option<f64>> = history.iter().map(|record| record.figure(name)).collect();
+            columns.push(Column::new(name.into(), values));
+        }
+        let mut column = |name: &str, value: fn(&EpochRecord) -> f64| {
+            columns.push(Column::new(name.into(), history.iter().map(value).collect::<Vec<_>>()));
+        };
+        column("learning_rate", |record| record.learning_rate);
+        column("seconds", |record| record.seconds);
+        column("images_per_second", |record| record.images_per_second);
+        column("data_wait_seconds", |record| record.data_wait_seconds);
+        let mut bytes = Vec::new();
+        let mut table = DataFrame::new(history.len(), columns).expect("columns of one length");
+        CsvWriter::new(&mut bytes).finish(&mut table).expect("numbers can be written as text");
+        self.write("history.csv", &bytes)
+    }
+
+    /// Reads `history.csv`.
+    ///
+    /// # Errors
+    /// Where it isn't what a run writes.
+    pub fn read_history(&self) -> Result<Vec<EpochRecord>> {
+        let path = self.file("history.csv");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let file = File::open(&path).map_err(|error| io_error("read", &path, &error))?;
+        let damaged = || Box::new(Diagnostic::error(Code::BAD_RUN, format!("{} is damaged", path.display())));
+        let table = CsvReader::new(file).finish().map_err(|_| damaged())?;
+        let mut columns: Vec<(String, Vec<f64>)> = Vec::new();
+        for column in table.columns() {
+            let values = column.cast(&DataType::Float64).map_err(|_| damaged())?;
+            let values = values.f64().map_err(|_| damaged())?.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
+            columns.push((column.name().to_string(), values));
+        }
+        let mut take = |name: &str| -> Result<Vec<f64>> {
+            let index = columns.iter().position(|(column, _)| column == name).ok_or_else(damaged)?;
+            Ok(columns.remove(index).1)
+        };
+        let (epoch, rate, seconds) = (take("epoch")?, take("learning_rate")?, take("seconds")?);
+        let (speed, wait) = (take("images_per_second")?, take("data_wait_seconds")?);
+        Ok((0..epoch.len())
+            .map(|row| EpochRecord {
+                epoch: epoch[row] as usize,
+                figures: columns.iter().map(|(name, values)| (name.clone(), values[row])).collect(),
+                learning_rate: rate[row],
+                seconds: seconds[row],
+                images_per_second: speed[row],
+                data_wait_seconds: wait[row],
+            })
+            .collect())
+    }
+
+    fn read_text(&self, name: &str) -> Result<String> {
+        let path = self.file(name);
+        fs::read_to_string(&path).map_err(|error| io_error("read", &path, &error))
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        serde_json::from_str(&self.read_text(name)?).map_err(|error| {
+            let message = format!("{} is damaged at line {}", self.file(name).display(), error.line());
+            Box::new(Diagnostic::error(Code::BAD_RUN, message))
+        })
+    }
+
+    /// Reads `run.json`. A run that says `running` and that no process holds any more was killed: it has failed.
+    ///
+    /// # Errors
+    /// Where it isn't what a run writes.
+    pub fn read_info(&self) -> Result<RunInfo> {
+        let mut info: RunInfo = self.read_json("run.json")?;
+        if info.status == Status::Running && !self.is_locked() {
+            info.status = Status::Failed;
+            info.reason = Some("the process was killed, or the machine stopped".to_owned());
+        }
+        Ok(info)
+    }
+
+    /// Reads everything that a report is made of.
+    ///
+    /// # Errors
+    /// Where the directory isn't what a run writes.
+    pub fn read(&self) -> Result<Record> {
+        let evaluation: Option<EvaluationRecord> =
+            self.file("evaluation.json").exists().then(|| self.read_json("evaluation.json")).transpose()?;
+        Ok(Record {
+            info: self.read_info()?,
+            history: self.read_history()?,
+            evaluation,
+            pipeline: self.read_text("pipeline.yaml")?,
+            resolved: self.read_text("resolved.yaml")?,
+        })
+    }
+}

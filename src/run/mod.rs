@@ -1,0 +1,11 @@
+//! A run's record and its directory: plain data, read and written without tensors.
+
+mod directory;
+mod predictions;
+mod provenance;
+mod record;
+
+pub use directory::{RunDirectory, RunLock, write_atomically};
+pub use predictions::{read_predictions, write_predictions};
+pub use provenance::{Provenance, sha256_hex};
+pub use record::*;

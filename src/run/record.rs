@@ -1,0 +1,194 @@
+//! What a run leaves behind, as serde reads and writes it.
+
+use super::Provenance;
+use crate::evaluation::StepResult;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How a run ended, or that it hasn't.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Still at work; or killed, where no process holds the run's lock any more.
+    Running,
+    /// Came to its end.
+    Completed,
+    /// Stopped by the user, with everything trained so far saved.
+    Interrupted,
+    /// Could not go on; `reason` says why.
+    Failed,
+}
+
+/// `run.json`: everything about a run but its curves and its results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Version of this file's form.
+    pub format: u32,
+    /// The pipeline's name.
+    pub name: String,
+    /// The pipeline's description; may be empty.
+    pub description: String,
+    /// The title that the report should have; empty for the name.
+    pub title: String,
+    /// The directory's own name, `20261123-230512-7f3a`.
+    pub id: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why it failed or was interrupted.
+    pub reason: Option<String>,
+    /// Warnings and notes of the check, as text.
+    pub warnings: Vec<String>,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// When it ended, RFC 3339.
+    pub finished: Option<String>,
+    /// Where the time went, in seconds.
+    pub timings: Timings,
+    /// The data it worked on; unknown until it was opened.
+    pub data: Option<DataInfo>,
+    /// The layers, in order.
+    pub layers: Vec<LayerRow>,
+    /// How far training came.
+    pub training: TrainingInfo,
+    /// The gates, once they were looked at.
+    pub expectations: Vec<ExpectationResult>,
+    /// SHA-256 of `model.safetensors`.
+    pub weights_digest: Option<String>,
+    /// On what and by what it was run.
+    pub provenance: Provenance,
+}
+
+/// Seconds spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Opening the data and building the model.
+    pub setup: f64,
+    /// Epochs, validation included.
+    pub training: f64,
+    /// The evaluation steps.
+    pub evaluation: f64,
+    /// From start to end.
+    pub total: f64,
+}
+
+/// What the data turned out to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataInfo {
+    /// The source's name.
+    pub source: String,
+    /// Where it lies; empty for an embedded one.
+    pub location: String,
+    /// SHA-256 over the bytes, labels and names.
+    pub digest: String,
+    /// Class names, in the order of labels.
+    pub classes: Vec<String>,
+    /// `[height, width, channels]`.
+    pub shape: Vec<usize>,
+    /// Examples trained on.
+    pub train: usize,
+    /// Examples validated on.
+    pub validation: usize,
+    /// Examples tested on.
+    pub test: usize,
+    /// What the validation examples are: `none`, `test`, or `split of the training data`.
+    pub validation_kind: String,
+}
+
+/// A layer as the layer table shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerRow {
+    /// Unique name, as Keras gives it: `conv2d_1`.
+    pub name: String,
+    /// The member of the family: `conv2d`.
+    pub kind: String,
+    /// Line in the pipeline file.
+    pub line: usize,
+    /// Without the batch dimension.
+    pub output_shape: Vec<usize>,
+    /// Weights that training changes.
+    pub parameters: u64,
+    /// Floating-point operations forward for one example; a multiply-add counts as two.
+    pub flops: u64,
+}
+
+/// How far training came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingInfo {
+    /// The most epochs it may take.
+    pub epochs: usize,
+    /// Whole epochs done.
+    pub epochs_done: usize,
+    /// Steps of one epoch.
+    pub steps_per_epoch: usize,
+    /// All optimizer steps done.
+    pub steps_done: u64,
+    /// Whether early stopping ended it.
+    pub stopped_early: bool,
+    /// The epoch, from 1, whose weights were kept, where they aren't the last ones.
+    pub best_epoch: Option<usize>,
+}
+
+/// One gate and whether it held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpectationResult {
+    /// The figure, such as `test_accuracy`.
+    pub figure: String,
+    /// At least this.
+    pub min: Option<f64>,
+    /// At most this.
+    pub max: Option<f64>,
+    /// What it came to; `None` where it wasn't produced.
+    pub value: Option<f64>,
+    /// Whether it held.
+    pub met: bool,
+}
+
+/// One epoch: a row of `history.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpochRecord {
+    /// From 1.
+    pub epoch: usize,
+    /// `loss`, `accuracy`, `val_loss`, ... in order.
+    pub figures: Vec<(String, f64)>,
+    /// The rate of its last step.
+    pub learning_rate: f64,
+    /// Training alone, without validation.
+    pub seconds: f64,
+    /// Training images a second.
+    pub images_per_second: f64,
+    /// Seconds of `seconds` spent waiting for data.
+    pub data_wait_seconds: f64,
+}
+
+impl EpochRecord {
+    /// The figure of that name.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|(figure, _)| figure == name).map(|(_, value)| *value)
+    }
+}
+
+/// `evaluation.json`: every number of the evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    /// Examples evaluated.
+    pub examples: usize,
+    /// `test_loss`, `test_accuracy`, ...
+    pub metrics: BTreeMap<String, f64>,
+    /// The results of the steps, in the pipeline's order.
+    pub steps: Vec<StepResult>,
+}
+
+/// Everything that a report is made of.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// `run.json`
+    pub info: RunInfo,
+    /// `history.csv`
+    pub history: Vec<EpochRecord>,
+    /// `evaluation.json`, where the run came that far.
+    pub evaluation: Option<EvaluationRecord>,
+    /// `pipeline.yaml`, as it was written.
+    pub pipeline: String,
+    /// `resolved.yaml`
+    pub resolved: String,
+}

@@ -1,0 +1,351 @@
+//! Image files as examples: decoded, turned upright, brought to the wanted channels and size.
+//!
+//! Channels are those of Pillow's `convert`: alpha is dropped, grey is `(19595 R + 38470 G + 7471 B) / 65536` (ITU-R
+//! BT.601). Of 16 bits the upper 8 count. Sizes are changed as Pillow's `resize` does it, without regard to the
+//! proportions; bilinear is antialiased.
+
+use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits, metadata::Orientation};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{
+    cell::RefCell,
+    fs::File,
+    io::{Cursor, Read},
+    path::Path,
+};
+
+/// The longest side of an image file, in pixels.
+const MAX_SIDE: u32 = 16_384;
+/// The most bytes that an image file, and an image in memory, may have.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// How an image is brought to another size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// Weighted means of the neighbouring pixels; of all that fall together where the image shrinks.
+    #[default]
+    Bilinear,
+    /// The nearest pixel.
+    Nearest,
+}
+
+/// Turns image files into examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageReader {
+    /// Height, width and channels of an example; three channels are RGB, one is grey.
+    pub shape: [usize; 3],
+    /// How an image of another size is brought to it.
+    pub interpolation: Interpolation,
+}
+
+thread_local! {
+    /// Keeps its buffers from one image to the next.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+}
+
+impl ImageReader {
+    /// Reads an example from a JPEG, PNG, WebP or BMP file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or decoded, or is larger than an image reasonably is.
+    pub fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
+        self.decode(&read_bounded(path)?, path)
+    }
+
+    /// The same from the bytes of a file; `path` is for messages.
+    ///
+    /// # Errors
+    /// Where they cannot be decoded, or tell of an image larger than one reasonably is.
+    pub fn decode(&self, bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
+        let bad = |reason: &str| {
+            Box::new(Diagnostic::error(Code::BAD_IMAGE, format!("cannot decode {}: {reason}", path.display())))
+        };
+        let image = decode(bytes).map_err(|reason| bad(&reason))?;
+        let [height, width, channels] = self.shape;
+        let (have_width, have_height) = (image.width(), image.height());
+        let values = match channels {
+            1 => grey(image),
+            3 => rgb(image),
+            other => return Err(bad(&format!("no image has {other} channels"))),
+        };
+        let (Ok(want_width), Ok(want_height)) = (u32::try_from(width), u32::try_from(height)) else {
+            return Err(bad("the wanted size is too large"));
+        };
+        if (have_width, have_height) == (want_width, want_height) {
+            return Ok(values);
+        }
+        let pixel = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+        let algorithm = match self.interpolation {
+            Interpolation::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+            Interpolation::Nearest => ResizeAlg::Nearest,
+        };
+        let from = Image::from_vec_u8(have_width, have_height, values, pixel).map_err(|e| bad(&e.to_string()))?;
+        let mut to = Image::new(want_width, want_height, pixel);
+        let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
+        RESIZER
+            .with_borrow_mut(|resizer| resizer.resize(&from, &mut to, Some(&options)))
+            .map_err(|error| bad(&error.to_string()))?;
+        Ok(to.into_vec())
+    }
+}
+
+/// All of a file, unless it is larger than an image reasonably is.
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error| io_error("read", path, &error);
+    let file = File::open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    if length <= MAX_BYTES {
+        bytes.reserve_exact(length as usize + 1);
+        // It may have grown meanwhile.
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if length > MAX_BYTES || bytes.len() as u64 > MAX_BYTES {
+        let limit = MAX_BYTES >> 20;
+        let message = format!("{} is larger than {limit} MiB, the most that is read as an image", path.display());
+        return Err(Box::new(Diagnostic::error(Code::BAD_IMAGE, message)));
+    }
+    Ok(bytes)
+}
+
+fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
+
+    let mut reader =
+        image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| error.to_string())?;
+    if reader.format().is_none() {
+        return Err("it is no JPEG, PNG, WebP or BMP image".to_owned());
+    }
+    // The decoder would make up the rest.
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        return Err("the file ends before the image does".to_owned());
+    }
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder().map_err(reason)?;
+    // The decoder has read no more than the header so far.
+    limits.reserve(decoder.total_bytes()).map_err(reason)?;
+    decoder.set_limits(limits).map_err(reason)?;
+    if decoder.dimensions().0 == 0 || decoder.dimensions().1 == 0 {
+        return Err("it has no pixels".to_owned());
+    }
+    // Metadata that cannot be read don't make an image unreadable.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Whether a JPEG file reaches its end marker.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    /// Start of image, temporary, and restarts stand alone; all others but the end have a length.
+    const ALONE: [std::ops::RangeInclusive<u8>; 3] = [0xD8..=0xD8, 0x01..=0x01, 0xD0..=0xD7];
+    const END: u8 = 0xD9;
+    let mut at = 0;
+    // In a scan, 0xFF 0x00 is a value and no marker.
+    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
+        at += offset;
+        match bytes.get(at + 1) {
+            None => return false,
+            Some(&END) => return true,
+            // A filling byte.
+            Some(0xFF) => at += 1,
+            Some(0x00) => at += 2,
+            Some(alone) if ALONE.iter().any(|range| range.contains(alone)) => at += 2,
+            Some(_) => match bytes.get(at + 2..at + 4) {
+                // What lies within a segment, such as a thumbnail, doesn't count.
+                Some(length) => at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+                None => return false,
+            },
+        }
+    }
+    false
+}
+
+fn reason(error: ImageError) -> String {
+    match error {
+        ImageError::Limits(_) => format!(
+            "it is larger than {MAX_SIDE} pixels a side or {} MiB in memory, the most that is read",
+            MAX_BYTES >> 20
+        ),
+        ImageError::Unsupported(_) => "it is no JPEG, PNG, WebP or BMP image, or a rare kind of one".to_owned(),
+        other => other.to_string().trim_end_matches('.').to_owned(),
+    }
+}
+
+fn upper(value: u16) -> u8 {
+    (value >> 8) as u8
+}
+
+fn narrow(values: Vec<u16>) -> Vec<u8> {
+    values.into_iter().map(upper).collect()
+}
+
+/// Of every `from` values the first `to`, as bytes.
+fn keep(values: &[u8], from: usize, to: usize) -> Vec<u8> {
+    values.chunks_exact(from).flat_map(|pixel| &pixel[..to]).copied().collect()
+}
+
+/// Bytes of one or three channels, and how many.
+fn opaque(image: DynamicImage) -> (Vec<u8>, usize) {
+    match image {
+        DynamicImage::ImageLuma8(image) => (image.into_raw(), 1),
+        DynamicImage::ImageLumaA8(image) => (keep(&image.into_raw(), 2, 1), 1),
+        DynamicImage::ImageLuma16(image) => (narrow(image.into_raw()), 1),
+        DynamicImage::ImageLumaA16(image) => (keep(&narrow(image.into_raw()), 2, 1), 1),
+        DynamicImage::ImageRgb8(image) => (image.into_raw(), 3),
+        DynamicImage::ImageRgba8(image) => (keep(&image.into_raw(), 4, 3), 3),
+        DynamicImage::ImageRgb16(image) => (narrow(image.into_raw()), 3),
+        DynamicImage::ImageRgba16(image) => (keep(&narrow(image.into_raw()), 4, 3), 3),
+        // Floating-point images come from none of our formats.
+        other => (other.into_rgb8().into_raw(), 3),
+    }
+}
+
+fn rgb(image: DynamicImage) -> Vec<u8> {
+    match opaque(image) {
+        (grey, 1) => grey.into_iter().flat_map(|value| [value; 3]).collect(),
+        (rgb, _) => rgb,
+    }
+}
+
+fn grey(image: DynamicImage) -> Vec<u8> {
+    match opaque(image) {
+        (grey, 1) => grey,
+        (rgb, _) => rgb.chunks_exact(3).map(|pixel| luma([pixel[0], pixel[1], pixel[2]])).collect(),
+    }
+}
+
+/// ITU-R BT.601 in fixed point, as Pillow.
+fn luma(rgb: [u8; 3]) -> u8 {
+    let [red, green, blue] = rgb.map(u32::from);
+    ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba};
+    use serde_json::Value;
+
+    fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn read(bytes: &[u8], shape: [usize; 3]) -> Result<Vec<u8>> {
+        ImageReader { shape, interpolation: Interpolation::Bilinear }.decode(bytes, Path::new("some/cat.png"))
+    }
+
+    #[test]
+    fn sizes_change_as_pillow_changes_them() {
+        let text = include_str!("../../tests/parity/resize.json");
+        let fixtures: Value = serde_json::from_str(text).unwrap();
+        let tensor = |value: &Value| -> (Vec<usize>, Vec<u8>) {
+            let numbers = |key: &str| value[key].as_array().unwrap().iter().map(|n| n.as_u64().unwrap());
+            (numbers("shape").map(|n| n as usize).collect(), numbers("data").map(|n| n as u8).collect())
+        };
+        let cases = fixtures["cases"].as_array().unwrap();
+        assert!(!cases.is_empty());
+        for case in cases {
+            let (from, pixels) = tensor(&case["input"]);
+            let (to, want) = tensor(&case["output"]);
+            let interpolation: Interpolation = serde_json::from_value(case["filter"].clone()).unwrap();
+            let image = ImageBuffer::<Rgb<u8>, _>::from_raw(from[1] as u32, from[0] as u32, pixels).unwrap();
+            let reader = ImageReader { shape: [to[0], to[1], 3], interpolation };
+            let got = reader.decode(&encoded(image, ImageFormat::Png), Path::new("case.png")).unwrap();
+            assert_eq!(got.len(), want.len());
+            let worst = got.iter().zip(&want).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            let allowed = if interpolation == Interpolation::Nearest { 0 } else { 1 };
+            assert!(worst <= allowed, "{}: {worst} levels apart", case["name"]);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_pixel_becomes_rgb_or_grey() {
+        // 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
+        let kinds: [(DynamicImage, [u8; 3], u8); 8] = [
+            (ImageBuffer::from_pixel(2, 1, Rgb([200u8, 100, 50])).into(), [200, 100, 50], 124),
+            (ImageBuffer::from_pixel(2, 1, Rgba([200u8, 100, 50, 0])).into(), [200, 100, 50], 124),
+            (ImageBuffer::from_pixel(2, 1, Luma([7u8])).into(), [7; 3], 7),
+            (ImageBuffer::from_pixel(2, 1, LumaA([7u8, 9])).into(), [7; 3], 7),
+            (ImageBuffer::from_pixel(2, 1, Rgb([0xC8FFu16, 0x6400, 0x3280])).into(), [200, 100, 50], 124),
+            (ImageBuffer::from_pixel(2, 1, Rgba([0xC8FFu16, 0x6400, 0x3280, 0])).into(), [200, 100, 50], 124),
+            (ImageBuffer::from_pixel(2, 1, Luma([0x07FFu16])).into(), [7; 3], 7),
+            (ImageBuffer::from_pixel(2, 1, LumaA([0x07FFu16, 1])).into(), [7; 3], 7),
+        ];
+        for (image, rgb, grey) in kinds {
+            let bytes = encoded(image, ImageFormat::Png);
+            assert_eq!(read(&bytes, [1, 2, 3]).unwrap(), [rgb, rgb].concat());
+            assert_eq!(read(&bytes, [1, 2, 1]).unwrap(), [grey; 2]);
+        }
+        assert_eq!([luma([255; 3]), luma([0; 3]), luma([255, 0, 0])], [255, 0, 76]);
+    }
+
+    #[test]
+    fn every_format_is_read_whatever_its_name() {
+        let image = ImageBuffer::from_pixel(8, 8, Rgb([250u8, 250, 250]));
+        for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+            let values = read(&encoded(image.clone(), format), [4, 4, 3]).unwrap();
+            assert!(values.iter().all(|value| value.abs_diff(250) <= 1), "{format:?}: {values:?}");
+        }
+    }
+
+    #[test]
+    fn images_are_turned_upright() {
+        let mut image = ImageBuffer::from_pixel(16, 8, Rgb([255u8; 3]));
+        image.enumerate_pixels_mut().filter(|(x, _, _)| *x < 8).for_each(|(_, _, pixel)| *pixel = Rgb([0; 3]));
+        let plain = encoded(image, ImageFormat::Jpeg);
+        // An Exif segment whose only entry says orientation 6: turned by 90 degrees clockwise to be upright.
+        let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let mut turned = plain[..2].to_vec();
+        turned.extend([0xFF, 0xE1, 0, exif.len() as u8 + 2]);
+        turned.extend(exif);
+        turned.extend(&plain[2..]);
+        // The dark left half is on top then.
+        let upright = read(&turned, [16, 8, 1]).unwrap();
+        assert!(upright[0] < 20 && upright[7] < 20 && upright[15 * 8] > 235, "{upright:?}");
+        let flat = read(&plain, [8, 16, 1]).unwrap();
+        assert!(flat[0] < 20 && flat[7 * 16] < 20 && flat[15] > 235);
+    }
+
+    #[test]
+    fn hostile_and_broken_files_are_refused() {
+        let png = encoded(ImageBuffer::from_pixel(40, 40, Rgb([1u8, 2, 3])), ImageFormat::Png);
+        let mut noise = ImageBuffer::from_pixel(64, 64, Rgb([0u8; 3]));
+        noise.enumerate_pixels_mut().for_each(|(x, y, p)| *p = Rgb([(x * 37 + y * 91) as u8, (x * y) as u8, 9]));
+        let jpeg = encoded(noise, ImageFormat::Jpeg);
+        // The header of a bitmap of 20,000 by 20,000 pixels, and nothing else.
+        let mut huge = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        huge.extend(20_000u32.to_le_bytes());
+        huge.extend(20_000u32.to_le_bytes());
+        huge.extend([1, 0, 24, 0]);
+        huge.extend([0; 24]);
+        for (bytes, want) in [
+            (&png[..png.len() / 2], "cannot decode some/cat.png: "),
+            (&jpeg[..jpeg.len() / 2], "cannot decode some/cat.png: "),
+            (&jpeg[..jpeg.len() - 40], "cannot decode some/cat.png: "),
+            (b"", "no JPEG, PNG, WebP or BMP"),
+            (b"GIF89a\x01\0\x01\0\0\0\0", "no JPEG, PNG, WebP or BMP"),
+            (b"just some text", "no JPEG, PNG, WebP or BMP"),
+            (&huge, "larger than 16384 pixels a side"),
+        ] {
+            let complaint = read(bytes, [4, 4, 3]).unwrap_err();
+            assert_eq!(complaint.code, Code::BAD_IMAGE);
+            assert!(complaint.message.contains(want), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let reader = ImageReader { shape: [4, 4, 3], interpolation: Interpolation::Nearest };
+        let complaint = reader.read_file(Path::new("/nowhere/dog.png")).unwrap_err();
+        assert_eq!(complaint.message, "cannot read /nowhere/dog.png: no such file or directory");
+    }
+}

@@ -1,0 +1,480 @@
+//! Image files in folders named by class.
+
+use super::{
+    Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, Progress, SourceDefinition, Surroundings,
+    image_file::read_bounded,
+};
+use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Image files, one folder a class: `train/cat/001.jpg`, `train/dog/a/002.png`.
+///
+/// Class names are the folders', and sorted by name; images are found in folders below them too. Read are `.jpg`,
+/// `.jpeg`, `.png`, `.webp` and `.bmp`, turned upright as their Exif data say, and stretched to `image_size`. Left out
+/// are other files, names that begin with a dot, and links to folders below a class's.
+///
+/// The order is a fixed permutation, the same on every machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [
+    {"train": "data/train", "test": "data/test", "image_size": 64},
+    {"train": "scans/train", "test": "scans/test", "image_size": [120, 160], "color_mode": "grayscale"},
+]))]
+pub struct ImageFolder {
+    /// The folder with a folder a class for training. A relative path is looked for in the data directory
+    /// (`--data-dir`, `TRAINYARD_DATA`) where one is named, else in the current directory.
+    #[schemars(length(min = 1))]
+    pub train: PathBuf,
+    /// The same for testing. Its classes must be among those for training.
+    #[schemars(length(min = 1))]
+    pub test: PathBuf,
+    /// Height and width that every image is brought to; one number stands for both.
+    #[serde(default)]
+    pub image_size: ImageSize,
+    /// Channels of an example.
+    #[serde(default)]
+    pub color_mode: ColorMode,
+    /// How images of another size are brought to `image_size`.
+    #[serde(default)]
+    pub interpolation: Interpolation,
+}
+
+/// Which channels an image has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorMode {
+    /// Red, green and blue.
+    #[default]
+    Rgb,
+    /// One channel, brightness.
+    Grayscale,
+}
+
+const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
+/// Folders within folders, at most.
+const MAX_DEPTH: usize = 64;
+/// Keys the permutation. Another one would change the numbers of every run.
+const ORDER: &[u8] = b"trainyard image_folder 1";
+
+/// The images of one split.
+struct Listing {
+    root: PathBuf,
+    /// Class names, sorted.
+    classes: Vec<String>,
+    /// In the order of the examples.
+    images: Vec<Found>,
+}
+
+struct Found {
+    /// Below the root, with `/` on every system.
+    relative: String,
+    /// Index into the listing's classes.
+    class: usize,
+}
+
+impl SourceDefinition for ImageFolder {
+    fn declare(&self) -> Declared {
+        Declared { shape: self.shape(), classes: None, train: None, test: None }
+    }
+
+    fn reader(&self) -> ImageReader {
+        ImageReader { shape: self.shape(), interpolation: self.interpolation }
+    }
+
+    fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
+        let (train, test) = self.list(surroundings)?;
+        let label = |name: &String| train.classes.binary_search(name).unwrap_or_default() as u32;
+        let labels = |listing: &Listing| {
+            let of_class: Vec<u32> = listing.classes.iter().map(label).collect();
+            listing.images.iter().map(|image| of_class[image.class]).collect::<Vec<u32>>()
+        };
+        let split = |listing: &Listing| {
+            Arc::new(Files {
+                root: listing.root.clone(),
+                relative: listing.images.iter().map(|image| image.relative.clone()).collect(),
+                labels: labels(listing),
+                reader: self.reader(),
+            })
+        };
+        let digest = digest(&[("train", &train), ("test", &test)], surroundings)?;
+        Ok(Dataset {
+            shape: self.shape(),
+            train: split(&train),
+            test: split(&test),
+            location: format!("{}, {}", train.root.display(), test.root.display()),
+            digest,
+            reader: self.reader(),
+            classes: train.classes,
+        })
+    }
+
+    fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
+        let (train, test) = self.list(surroundings)?;
+        Ok(Declared {
+            shape: self.shape(),
+            classes: Some(train.classes.len()),
+            train: Some(train.images.len()),
+            test: Some(test.images.len()),
+        })
+    }
+}
+
+impl ImageFolder {
+    fn shape(&self) -> [usize; 3] {
+        let channels = match self.color_mode {
+            ColorMode::Rgb => 3,
+            ColorMode::Grayscale => 1,
+        };
+        [self.image_size.height(), self.image_size.width(), channels]
+    }
+
+    /// What there is for training and for testing.
+    fn list(&self, surroundings: &Surroundings<'_>) -> Result<(Listing, Listing)> {
+        let train = list(locate(&self.train, surroundings)?)?;
+        for (class, name) in train.classes.iter().enumerate() {
+            if !train.images.iter().any(|image| image.class == class) {
+                let complaint = no_images(&train.root.join(name));
+                return Err(Box::new(complaint.help("every folder beside it is taken for a class, too")));
+            }
+        }
+        let test = list(locate(&self.test, surroundings)?)?;
+        if let Some(unknown) = test.classes.iter().find(|name| train.classes.binary_search(name).is_err()) {
+            let message =
+                format!("the class `{unknown}` in {} has no folder in {}", test.root.display(), train.root.display());
+            let complaint = Diagnostic::error(Code::BAD_DATA, message);
+            let complaint = match nearest(unknown, train.classes.iter().map(String::as_str)) {
+                Some(near) => complaint.help(format!("did you mean `{near}`?")),
+                None => complaint.help("a model can be tested only on classes that it was trained on"),
+            };
+            return Err(Box::new(complaint));
+        }
+        Ok((train, test))
+    }
+}
+
+/// Images that are read when they are needed.
+struct Files {
+    root: PathBuf,
+    relative: Vec<String>,
+    labels: Vec<u32>,
+    reader: ImageReader,
+}
+
+impl Examples for Files {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
+        into.copy_from_slice(&self.reader.read_file(&self.root.join(&self.relative[index]))?);
+        Ok(())
+    }
+}
+
+/// The folder that `path` means.
+fn locate(path: &Path, surroundings: &Surroundings<'_>) -> Result<PathBuf> {
+    let mut places = vec![path.to_owned()];
+    if let Some(data) = &surroundings.data_directory
+        && path.is_relative()
+    {
+        places.insert(0, data.join(path));
+    }
+    if let Some(place) = places.iter().find(|place| place.is_dir()) {
+        return Ok(place.clone());
+    }
+    let shown = path.display();
+    let what = if places.iter().any(|place| place.exists()) { "is no folder" } else { "doesn't exist" };
+    let mut complaint = Diagnostic::error(Code::DATA_NOT_FOUND, format!("the folder {shown} {what}"));
+    if path.is_relative() {
+        let whole = |place: &PathBuf| std::path::absolute(place).unwrap_or(place.clone()).display().to_string();
+        let looked: Vec<String> = places.iter().map(whole).collect();
+        complaint = complaint.fact(format!("looked for {}", looked.join(" and ")));
+    }
+    Err(Box::new(complaint.help(
+        "a relative path starts at the data directory (--data-dir, TRAINYARD_DATA) where one is named, \
+         else at the current directory",
+    )))
+}
+
+fn no_images(folder: &Path) -> Diagnostic {
+    Diagnostic::error(Code::BAD_DATA, format!("no images in {}", folder.display()))
+        .fact(format!("images are files that end in .{}", EXTENSIONS.join(", .")))
+}
+
+fn list(root: PathBuf) -> Result<Listing> {
+    let mut classes = Vec::new();
+    let mut stray_images = false;
+    for (name, path) in entries(&root)? {
+        // A class's folder may be a link.
+        if path.is_dir() {
+            classes.push(name);
+        } else {
+            stray_images |= is_image(&name);
+        }
+    }
+    if classes.is_empty() {
+        let complaint = Diagnostic::error(Code::BAD_DATA, format!("no folders of classes in {}", root.display()));
+        let fact = if stray_images { "there are images, but in no class's folder" } else { "hidden ones don't count" };
+        return Err(Box::new(complaint.fact(fact).help("put the images of every class into a folder with its name")));
+    }
+    classes.sort_unstable();
+
+    let mut images = Vec::new();
+    for (class, name) in classes.iter().enumerate() {
+        let mut folders = vec![(name.clone(), root.join(name), 1)];
+        while let Some((relative, folder, depth)) = folders.pop() {
+            if depth > MAX_DEPTH {
+                let message = format!("folders lie more than {MAX_DEPTH} deep in {}", folder.display());
+                return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message)));
+            }
+            for (name, path) in entries(&folder)? {
+                let below = format!("{relative}/{name}");
+                // Links to folders aren't followed: they could lead in circles.
+                let metadata = path.symlink_metadata().map_err(|error| io_error("read", &path, &error))?;
+                if metadata.is_dir() {
+                    folders.push((below, path, depth + 1));
+                } else if is_image(&name) && (metadata.is_file() || path.is_file()) {
+                    images.push(Found { relative: below, class });
+                } else if is_image(&name) && metadata.is_symlink() && !path.exists() {
+                    let message = format!("{} is a link to nowhere", path.display());
+                    return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message)));
+                }
+            }
+        }
+    }
+    if images.is_empty() {
+        return Err(Box::new(no_images(&root)));
+    }
+    images.sort_by_cached_key(|image| -> [u8; 32] {
+        Sha256::new().chain_update(ORDER).chain_update(image.relative.as_bytes()).finalize().into()
+    });
+    Ok(Listing { root, classes, images })
+}
+
+/// What lies in a folder and isn't hidden, in no particular order.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let failed = |error| io_error("read", folder, &error);
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        let name = entry.file_name().into_string().map_err(|_| {
+            let message = format!("the name of {} isn't UTF-8", path.display());
+            Box::new(Diagnostic::error(Code::BAD_DATA, message).help("rename it"))
+        })?;
+        if !name.starts_with('.') {
+            all.push((name, path));
+        }
+    }
+    Ok(all)
+}
+
+fn is_image(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// Over the class names, and of every image its path and its bytes.
+fn digest(splits: &[(&str, &Listing)], surroundings: &Surroundings<'_>) -> Result<String> {
+    let total = splits.iter().map(|(_, listing)| listing.images.len() as u64).sum();
+    let done = AtomicU64::new(0);
+    let hash = |path: PathBuf| -> Result<[u8; 32]> {
+        if surroundings.stop.load(Ordering::Relaxed) {
+            return Err(Box::new(Diagnostic::error(Code::IO, "reading the images was interrupted")));
+        }
+        let hash = Sha256::digest(read_bounded(&path)?).into();
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(256) || done == total {
+            (surroundings.progress)(Progress::Reading { what: "images".to_owned(), done, total });
+        }
+        Ok(hash)
+    };
+    let mut digest = Parts::new("image_folder");
+    let mut add = || -> Result<()> {
+        for (split, listing) in splits {
+            let paths = listing.images.par_iter().map(|image| listing.root.join(&image.relative));
+            // Not `Result<Vec>`: of several failures the first in order is told, whichever came first in time.
+            let hashes: Vec<Result<[u8; 32]>> = paths.map(hash).collect();
+            digest.add(split.as_bytes());
+            digest.add(&(listing.classes.len() as u64).to_le_bytes());
+            listing.classes.iter().for_each(|class| digest.add(class.as_bytes()));
+            digest.add(&(listing.images.len() as u64).to_le_bytes());
+            for (image, hash) in listing.images.iter().zip(hashes) {
+                digest.add(image.relative.as_bytes());
+                digest.add(&hash?);
+            }
+        }
+        Ok(())
+    };
+    let result = add();
+    (surroundings.progress)(Progress::ReadingDone);
+    result?;
+    Ok(digest.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::tests::{surrounded, wording};
+    use image::{ImageBuffer, Rgb};
+    use std::collections::HashSet;
+
+    fn put(path: &Path, red: u8) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        ImageBuffer::from_pixel(6, 4, Rgb([red, 0, 255])).save(path).unwrap();
+    }
+
+    fn source(train: &str, test: &str) -> ImageFolder {
+        serde_json::from_value(serde_json::json!({ "train": train, "test": test, "image_size": [2, 3] })).unwrap()
+    }
+
+    /// Cats are red 10, dogs 20.
+    fn lay_out(root: &Path) {
+        for i in 0..20 {
+            put(&root.join(format!("train/cat/{i}.png")), 10);
+            put(&root.join(format!("train/dog/deeper/still/{i}.PNG")), 20);
+        }
+        put(&root.join("test/dog/a.bmp"), 20);
+        put(&root.join("test/dog/.hidden.png"), 99);
+        put(&root.join("train/.hidden/x.png"), 99);
+        fs::write(root.join("train/cat/notes.txt"), "no image").unwrap();
+        fs::write(root.join("train/list.csv"), "no folder").unwrap();
+    }
+
+    fn open(root: &Path, source: &ImageFolder) -> Result<Dataset> {
+        surrounded(Some(root.to_owned()), root.join("cache"), |around| source.open(around))
+    }
+
+    #[test]
+    fn folders_are_classes_and_their_images_examples() {
+        let directory = tempfile::tempdir().unwrap();
+        lay_out(directory.path());
+        let source = source("train", "test");
+        let data = open(directory.path(), &source).unwrap();
+        assert_eq!(data.classes, ["cat", "dog"]);
+        assert_eq!((data.train.len(), data.test.len()), (40, 1));
+        assert_eq!(data.test.labels(), [1]);
+        assert_eq!(data.shape, [2, 3, 3]);
+        assert!(!data.train.in_memory());
+        let mut example = [0; 18];
+        for (index, &label) in data.train.labels().iter().enumerate() {
+            data.train.read(index, &mut example).unwrap();
+            assert_eq!(example, [(label as u8 + 1) * 10, 0, 255].repeat(6)[..]);
+        }
+        let looked = surrounded(Some(directory.path().to_owned()), "cache".into(), |around| source.look(around));
+        let looked = looked.unwrap();
+        assert_eq!((looked.classes, looked.train, looked.test), (Some(2), Some(40), Some(1)));
+        let grey = ImageFolder { color_mode: ColorMode::Grayscale, ..source };
+        // 0.299 * 20 + 0.114 * 255 = 35.05
+        let data = open(directory.path(), &grey).unwrap();
+        data.test.read(0, &mut example[..6]).unwrap();
+        assert_eq!(example[..6], [35; 6]);
+    }
+
+    #[test]
+    fn the_order_mixes_classes_and_hangs_on_names_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (directory.path().join("one"), directory.path().join("two"));
+        lay_out(&one);
+        lay_out(&two);
+        let source = source("train", "test");
+        let first = open(&one, &source).unwrap();
+        assert!(first.train.labels()[..10].iter().collect::<HashSet<_>>().len() == 2, "{:?}", first.train.labels());
+        let second = open(&two, &source).unwrap();
+        assert_eq!((first.train.labels(), &first.digest), (second.train.labels(), &second.digest));
+        put(&two.join("train/cat/7.png"), 11);
+        let changed = open(&two, &source).unwrap();
+        assert_eq!(changed.train.labels(), first.train.labels());
+        assert_ne!(changed.digest, first.digest);
+        put(&two.join("train/cat/7.png"), 10);
+        assert_eq!(open(&two, &source).unwrap().digest, first.digest);
+        fs::rename(two.join("test/dog/a.bmp"), two.join("test/dog/b.bmp")).unwrap();
+        assert_ne!(open(&two, &source).unwrap().digest, first.digest);
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        lay_out(root);
+        put(&root.join("more/dogs/a.png"), 1);
+        put(&root.join("flat/a.png"), 1);
+        fs::create_dir_all(root.join("empty/cat")).unwrap();
+        put(&root.join("half/cat/a.png"), 1);
+        fs::create_dir_all(root.join("half/dog")).unwrap();
+        for (train, test, code, want) in [
+            ("absent", "test", Code::DATA_NOT_FOUND, "the folder absent doesn't exist"),
+            ("train/list.csv", "test", Code::DATA_NOT_FOUND, "is no folder"),
+            ("train", "absent", Code::DATA_NOT_FOUND, "looked for"),
+            ("flat", "test", Code::BAD_DATA, "in no class's folder"),
+            ("empty", "test", Code::BAD_DATA, "no images in"),
+            ("half", "test", Code::BAD_DATA, "half/dog"),
+            ("train", "more", Code::BAD_DATA, "did you mean `dog`?"),
+        ] {
+            let complaint = open(root, &source(train, test)).unwrap_err();
+            let text = wording(&complaint);
+            assert_eq!(complaint.code, code, "{text}");
+            assert!(text.contains(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_image_that_is_none_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        lay_out(directory.path());
+        fs::write(directory.path().join("test/dog/a.bmp"), "BM but no bitmap").unwrap();
+        let data = open(directory.path(), &source("train", "test")).unwrap();
+        let complaint = data.test.read(0, &mut [0; 18]).unwrap_err();
+        assert_eq!(complaint.code, Code::BAD_IMAGE);
+        assert!(complaint.message.contains("test/dog/a.bmp"), "{complaint}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_do_not_lead_in_circles() {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        lay_out(root);
+        symlink(root.join("train"), root.join("train/cat/circle")).unwrap();
+        symlink(root.join("test/dog"), root.join("train/horse")).unwrap();
+        let data = open(root, &source("train", "test")).unwrap();
+        assert_eq!(data.classes, ["cat", "dog", "horse"]);
+        assert_eq!(data.train.len(), 41);
+        symlink(root.join("nowhere"), root.join("train/cat/gone.jpg")).unwrap();
+        assert!(open(root, &source("train", "test")).unwrap_err().message.contains("link to nowhere"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_must_be_utf8() {
+        use std::os::unix::ffi::OsStrExt;
+        let directory = tempfile::tempdir().unwrap();
+        lay_out(directory.path());
+        let name = std::ffi::OsStr::from_bytes(b"\xff.png");
+        fs::write(directory.path().join("train/cat").join(name), "").unwrap();
+        let complaint = open(directory.path(), &source("train", "test")).unwrap_err();
+        assert!(complaint.message.contains("isn't UTF-8"), "{complaint}");
+    }
+
+    #[test]
+    fn a_relative_path_falls_back_to_the_current_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        surrounded(Some(directory.path().to_owned()), "cache".into(), |around| {
+            assert_eq!(locate(Path::new("src"), around).unwrap(), Path::new("src"));
+            fs::create_dir(directory.path().join("src")).unwrap();
+            assert_eq!(locate(Path::new("src"), around).unwrap(), directory.path().join("src"));
+        });
+    }
+}

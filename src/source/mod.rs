@@ -1,0 +1,288 @@
+//! Where examples come from: an embedded, downloaded or local data set, as bytes of one size.
+//!
+//! A source fixes the size of its examples and nothing else about them: values stay 0 to 255 as they were stored, in
+//! the order height, width, channel.
+
+pub mod download;
+pub mod image_file;
+pub mod image_size;
+
+pub use download::fetch;
+pub use image_file::{ImageReader, Interpolation};
+pub use image_size::ImageSize;
+
+use crate::{diagnostic::Result, family};
+use sha2::{Digest, Sha256};
+use std::{
+    fmt::Write,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// What is known of a source's data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// Height, width and channels of every example.
+    pub shape: [usize; 3],
+    /// How many classes there are.
+    pub classes: Option<usize>,
+    /// How many examples there are for training.
+    pub train: Option<usize>,
+    /// How many examples there are for testing.
+    pub test: Option<usize>,
+}
+
+/// What a source needs of the program around it.
+pub struct Surroundings<'a> {
+    /// The user's directory for data, where one was named.
+    pub data_directory: Option<PathBuf>,
+    /// Where downloads are kept otherwise.
+    pub cache_directory: PathBuf,
+    /// Hears how far reading and downloading have come; called from several threads.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Once true, whatever takes long ends soon, with an error.
+    pub stop: &'a AtomicBool,
+}
+
+/// How far something has come that takes long.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// A download is under way.
+    Download {
+        /// What is downloaded.
+        what: String,
+        /// Bytes that have come.
+        done: u64,
+        /// Bytes in all, where the server says it.
+        total: Option<u64>,
+    },
+    /// The download has ended, well or not.
+    DownloadDone,
+    /// Files are read, for their digest.
+    Reading {
+        /// What is read.
+        what: String,
+        /// Files that were read.
+        done: u64,
+        /// Files in all.
+        total: u64,
+    },
+    /// Reading has ended, well or not.
+    ReadingDone,
+}
+
+impl Surroundings<'_> {
+    /// The user's directory for what can be fetched again: `$XDG_CACHE_HOME/trainyard`, else `~/.cache/trainyard`, on
+    /// macOS `~/Library/Caches/trainyard`.
+    pub fn default_cache_directory() -> PathBuf {
+        cache_directory(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), std::env::home_dir())
+    }
+}
+
+fn cache_directory(xdg: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
+    // A relative path there is to be ignored, says the specification.
+    let base = xdg.filter(|path| path.is_absolute()).unwrap_or_else(|| {
+        let below = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
+        home.filter(|path| path.is_absolute()).unwrap_or_default().join(below)
+    });
+    base.join("trainyard")
+}
+
+/// The examples of one split, in a fixed order.
+pub trait Examples: Send + Sync {
+    /// The label of every example.
+    fn labels(&self) -> &[u32];
+
+    /// How many there are.
+    fn len(&self) -> usize {
+        self.labels().len()
+    }
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads the values of one example, `[height, width, channels]`.
+    ///
+    /// # Errors
+    /// Where its file cannot be read or decoded.
+    ///
+    /// # Panics
+    /// Where there is no such example, or `into` hasn't the size of one.
+    fn read(&self, index: usize, into: &mut [u8]) -> Result<()>;
+
+    /// Whether reading costs no more than copying.
+    fn in_memory(&self) -> bool {
+        false
+    }
+}
+
+/// An opened source.
+pub struct Dataset {
+    /// Class names, in the order of their labels.
+    pub classes: Vec<String>,
+    /// Height, width and channels of every example.
+    pub shape: [usize; 3],
+    /// For training.
+    pub train: Arc<dyn Examples>,
+    /// For testing.
+    pub test: Arc<dyn Examples>,
+    /// Where it was found, for people.
+    pub location: String,
+    /// SHA-256, in hexadecimal, over the source's bytes, labels and relative paths.
+    pub digest: String,
+    /// Turns any image file into an example, just as the source does.
+    pub reader: ImageReader,
+}
+
+impl std::fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dataset")
+            .field("location", &self.location)
+            .field("classes", &self.classes)
+            .field("train", &self.train.len())
+            .field("test", &self.test.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the sources share.
+pub trait SourceDefinition {
+    /// What is known without looking.
+    fn declare(&self) -> Declared;
+
+    /// Turns image files into examples as the source does.
+    fn reader(&self) -> ImageReader;
+
+    /// Finds the data, or fetches them, and reads what has to be read.
+    ///
+    /// # Errors
+    /// Where they aren't there and cannot be fetched, or aren't what they should be.
+    fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset>;
+
+    /// What listing and headers tell: nothing is downloaded, no image is read.
+    ///
+    /// # Errors
+    /// Where local data are missing or incomplete. What could be downloaded isn't missing.
+    fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared>;
+}
+
+family! {
+    /// Where examples come from.
+    pub enum Source("source"): SourceDefinition {
+        digits::Digits,
+        cifar10::Cifar10,
+        image_folder::ImageFolder,
+    }
+}
+
+/// Examples that are held in memory.
+struct Held {
+    labels: Vec<u32>,
+    /// `[example, height, width, channel]`.
+    values: Vec<u8>,
+    /// Values of one example.
+    size: usize,
+}
+
+impl Examples for Held {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
+        into.copy_from_slice(&self.values[index * self.size..(index + 1) * self.size]);
+        Ok(())
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+}
+
+/// A digest over named parts, none of which can pass for another.
+struct Parts(Sha256);
+
+impl Parts {
+    fn new(kind: &str) -> Self {
+        let mut parts = Parts(Sha256::new());
+        parts.add(kind.as_bytes());
+        parts
+    }
+
+    /// Adds a part, with its length.
+    fn add(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    fn finish(self) -> String {
+        hexadecimal(&self.0.finalize())
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `test` with surroundings whose cache is `cache`.
+    pub(super) fn surrounded<T>(data: Option<PathBuf>, cache: PathBuf, test: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let stop = AtomicBool::new(false);
+        test(&Surroundings { data_directory: data, cache_directory: cache, progress: &|_| (), stop: &stop })
+    }
+
+    /// A complaint with its notes and help, as one text.
+    pub(super) fn wording(complaint: &crate::diagnostic::Diagnostic) -> String {
+        let mut lines = vec![format!("[{}] {}", complaint.code.name(), complaint.message)];
+        lines.extend(complaint.notes.iter().map(|note| format!("note: {note}")));
+        lines.extend(complaint.help.iter().map(|help| format!("help: {help}")));
+        lines.join("\n")
+    }
+
+    #[test]
+    fn documented_examples_are_sources() {
+        let examples = crate::family::examples::<Source>();
+        for name in Source::NAMES {
+            assert!(examples.iter().any(|(of, _)| of == name), "{name} documents no example");
+        }
+        for (name, example) in examples {
+            let source: Source = serde_json::from_value(example.clone()).unwrap_or_else(|e| panic!("{example}: {e}"));
+            assert_eq!(source.name(), name);
+            let again = serde_json::to_value(&source).unwrap();
+            assert_eq!(serde_json::from_value::<Source>(again).unwrap(), source);
+            let shape = source.declare().shape;
+            assert_eq!(source.reader().shape, shape);
+            assert!(shape.iter().all(|&side| side > 0));
+        }
+    }
+
+    #[test]
+    fn the_cache_lies_in_the_users_directory() {
+        let home = Some(PathBuf::from("/home/ann"));
+        assert_eq!(cache_directory(Some("/var/c".into()), home.clone()), PathBuf::from("/var/c/trainyard"));
+        let default = cache_directory(None, home.clone());
+        assert!(default.starts_with("/home/ann") && default.ends_with("trainyard"));
+        assert_eq!(cache_directory(Some("relative".into()), home), default);
+        assert!(cache_directory(None, None).ends_with("trainyard"));
+    }
+
+    #[test]
+    fn parts_of_a_digest_cannot_be_shifted() {
+        let digest = |parts: &[&str]| {
+            let mut all = Parts::new("test");
+            parts.iter().for_each(|part| all.add(part.as_bytes()));
+            all.finish()
+        };
+        assert_eq!(digest(&["ab", "c"]).len(), 64);
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["ab"]), digest(&["ab", ""]));
+    }
+}

@@ -1,0 +1,18 @@
+//! The pipeline: as written, a tree with places ([`tree`]); resolved, the families' argument structs ([`Pipeline`]).
+//!
+//! [`load`] leads from the one to the other: it reads the YAML, applies `--set`, rewrites sugar, checks against the
+//! schema, fills in the defaults that hang on other values, and hands the tree to serde.
+
+pub mod load;
+mod normalize;
+mod overrides;
+mod parse;
+mod pipeline;
+pub mod schema;
+pub mod tree;
+mod validation;
+
+pub use load::{Loaded, load};
+pub use normalize::listed;
+pub use pipeline::*;
+pub use validation::{Validation, none, split, test};

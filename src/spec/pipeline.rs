@@ -1,0 +1,237 @@
+//! The resolved pipeline: every key of the language, with its default. Serialised, it is itself a valid pipeline.
+
+use super::Validation;
+use crate::{
+    callback::CallbackChoice, evaluation::Evaluation, layer::Layer, loss::Loss, metric::Metric,
+    optimizer::OptimizerChoice, source::Source, stage::Stage, strategy::Strategy,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// A Trainyard pipeline: the data, the model, its training and its evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The version of the language: 1.
+    #[schemars(with = "VersionSchema")]
+    pub version: u32,
+    /// What the run is called; the file's name without its ending where it isn't given.
+    #[serde(default)]
+    #[schemars(extend(
+        "pattern" = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        "x-default" = "the file's name",
+        "x-expected" = "letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
+        "examples" = ["cifar10-cnn"]
+    ))]
+    pub name: String,
+    /// What it is about, in a sentence; it stands at the top of the report.
+    #[serde(default)]
+    #[schemars(length(max = 10000))]
+    pub description: String,
+    /// The seed of everything random: initial weights, shuffling, dropout.
+    #[serde(default)]
+    #[schemars(range(max = 9007199254740991u64))]
+    pub seed: u64,
+    /// Threads to compute with; `auto` takes what the machine allows this process. Another number gives other last digits.
+    #[serde(default)]
+    pub threads: Threads,
+    /// The numbers that are computed with.
+    #[serde(default)]
+    pub precision: Precision,
+    /// The data, and its way to the model.
+    pub dataset: Dataset,
+    /// The layers.
+    pub model: Model,
+    /// Where the model computes: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+    #[serde(default = "auto")]
+    #[schemars(extend(
+        "pattern" = "^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
+        "x-expected" = "`auto`, `cpu`, `cuda`, `cuda:1` or `mps`",
+        "examples" = ["auto", "cpu", "cuda:1"]
+    ))]
+    pub device: String,
+    /// How the work is spread over devices.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Codes of warnings that are meant: they are not reported.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["validation-on-test"]]))]
+    pub allow: Vec<String>,
+    /// Loss, optimizer, metrics, epochs and callbacks.
+    pub training: Training,
+    /// What is computed and shown after training; the test figures always are.
+    #[serde(default = "default_evaluation")]
+    pub evaluation: Vec<Evaluation>,
+    /// Gates: figures with their bounds. A run that misses one ends with exit code 3.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}}]))]
+    pub expect: BTreeMap<String, Expectation>,
+    /// The report.
+    #[serde(default)]
+    pub report: ReportOptions,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+fn default_evaluation() -> Vec<Evaluation> {
+    vec![
+        Evaluation::ClassificationReport(Default::default()),
+        Evaluation::ConfusionMatrix(Default::default()),
+    ]
+}
+
+struct VersionSchema;
+
+impl JsonSchema for VersionSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": 1, "examples": [1] })
+    }
+}
+
+/// A number of threads, or as many as the machine allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// As many as affinity and quota allow.
+    #[default]
+    Auto,
+    /// So many.
+    Fixed(usize),
+}
+
+impl Serialize for Threads {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Threads::Auto => serializer.serialize_str("auto"),
+            Threads::Fixed(n) => serializer.serialize_u64(*n as u64),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Threads {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The schema allows `auto` and whole numbers only.
+        Ok(serde_json::Value::deserialize(deserializer)?
+            .as_u64()
+            .map_or(Threads::Auto, |threads| Threads::Fixed(threads as usize)))
+    }
+}
+
+impl JsonSchema for Threads {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Threads".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 1024 }] })
+    }
+}
+
+/// The numbers that are computed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits everywhere.
+    #[default]
+    Float32,
+}
+
+/// The data, and its way to the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Where examples come from.
+    #[schemars(extend("examples" = ["digits"]))]
+    pub source: Source,
+    /// What the model is validated on after each epoch.
+    #[serde(default)]
+    pub validation: Validation,
+    /// The stages that training examples pass; one of them is `batch`.
+    #[schemars(length(min = 1), extend("examples" = [["shuffle", {"batch": 32}]]))]
+    pub train: Vec<Stage>,
+    /// The stages that validation and test examples pass. Where it isn't given: `cache`, training's `batch`, `prefetch`.
+    #[serde(default)]
+    #[schemars(length(min = 1), extend("x-default" = "`cache`, the batch of `train`, `prefetch`"))]
+    pub evaluate: Vec<Stage>,
+}
+
+/// The layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The layers, from the images to the classes.
+    #[schemars(length(min = 1), extend("examples" = [["flatten", {"dense": 10}]]))]
+    pub layers: Vec<Layer>,
+}
+
+/// Loss, optimizer, metrics, epochs and callbacks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// What training makes small.
+    #[schemars(extend("examples" = ["sparse_categorical_crossentropy"]))]
+    pub loss: Loss,
+    /// How gradients become changes of the weights.
+    #[serde(default)]
+    pub optimizer: OptimizerChoice,
+    /// Figures to tell besides the loss.
+    #[serde(default = "default_metrics")]
+    pub metrics: Vec<Metric>,
+    /// How often, at most, the training data is passed through.
+    #[schemars(range(min = 1, max = 1000000), extend("examples" = [10]))]
+    pub epochs: usize,
+    /// What looks at the figures after every epoch.
+    #[serde(default)]
+    pub callbacks: Vec<CallbackChoice>,
+}
+
+fn default_metrics() -> Vec<Metric> {
+    vec![Metric::Accuracy(Default::default())]
+}
+
+/// The bounds of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{"min": 0.7}]))]
+pub struct Expectation {
+    /// At least this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// At most this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// The report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportOptions {
+    /// Its title; the pipeline's name where it is empty.
+    pub title: String,
+}
+
+impl Pipeline {
+    /// The pipeline as YAML, with every default written out.
+    pub fn to_yaml(&self) -> String {
+        serde_saphyr::to_string(self).expect("a pipeline is plain data")
+    }
+
+    /// Examples in a training batch.
+    pub fn batch_size(&self) -> usize {
+        self.dataset.train.iter().find_map(|stage| stage.batch_size()).unwrap_or(1)
+    }
+}

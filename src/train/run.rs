@@ -1,0 +1,248 @@
+//! Epochs and steps.
+
+use super::{Event, Observer};
+use crate::{
+    callback::Callback,
+    data::{HostBatch, InputPipeline},
+    diagnostic::{Code, Diagnostic, Result},
+    evaluate,
+    layer::Pass,
+    loss::LossDefinition,
+    metric::Metric,
+    model::{LayerError, Model},
+    optimizer::Optimizer,
+    run::EpochRecord,
+    spec::Pipeline,
+};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// What training works with.
+pub struct Training<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// What is trained; its weights are changed in place.
+    pub model: &'a Model,
+    /// Batches to train on.
+    pub data: &'a InputPipeline,
+    /// Batches to validate on.
+    pub validation: Option<&'a InputPipeline>,
+    /// Set from outside to end after the current step.
+    pub stop: &'a AtomicBool,
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whole epochs done.
+    pub epochs: usize,
+    /// Steps done.
+    pub steps: u64,
+    /// Whether `stop` ended it.
+    pub interrupted: bool,
+    /// Whether a callback ended it.
+    pub stopped_early: bool,
+    /// The epoch, from 1, whose weights were put back.
+    pub best_epoch: Option<usize>,
+}
+
+/// A failure of libtorch as something a user can read.
+pub(crate) fn computation(error: &TchError, during: &str) -> Box<Diagnostic> {
+    let text = error.to_string();
+    // What follows the first line speaks of C++.
+    let reason = text.lines().next().unwrap_or_default();
+    let problem = Diagnostic::error(Code::COMPUTATION, format!("the computation failed in {during}: {reason}"));
+    let memory = ["out of memory", "not enough memory", "can't allocate memory"].iter().any(|m| text.contains(m));
+    Box::new(if memory { problem.help("make `batch` smaller, or the model") } else { problem })
+}
+
+pub(crate) fn in_layer(error: &LayerError) -> Box<Diagnostic> {
+    computation(&error.error, &format!("`{}`", error.layer))
+}
+
+/// A batch on the device: images `[batch, height, width, channels]`, labels `[batch]`.
+pub(crate) fn to_device(
+    batch: &HostBatch,
+    shape: [usize; 3],
+    device: Device,
+) -> std::result::Result<(Tensor, Tensor), TchError> {
+    let [height, width, channels] = shape.map(|n| n as i64);
+    let size = [batch.labels.len() as i64, height, width, channels];
+    let images = Tensor::f_from_data_size(&batch.images, &size, Kind::Uint8)?.f_to_device(device)?;
+    Ok((images, Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?))
+}
+
+/// Running means of the loss and the metrics.
+pub(crate) struct Figures {
+    names: Vec<String>,
+    sums: Vec<f64>,
+    examples: usize,
+}
+
+impl Figures {
+    pub(crate) fn new(prefix: &str, metrics: &[Metric]) -> Self {
+        let names: Vec<String> =
+            std::iter::once("loss").chain(metrics.iter().map(|m| m.name())).map(|n| format!("{prefix}{n}")).collect();
+        Figures { sums: vec![0.0; names.len()], names, examples: 0 }
+    }
+
+    /// Adds a batch; gives its mean loss.
+    pub(crate) fn add(
+        &mut self,
+        loss: &Tensor,
+        outputs: &Tensor,
+        labels: &Tensor,
+        metrics: &[Metric],
+    ) -> std::result::Result<f64, TchError> {
+        let examples = labels.size()[0] as usize;
+        let mean = loss.f_double_value(&[])?;
+        self.sums[0] += mean * examples as f64;
+        for (sum, metric) in self.sums[1..].iter_mut().zip(metrics) {
+            *sum += metric.sum(outputs, labels)?;
+        }
+        self.examples += examples;
+        Ok(mean)
+    }
+
+    pub(crate) fn means(&self) -> Vec<(String, f64)> {
+        let examples = self.examples.max(1) as f64;
+        self.names.iter().cloned().zip(self.sums.iter().map(|sum| sum / examples)).collect()
+    }
+}
+
+/// Trains until the epochs are done, a callback stops, or `stop` is set.
+///
+/// # Errors
+/// Where data cannot be read, libtorch fails, the loss is no number any more, or an observer fails.
+pub fn train(training: &Training<'_>, shape: [usize; 3], observer: &mut dyn Observer) -> Result<Outcome> {
+    let spec = &training.pipeline.training;
+    let parameters: Vec<Tensor> = training.model.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
+    let mut optimizer = spec.optimizer.start(parameters);
+    let mut callbacks = start_callbacks(training.pipeline);
+    let mut kept: Option<(usize, Vec<Tensor>)> = None;
+    let mut outcome = Outcome::default();
+    for epoch in 0..spec.epochs {
+        let Some(mut record) = epoch_of_training(training, shape, epoch, &mut *optimizer, &mut outcome, observer)?
+        else {
+            outcome.interrupted = true;
+            break;
+        };
+        if let Some(validation) = training.validation {
+            let evaluated = evaluate::figures(training.pipeline, training.model, validation, shape, "val_")?;
+            record.figures.extend(evaluated);
+        }
+        outcome.epochs = epoch + 1;
+        let mut stop = false;
+        for callback in &mut callbacks {
+            let verdict = callback.epoch_ended(epoch, &record.figures);
+            if verdict.keep_weights {
+                kept = Some((epoch + 1, copies(training.model)));
+            }
+            stop |= verdict.stop;
+        }
+        observer.observe(&Event::EpochEnded(&record))?;
+        if stop {
+            outcome.stopped_early = true;
+            break;
+        }
+        if training.stop.load(Ordering::Relaxed) {
+            outcome.interrupted = epoch + 1 < spec.epochs;
+            break;
+        }
+    }
+    // An interrupted run keeps its last weights: they are what training would go on with.
+    if let Some((epoch, weights)) = kept.filter(|_| !outcome.interrupted) {
+        tch::no_grad(|| {
+            for (parameter, best) in training.model.parameters().iter().zip(&weights) {
+                parameter.tensor.shallow_clone().f_copy_(best)?;
+            }
+            Ok(())
+        })
+        .map_err(|error: TchError| computation(&error, "putting back the best weights"))?;
+        outcome.best_epoch = Some(epoch);
+    }
+    Ok(outcome)
+}
+
+fn start_callbacks(pipeline: &Pipeline) -> Vec<Box<dyn Callback>> {
+    let larger_is_better = |figure: &str| {
+        let name = figure.strip_prefix("val_").unwrap_or(figure);
+        pipeline.training.metrics.iter().any(|metric| metric.name() == name && metric.larger_is_better())
+    };
+    let start = |choice: &crate::callback::CallbackChoice| choice.start(larger_is_better(choice.monitor()));
+    pipeline.training.callbacks.iter().map(start).collect()
+}
+
+fn copies(model: &Model) -> Vec<Tensor> {
+    model.parameters().iter().map(|parameter| parameter.tensor.detach().copy()).collect()
+}
+
+/// One pass over the training data; `None` where it was interrupted.
+fn epoch_of_training(
+    training: &Training<'_>,
+    shape: [usize; 3],
+    epoch: usize,
+    optimizer: &mut dyn Optimizer,
+    outcome: &mut Outcome,
+    observer: &mut dyn Observer,
+) -> Result<Option<EpochRecord>> {
+    let spec = &training.pipeline.training;
+    let start = Instant::now();
+    let mut batches = training.data.epoch(epoch as u64);
+    let steps = batches.steps();
+    observer.observe(&Event::EpochStarted { epoch: epoch + 1, epochs: spec.epochs, steps })?;
+    let mut figures = Figures::new("", &spec.metrics);
+    for step in 1..=steps {
+        let Some(batch) = batches.next().transpose()? else { break };
+        let pass = Pass { training: true, seed: training.pipeline.seed, step: outcome.steps };
+        let loss = one_step(training, shape, &batch, &pass, optimizer, &mut figures)?;
+        outcome.steps += 1;
+        if !loss.is_finite() {
+            return Err(Box::new(
+                Diagnostic::error(
+                    Code::NOT_FINITE,
+                    format!("the loss became {loss} at step {} (epoch {})", outcome.steps, epoch + 1),
+                )
+                .fact(format!("the learning rate was {}", optimizer.learning_rate()))
+                .help("lower the learning rate, or scale the input with `rescaling`"),
+            ));
+        }
+        observer.observe(&Event::StepEnded { step, images: figures.examples, figures: &figures.means() })?;
+        if training.stop.load(Ordering::Relaxed) && step < steps {
+            return Ok(None);
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Some(EpochRecord {
+        epoch: epoch + 1,
+        figures: figures.means(),
+        learning_rate: optimizer.learning_rate(),
+        seconds,
+        images_per_second: figures.examples as f64 / seconds,
+        data_wait_seconds: batches.waited().as_secs_f64(),
+    }))
+}
+
+fn one_step(
+    training: &Training<'_>,
+    shape: [usize; 3],
+    batch: &HostBatch,
+    pass: &Pass,
+    optimizer: &mut dyn Optimizer,
+    figures: &mut Figures,
+) -> Result<f64> {
+    let spec = &training.pipeline.training;
+    let failed = |error: TchError| computation(&error, "a training step");
+    let (images, labels) = to_device(batch, shape, training.model.device()).map_err(failed)?;
+    for parameter in training.model.parameters() {
+        parameter.tensor.shallow_clone().zero_grad();
+    }
+    let outputs = training.model.forward(&images, pass).map_err(|error| in_layer(&error))?;
+    let loss = spec.loss.compute(&outputs, &labels, training.model.gives_logits()).map_err(failed)?;
+    loss.f_backward().map_err(failed)?;
+    optimizer.step().map_err(failed)?;
+    tch::no_grad(|| figures.add(&loss, &outputs, &labels, &spec.metrics)).map_err(failed)
+}
