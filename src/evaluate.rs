@@ -5,7 +5,6 @@ use crate::{
     diagnostic::Result,
     evaluation::Predictions,
     layer::Pass,
-    loss::LossDefinition,
     model::Model,
     spec::Pipeline,
     train::internals::{Figures, computation, in_layer, to_device},

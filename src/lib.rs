@@ -1,1 +1,30 @@
+//! Trainyard runs image-classification experiments described in YAML.
+//!
+//! The way of the data: pipeline file -> [`spec`] -> [`check`] -> [`data`], [`model`] -> [`train`] -> [`evaluate`] ->
+//! [`run`] -> [`report`]. `ARCHITECTURE.md` has the map and the invariants.
 
+#![warn(missing_docs)]
+
+pub mod callback;
+pub mod check;
+pub mod cli;
+pub mod data;
+pub mod device;
+pub mod diagnostic;
+pub mod evaluate;
+pub mod evaluation;
+pub mod family;
+pub mod layer;
+pub mod loss;
+pub mod metric;
+pub mod model;
+pub mod optimizer;
+pub mod progress;
+pub mod random;
+pub mod report;
+pub mod run;
+pub mod source;
+pub mod spec;
+pub mod stage;
+pub mod strategy;
+pub mod train;

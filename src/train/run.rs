@@ -7,7 +7,6 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result},
     evaluate,
     layer::Pass,
-    loss::LossDefinition,
     metric::Metric,
     model::{LayerError, Model},
     optimizer::Optimizer,

@@ -1,0 +1,131 @@
+//! What the commands share: streams, signals, surroundings, a finished run opened again.
+
+use crate::{
+    check::{self, Checked, Plan},
+    device,
+    diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
+    model::{Model, load_weights},
+    progress::SourceProgress,
+    run::{RunDirectory, RunInfo},
+    source::Surroundings,
+    spec::{Pipeline, Threads},
+};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock, atomic::AtomicBool},
+};
+
+/// How to speak to the user.
+pub struct Output {
+    pub quiet: bool,
+    pub json: bool,
+    pub data_directory: Option<PathBuf>,
+}
+
+impl Output {
+    /// Prints a diagnostic to stderr.
+    pub fn tell(&self, sources: &SourceMap, problem: &Diagnostic) {
+        let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let renderer = if coloured { Renderer::coloured() } else { Renderer::plain() };
+        eprintln!("{}\n", renderer.render(sources, problem));
+    }
+
+    /// Prints what a check found; with `quiet`, errors only.
+    pub fn tell_all(&self, checked: &Checked) {
+        for problem in &checked.problems {
+            if !self.quiet || problem.is_error() {
+                self.tell(&checked.sources, problem);
+            }
+        }
+    }
+
+    /// Checks a pipeline, prints what was found, and says whether it can run.
+    pub fn check(&self, file: &Path, sets: &[String], surroundings: Option<&Surroundings<'_>>) -> Checked {
+        let checked = check::check(file, sets, surroundings);
+        self.tell_all(&checked);
+        if !checked.is_sound() {
+            let errors = checked.count(Severity::Error);
+            eprintln!("{}: {errors} {}", file.display(), if errors == 1 { "error" } else { "errors" });
+        }
+        checked
+    }
+
+    /// Calls `use_them` with what sources need.
+    pub fn with_surroundings<T>(
+        &self,
+        data_directory: Option<PathBuf>,
+        use_them: impl FnOnce(&Surroundings<'_>) -> T,
+    ) -> T {
+        let progress = SourceProgress::new(self.quiet);
+        use_them(&Surroundings {
+            data_directory: data_directory.or_else(|| self.data_directory.clone()),
+            cache_directory: Surroundings::default_cache_directory(),
+            progress: &|event| progress.show(event),
+            stop: stop_flag(),
+        })
+    }
+}
+
+/// Set by the first Ctrl-C; the second one ends the process.
+pub fn stop_flag() -> &'static AtomicBool {
+    static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // Order matters: the first signal finds the flag unset and only sets it.
+            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
+            let _ = signal_hook::flag::register(signal, flag.clone());
+        }
+        flag
+    });
+    &FLAG
+}
+
+/// Sets libtorch up as the pipeline says; gives the number of threads.
+pub fn set_up_threads(pipeline: &Pipeline) -> usize {
+    let threads = match pipeline.threads {
+        Threads::Auto => device::available_threads(),
+        Threads::Fixed(threads) => threads,
+    };
+    device::set_up(threads);
+    threads
+}
+
+/// A finished run with its model.
+pub struct OpenedRun {
+    pub directory: RunDirectory,
+    pub info: RunInfo,
+    pub pipeline: Pipeline,
+    pub model: Model,
+    pub plan: Plan,
+    pub threads: usize,
+}
+
+/// Opens the run in `path` and its model.
+pub fn open_run(path: &Path, output: &Output) -> Result<OpenedRun> {
+    let directory = RunDirectory::open(path)?;
+    let info = directory.read_info()?;
+    let data_directory = info.provenance.data_directory.clone().map(PathBuf::from);
+    let resolved = directory.file("resolved.yaml");
+    let checked = check::check(&resolved, &[], None);
+    let plan = match &info.data {
+        // A folder's size and classes are known from the run.
+        Some(_) => checked.plan.clone(),
+        None => output.with_surroundings(data_directory, |s| check::check(&resolved, &[], Some(s))).plan,
+    };
+    let (Some(sound), Some(plan)) = (checked.pipeline, plan) else {
+        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", resolved.display()));
+        return Err(Box::new(problem.help("`trainyard check` on that file says more")));
+    };
+    let weights = directory.file("model.safetensors");
+    if !weights.exists() {
+        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", path.display()));
+        return Err(Box::new(problem.help("the run ended before it had trained anything")));
+    }
+    let threads = set_up_threads(&sound.pipeline);
+    let device = device::open(&sound.pipeline.device)?;
+    let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, device)
+        .map_err(|error| crate::train::internals::computation(&error, "building the model"))?;
+    load_weights(&model, &weights)?;
+    Ok(OpenedRun { directory, info, pipeline: sound.pipeline, model, plan, threads })
+}

@@ -1,0 +1,72 @@
+//! `trainyard evaluate`, and the evaluation at the end of `run`.
+
+use super::{
+    Ending,
+    context::{Output, open_run},
+    report::write_report,
+};
+use crate::{
+    data::InputPipeline,
+    diagnostic::Result,
+    evaluate::predictions,
+    model::Model,
+    progress::figure,
+    run::{EvaluationRecord, RunDirectory, write_predictions},
+    source::Dataset,
+    spec::Pipeline,
+};
+use std::path::PathBuf;
+
+/// `trainyard evaluate RUN`
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  trainyard evaluate runs/digits/20261123-230512-7f3a")]
+pub struct Arguments {
+    /// The directory that a run left.
+    run: PathBuf,
+}
+
+/// Evaluates `model` on the test data and writes `predictions.parquet` and `evaluation.json`.
+pub fn evaluate_into(
+    directory: &RunDirectory,
+    pipeline: &Pipeline,
+    model: &Model,
+    dataset: &Dataset,
+    workers: usize,
+) -> Result<EvaluationRecord> {
+    let stages = &pipeline.dataset.evaluate;
+    let path = "dataset.evaluate";
+    let data = InputPipeline::new(dataset.test.clone(), dataset.shape, stages, path, pipeline.seed, workers);
+    let (figures, predictions) =
+        predictions(pipeline, model, &data, dataset.shape, &dataset.classes, "test_")?;
+    let record = EvaluationRecord {
+        examples: predictions.labels.len(),
+        metrics: figures.into_iter().collect(),
+        steps: pipeline.evaluation.iter().map(|step| step.compute(&predictions)).collect(),
+    };
+    write_predictions(&directory.file("predictions.parquet"), &predictions)?;
+    directory.write_json("evaluation.json", &record)?;
+    Ok(record)
+}
+
+/// Prints the figures of an evaluation.
+pub fn print_metrics(record: &EvaluationRecord) {
+    for (name, value) in &record.metrics {
+        println!("{name}: {}", figure(name, *value));
+    }
+}
+
+/// Evaluates a run's model again.
+pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
+    let run = open_run(&arguments.run, output)?;
+    let recorded = run.info.provenance.data_directory.clone().map(PathBuf::from);
+    let directory = output.data_directory.clone().or(recorded);
+    let dataset = output.with_surroundings(directory, |surroundings| run.pipeline.dataset.source.open(surroundings))?;
+    let record = evaluate_into(&run.directory, &run.pipeline, &run.model, &dataset, run.threads)?;
+    write_report(&run.directory)?;
+    if output.json {
+        println!("{}", serde_json::to_string_pretty(&record).expect("records are plain data"));
+    } else {
+        print_metrics(&record);
+    }
+    Ok(Ending::Done)
+}

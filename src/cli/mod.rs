@@ -1,0 +1,116 @@
+//! The command line: the only place that prints results.
+
+mod check;
+mod context;
+mod evaluate;
+mod predict;
+mod report;
+mod run;
+mod schema;
+mod summary;
+
+use crate::diagnostic::{Diagnostic, SourceMap};
+use clap::{Args, Parser, Subcommand};
+use context::Output;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Image-classification experiments from one YAML file: checked, trained with libtorch, reported.
+#[derive(Parser)]
+#[command(
+    name = "trainyard",
+    version,
+    after_help = "Example:\n  trainyard run pipelines/digits.yaml\n\nExit codes: 0 done; 1 failed; 2 the pipeline or the command line is \
+                  invalid; 3 an expectation was not met; 130 interrupted, with everything saved."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where data is looked for and downloaded to.
+    #[arg(long, global = true, env = "TRAINYARD_DATA", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find every mistake of pipelines before training.
+    Check(check::Arguments),
+    /// Check, train, evaluate and report.
+    Run(run::Arguments),
+    /// Show the layers with their shapes, parameters and operations.
+    Summary(summary::Arguments),
+    /// Print the JSON schema of pipelines.
+    Schema(schema::Arguments),
+    /// Render the report of a run again.
+    Report(report::Arguments),
+    /// Say what is on images, by the model of a run.
+    Predict(predict::Arguments),
+    /// Evaluate the model of a run on its test data.
+    Evaluate(evaluate::Arguments),
+}
+
+/// A pipeline file with what overrides it.
+#[derive(Args)]
+struct PipelineArguments {
+    /// The pipeline.
+    file: PathBuf,
+    /// Override a value: `training.epochs=5`, `model.layers[1].conv2d.filters=64`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// How a command ended, but for errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Done,
+    Failed,
+    Invalid,
+    NotMet,
+    Interrupted,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    quiet_panics();
+    let output = Output { quiet: arguments.quiet, json: arguments.json, data_directory: arguments.data_dir };
+    let result = match arguments.command {
+        Command::Check(a) => check::check(&a, &output),
+        Command::Run(a) => run::run(&a, &output),
+        Command::Summary(a) => summary::summary(&a, &output),
+        Command::Schema(a) => schema::schema(&a),
+        Command::Report(a) => report::report(&a, &output),
+        Command::Predict(a) => predict::predict(&a, &output),
+        Command::Evaluate(a) => evaluate::evaluate(&a, &output),
+    };
+    let ending = result.unwrap_or_else(|problem: Box<Diagnostic>| {
+        output.tell(&SourceMap::default(), &problem);
+        Ending::Failed
+    });
+    ExitCode::from(match ending {
+        Ending::Done => 0,
+        Ending::Failed => 1,
+        Ending::Invalid => 2,
+        Ending::NotMet => 3,
+        Ending::Interrupted => 130,
+    })
+}
+
+/// A panic is a mistake of ours: say so in a sentence, without a backtrace.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        // A reader that has gone away, `| head`, is no mistake.
+        if text.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        eprintln!("error: trainyard made a mistake: {}{place}", text.lines().next().unwrap_or_default());
+        eprintln!("  = help: please report this line with the pipeline that led to it");
+    }));
+}

@@ -1,0 +1,326 @@
+//! `trainyard run`
+
+use super::{
+    Ending, PipelineArguments,
+    context::{Output, set_up_threads, stop_flag},
+    evaluate::{evaluate_into, print_metrics},
+    report::write_report,
+    summary::layer_table,
+};
+use crate::{
+    check::{Checked, Plan},
+    data::{InputPipeline, Subset, stratified},
+    device,
+    diagnostic::{Renderer, Result},
+    model::{Model, digest, weights_bytes},
+    progress::{Terminal, duration},
+    run::{
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, Timings,
+        TrainingInfo, sha256_hex,
+    },
+    source::{Dataset, Examples},
+    spec::{Pipeline, Validation},
+    train::{self, Event, Observer, Outcome, Training},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+/// `trainyard run FILE`
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  trainyard run pipelines/cifar10.yaml --set training.epochs=5")]
+pub struct Arguments {
+    #[command(flatten)]
+    pipeline: PipelineArguments,
+    /// Where runs are kept.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    runs_dir: PathBuf,
+}
+
+/// Checks, trains, evaluates, reports.
+pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
+    let start = Instant::now();
+    stop_flag();
+    let PipelineArguments { file, set } = &arguments.pipeline;
+    let checked = output.with_surroundings(None, |surroundings| output.check(file, set, Some(surroundings)));
+    if !checked.is_sound() {
+        return Ok(Ending::Invalid);
+    }
+    let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else { return Ok(Ending::Invalid) };
+    let pipeline = &sound.pipeline;
+    let threads = set_up_threads(pipeline);
+    let device = match device::open(&pipeline.device) {
+        Ok(device) => device,
+        Err(problem) => {
+            let place = sound.tree.place_of(crate::path!["device"]);
+            output.tell(&checked.sources, &problem.at(place, "asked for here"));
+            return Ok(Ending::Invalid);
+        }
+    };
+    if !output.quiet {
+        eprintln!("{}", layer_table(plan));
+    }
+    let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let (directory, _lock) = RunDirectory::create(&arguments.runs_dir, &pipeline.name, &stamp)?;
+    let mut recorder = Recorder {
+        info: first_info(&checked, pipeline, plan, &directory, output, device, threads, file),
+        directory,
+        history: Vec::new(),
+        terminal: Terminal::new(output.quiet),
+    };
+    recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
+    recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
+    recorder.save()?;
+
+    let result = work(&mut recorder, pipeline, plan, device, threads, output, start);
+    let stopped = stop_flag().load(Ordering::Relaxed);
+    if let Err(problem) = &result {
+        recorder.info.status = if stopped { Status::Interrupted } else { Status::Failed };
+        recorder.info.reason = Some(problem.message.clone());
+    }
+    recorder.info.finished = Some(now());
+    recorder.info.timings.total = start.elapsed().as_secs_f64();
+    recorder.save()?;
+    let evaluation = match result {
+        Ok(evaluation) => evaluation,
+        Err(problem) if stopped => {
+            eprintln!("interrupted: {problem}; see {}", recorder.directory.path().display());
+            return Ok(Ending::Interrupted);
+        }
+        Err(problem) => {
+            output.tell(&checked.sources, &problem);
+            eprintln!("what was done so far is in {}", recorder.directory.path().display());
+            return Ok(Ending::Failed);
+        }
+    };
+    conclude(&recorder, evaluation.as_ref(), output);
+    Ok(match recorder.info.status {
+        Status::Interrupted => Ending::Interrupted,
+        _ if recorder.info.expectations.iter().any(|expectation| !expectation.met) => Ending::NotMet,
+        _ => Ending::Done,
+    })
+}
+
+/// The pipeline as it was written, with the flags that changed it.
+fn as_written(checked: &Checked) -> String {
+    let mut text = String::new();
+    for source in checked.sources.texts() {
+        match &source.path {
+            Some(_) => text.push_str(&source.content),
+            None => text.push_str(&format!("# {} {}\n", source.name, source.content.replace('\n', " "))),
+        }
+    }
+    text
+}
+
+fn now() -> String {
+    jiff::ZonedDateTime::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+#[allow(clippy::too_many_arguments)]
+fn first_info(
+    checked: &Checked,
+    pipeline: &Pipeline,
+    plan: &Plan,
+    directory: &RunDirectory,
+    output: &Output,
+    device: tch::Device,
+    threads: usize,
+    file: &Path,
+) -> RunInfo {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
+    let around = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    RunInfo {
+        format: 1,
+        name: pipeline.name.clone(),
+        description: pipeline.description.clone(),
+        title: pipeline.report.title.clone(),
+        id: directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        status: Status::Running,
+        reason: None,
+        warnings: checked.problems.iter().map(|p| Renderer::plain().render(&checked.sources, p)).collect(),
+        started: now(),
+        finished: None,
+        timings: Timings::default(),
+        data: None,
+        layers: plan.layers.clone(),
+        training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
+        expectations: Vec::new(),
+        weights_digest: None,
+        provenance: Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: device::torch_version(),
+            device: device::name(device),
+            threads,
+            processor: Provenance::processor(),
+            cpu_capability: device::cpu_capability(),
+            system: Provenance::system(),
+            seed: pipeline.seed,
+            pipeline_file: file.display().to_string(),
+            pipeline_digest: sha256_hex(pipeline.to_yaml().as_bytes()),
+            data_directory: output.data_directory.as_ref().map(absolute),
+            git_commit: Provenance::git_commit(around),
+            command: std::env::args().collect(),
+        },
+    }
+}
+
+/// Keeps the record on disk up to date while the terminal shows it.
+struct Recorder {
+    info: RunInfo,
+    directory: RunDirectory,
+    history: Vec<EpochRecord>,
+    terminal: Terminal,
+}
+
+impl Recorder {
+    fn save(&self) -> Result<()> {
+        self.directory.write_json("run.json", &self.info)?;
+        write_report(&self.directory).map(|_| ())
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+        self.terminal.observe(event)?;
+        if let Event::EpochEnded(record) = event {
+            self.history.push((*record).clone());
+            self.info.training.epochs_done = record.epoch;
+            self.directory.write_history(&self.history)?;
+            self.save()?;
+        }
+        Ok(())
+    }
+}
+
+/// Examples to train on and to validate on.
+fn splits(pipeline: &Pipeline, dataset: &Dataset) -> (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str) {
+    match &pipeline.dataset.validation {
+        Validation::None(_) => (dataset.train.clone(), None, "none"),
+        Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
+        Validation::Split(split) => {
+            let (stay, off) = stratified(dataset.train.labels(), split.share, split.seed);
+            let part = |indices| Arc::new(Subset::new(dataset.train.clone(), indices)) as Arc<dyn Examples>;
+            (part(stay), Some(part(off)), "split of the training data")
+        }
+    }
+}
+
+fn work(
+    recorder: &mut Recorder,
+    pipeline: &Pipeline,
+    plan: &Plan,
+    device: tch::Device,
+    threads: usize,
+    output: &Output,
+    start: Instant,
+) -> Result<Option<EvaluationRecord>> {
+    let dataset = output.with_surroundings(None, |surroundings| pipeline.dataset.source.open(surroundings))?;
+    let (train_examples, validation_examples, validation_kind) = splits(pipeline, &dataset);
+    recorder.info.data = Some(DataInfo {
+        source: pipeline.dataset.source.name().to_owned(),
+        location: dataset.location.clone(),
+        digest: dataset.digest.clone(),
+        classes: dataset.classes.clone(),
+        shape: dataset.shape.to_vec(),
+        train: train_examples.len(),
+        validation: validation_examples.as_ref().map_or(0, |examples| examples.len()),
+        test: dataset.test.len(),
+        validation_kind: validation_kind.to_owned(),
+    });
+    let input = |examples, stages, path| {
+        InputPipeline::new(examples, dataset.shape, stages, path, pipeline.seed, threads)
+    };
+    let data = input(train_examples, &pipeline.dataset.train, "dataset.train");
+    let validation = validation_examples.map(|e| input(e, &pipeline.dataset.evaluate, "dataset.evaluate"));
+    let model = Model::new(&pipeline.model.layers, plan, pipeline.seed, device)
+        .map_err(|error| train::internals::computation(&error, "building the model"))?;
+    recorder.info.training.steps_per_epoch = data.steps();
+    recorder.info.timings.setup = start.elapsed().as_secs_f64();
+    recorder.save()?;
+
+    let training_start = Instant::now();
+    let stop = stop_flag();
+    let training = Training { pipeline, model: &model, data: &data, validation: validation.as_ref(), stop };
+    let trained = train::train(&training, dataset.shape, recorder);
+    recorder.info.timings.training = training_start.elapsed().as_secs_f64();
+    // Whatever was trained is saved, even where it ended badly.
+    let weights = weights_bytes(&model).map_err(|error| train::internals::computation(&error, "saving the weights"))?;
+    recorder.directory.write("model.safetensors", &weights)?;
+    recorder.info.weights_digest = Some(digest(&weights));
+    let Outcome { steps, interrupted, stopped_early, best_epoch, .. } = trained?;
+    let progress = &mut recorder.info.training;
+    progress.steps_done = steps;
+    progress.stopped_early = stopped_early;
+    progress.best_epoch = best_epoch;
+    if interrupted {
+        recorder.info.status = Status::Interrupted;
+        recorder.info.reason = Some("interrupted by the user".to_owned());
+        return Ok(None);
+    }
+    let evaluation_start = Instant::now();
+    let evaluation = evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads)?;
+    recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
+    recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
+    recorder.info.status = Status::Completed;
+    Ok(Some(evaluation))
+}
+
+/// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.
+fn expectations(
+    pipeline: &Pipeline,
+    evaluation: &EvaluationRecord,
+    history: &[EpochRecord],
+    best_epoch: Option<usize>,
+) -> Vec<ExpectationResult> {
+    let kept = best_epoch.map_or(history.last(), |epoch| history.get(epoch - 1));
+    let judge = |(figure, bounds): (&String, &crate::spec::Expectation)| {
+        let value = evaluation.metrics.get(figure).copied().or_else(|| kept?.figure(figure));
+        let holds = |value: f64| bounds.min.is_none_or(|min| value >= min) && bounds.max.is_none_or(|max| value <= max);
+        let met = value.is_some_and(holds);
+        ExpectationResult { figure: figure.clone(), min: bounds.min, max: bounds.max, value, met }
+    };
+    pipeline.expect.iter().map(judge).collect()
+}
+
+/// Says how the run ended.
+fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: &Output) {
+    let Recorder { info, directory, .. } = recorder;
+    let report = directory.file("report.html");
+    if output.json {
+        let result = serde_json::json!({
+            "run": directory.path(), "report": report, "status": info.status,
+            "epochs": info.training.epochs_done, "best_epoch": info.training.best_epoch,
+            "metrics": evaluation.map(|e| &e.metrics), "expectations": info.expectations,
+            "weights_digest": info.weights_digest,
+        });
+        println!("{}", serde_json::to_string_pretty(&result).expect("plain data"));
+        return;
+    }
+    if !output.quiet {
+        let kept = info.training.best_epoch.map(|e| format!(", weights of epoch {e} kept")).unwrap_or_default();
+        let how = match (info.status, info.training.stopped_early) {
+            (Status::Interrupted, _) => "interrupted after",
+            (_, true) => "stopped early after",
+            _ => "trained for",
+        };
+        let time = duration(info.timings.training);
+        eprintln!("{how} {} epochs, {time}{kept}", info.training.epochs_done);
+    }
+    if let Some(evaluation) = evaluation {
+        print_metrics(evaluation);
+    }
+    for expectation in &info.expectations {
+        let bounds: Vec<String> = [("at least", expectation.min), ("at most", expectation.max)]
+            .into_iter()
+            .filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}")))
+            .collect();
+        let verdict = if expectation.met { "met" } else { "NOT MET" };
+        let value = expectation.value.map_or("not produced".to_owned(), |value| format!("{value:.4}"));
+        println!("expected {} {}: {verdict} ({value})", expectation.figure, bounds.join(" and "));
+    }
+    println!("report: {}", report.display());
+}
+
