@@ -42,9 +42,9 @@ pub fn predictions(
     let figures = over(pipeline, model, data, shape, prefix, |outputs, labels| {
         let probabilities = model.probabilities(outputs)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
-        predictions.predicted.extend(
-            Vec::<i64>::try_from(&probabilities.f_argmax(1, false)?)?.into_iter().map(|class| class as u32),
-        );
+        predictions
+            .predicted
+            .extend(Vec::<i64>::try_from(&probabilities.f_argmax(1, false)?)?.into_iter().map(|class| class as u32));
         predictions.probabilities.extend(Vec::<f32>::try_from(&probabilities.f_view([-1])?)?);
         Ok(())
     })?;

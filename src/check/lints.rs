@@ -154,9 +154,9 @@ fn unknown_figure(name: &str, known: &[String], place: crate::diagnostic::Place)
         None => problem.help(format!("there is {}", listed(&names, "and"))),
     };
     if name.starts_with("val_") && !names.iter().any(|name| name.starts_with("val_")) {
-        return problem.fact("nothing is validated: `dataset.validation` is `none`").help(
-            "`validation: {split: 0.1}` in `dataset` validates on a tenth of the training data",
-        );
+        return problem
+            .fact("nothing is validated: `dataset.validation` is `none`")
+            .help("`validation: {split: 0.1}` in `dataset` validates on a tenth of the training data");
     }
     problem
 }
@@ -216,10 +216,10 @@ pub fn last_activation(layers: &[Layer]) -> ActivationFunction {
 
 fn logits(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let loss = &sound.pipeline.training.loss;
-    let FromLogits::Explicit(from_logits) = loss.from_logits() else { return };
+    let FromLogits::Explicit(from_logits) = loss.outputs_are_logits() else { return };
     let layers = &sound.pipeline.model.layers;
     let activation = last_activation(layers);
-    if from_logits == !is_probability(activation) {
+    if from_logits != is_probability(activation) {
         return;
     }
     let (message, label) = if from_logits {

@@ -53,7 +53,8 @@ pub fn check(file: &Path, sets: &[String], surroundings: Option<&Surroundings<'_
     };
     let plan = plan::plan(&sound, &sources, declared.shape, &mut problems);
     lints::lint(&sound, &declared, plan.as_ref(), &mut problems);
-    problems.retain(|problem| problem.is_error() || !sound.pipeline.allow.iter().any(|code| code == problem.code.name()));
+    problems
+        .retain(|problem| problem.is_error() || !sound.pipeline.allow.iter().any(|code| code == problem.code.name()));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     Checked { sources, problems, pipeline: Some(sound), plan }
 }

@@ -36,8 +36,7 @@ pub fn evaluate_into(
     let stages = &pipeline.dataset.evaluate;
     let path = "dataset.evaluate";
     let data = InputPipeline::new(dataset.test.clone(), dataset.shape, stages, path, pipeline.seed, workers);
-    let (figures, predictions) =
-        predictions(pipeline, model, &data, dataset.shape, &dataset.classes, "test_")?;
+    let (figures, predictions) = predictions(pipeline, model, &data, dataset.shape, &dataset.classes, "test_")?;
     let record = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: figures.into_iter().collect(),

@@ -230,9 +230,8 @@ fn work(
         test: dataset.test.len(),
         validation_kind: validation_kind.to_owned(),
     });
-    let input = |examples, stages, path| {
-        InputPipeline::new(examples, dataset.shape, stages, path, pipeline.seed, threads)
-    };
+    let input =
+        |examples, stages, path| InputPipeline::new(examples, dataset.shape, stages, path, pipeline.seed, threads);
     let data = input(train_examples, &pipeline.dataset.train, "dataset.train");
     let validation = validation_examples.map(|e| input(e, &pipeline.dataset.evaluate, "dataset.evaluate"));
     let model = Model::new(&pipeline.model.layers, plan, pipeline.seed, device)
@@ -323,4 +322,3 @@ fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: 
     }
     println!("report: {}", report.display());
 }
-

@@ -16,7 +16,7 @@ pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -44,8 +44,16 @@ pub fn layer_table(plan: &Plan) -> String {
     let line = |row: &[String; 5]| {
         let text = format!(
             "{:<a$}  {:>b$}  {:<c$}  {:>d$}  {:>e$}",
-            row[0], row[1], row[2], row[3], row[4],
-            a = widths[0], b = widths[1], c = widths[2], d = widths[3], e = widths[4],
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            a = widths[0],
+            b = widths[1],
+            c = widths[2],
+            d = widths[3],
+            e = widths[4],
         );
         text.trim_end().to_owned() + "\n"
     };

@@ -1,11 +1,7 @@
 //! Makes the batches of an epoch ready on other threads, in their order.
 
 use super::order;
-use crate::{
-    diagnostic::Result,
-    source::Examples,
-    stage::Stage,
-};
+use crate::{diagnostic::Result, source::Examples, stage::Stage};
 use rayon::prelude::*;
 use std::{
     sync::{Arc, OnceLock, mpsc},
@@ -22,6 +18,9 @@ pub struct HostBatch {
     pub labels: Vec<i64>,
 }
 
+/// The bytes of one example, once it was read.
+type Kept = OnceLock<Box<[u8]>>;
+
 /// A source with its stages: gives the batches of any epoch.
 pub struct InputPipeline {
     examples: Arc<dyn Examples>,
@@ -31,7 +30,7 @@ pub struct InputPipeline {
     path: &'static str,
     seed: u64,
     /// Decoded examples, where a stage keeps them and the source doesn't have them in memory anyway.
-    kept: Option<Arc<[OnceLock<Box<[u8]>>]>>,
+    kept: Option<Arc<[Kept]>>,
     workers: Arc<rayon::ThreadPool>,
 }
 
@@ -101,7 +100,7 @@ impl InputPipeline {
 
 fn read_batch(
     examples: &dyn Examples,
-    kept: Option<&[OnceLock<Box<[u8]>>]>,
+    kept: Option<&[Kept]>,
     example_bytes: usize,
     indices: &[u32],
     workers: &rayon::ThreadPool,

@@ -14,7 +14,7 @@ pub trait LossDefinition {
     fn compute(&self, outputs: &Tensor, labels: &Tensor, from_logits: bool) -> Result<Tensor, TchError>;
 
     /// What the pipeline says of the model's outputs.
-    fn from_logits(&self) -> FromLogits;
+    fn outputs_are_logits(&self) -> FromLogits;
 }
 
 /// Whether the model's outputs are logits, any numbers, or probabilities.

@@ -26,7 +26,7 @@ impl LossDefinition for SparseCategoricalCrossentropy {
         logits.f_cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
     }
 
-    fn from_logits(&self) -> FromLogits {
+    fn outputs_are_logits(&self) -> FromLogits {
         self.from_logits
     }
 }

@@ -122,10 +122,8 @@ impl RunDirectory {
     /// # Errors
     /// Where the file system refuses.
     pub fn write_history(&self, history: &[EpochRecord]) -> Result<()> {
-        let mut columns = vec![Column::new(
-            "epoch".into(),
-            history.iter().map(|record| record.epoch as u64).collect::<Vec<_>>(),
-        )];
+        let mut columns =
+            vec![Column::new("epoch".into(), history.iter().map(|record| record.epoch as u64).collect::<Vec<_>>())];
         let names: Vec<&str> =
             history.first().into_iter().flat_map(|r| r.figures.iter().map(|(name, _)| name.as_str())).collect();
         for name in names {

@@ -35,8 +35,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub fn load(file: &Path, sets: &[String]) -> Loaded {
     let mut sources = SourceMap::default();
     let mut problems = Vec::new();
-    let pipeline = read(file, &mut problems)
-        .and_then(|content| build(file, content, sets, &mut sources, &mut problems));
+    let pipeline =
+        read(file, &mut problems).and_then(|content| build(file, content, sets, &mut sources, &mut problems));
     Loaded { sources, problems, pipeline }
 }
 
@@ -97,8 +97,11 @@ fn build(
     if !matches!(tree.value, Value::Map(_)) {
         let problem = match tree.value {
             Value::Null => empty(sources, id),
-            _ => Diagnostic::error(Code::WRONG_TYPE, format!("a pipeline is a mapping of keys, not {}", tree.value.kind()))
-                .at(tree.place, "expected `version: 1` and what follows"),
+            _ => Diagnostic::error(
+                Code::WRONG_TYPE,
+                format!("a pipeline is a mapping of keys, not {}", tree.value.kind()),
+            )
+            .at(tree.place, "expected `version: 1` and what follows"),
         };
         problems.push(problem);
         return None;
@@ -190,8 +193,10 @@ fn to_json(node: &Node) -> serde_json::Value {
         Value::Float(value) => (*value).into(),
         Value::String(value) => value.as_str().into(),
         Value::List(items) => items.iter().map(to_json).collect(),
-        Value::Map(entries) => {
-            entries.iter().map(|entry| (entry.key.clone(), to_json(&entry.value))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Map(entries) => entries
+            .iter()
+            .map(|entry| (entry.key.clone(), to_json(&entry.value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
     }
 }

@@ -185,7 +185,10 @@ impl<'s> Walk<'s, '_> {
             self.report(
                 Diagnostic::error(Code::WRONG_TYPE, format!("`{subject}` has no value"))
                     .at(entry.key_place, "nothing follows the colon")
-                    .help(format!("give it a value, or remove the line: its default is `{}`", inline(&schema["default"]))),
+                    .help(format!(
+                        "give it a value, or remove the line: its default is `{}`",
+                        inline(&schema["default"])
+                    )),
             );
         }
         self.path.pop();
@@ -197,15 +200,15 @@ impl<'s> Walk<'s, '_> {
         let problem =
             Diagnostic::error(Code::UNKNOWN_KEY, format!("unknown key `{}` in {}", entry.key, quoted(&inside)));
         match nearest(&entry.key, names.iter().copied()) {
-            Some(name) => problem
-                .at(entry.key_place, "no such key here")
-                .help(format!("did you mean `{name}`?")),
+            Some(name) => problem.at(entry.key_place, "no such key here").help(format!("did you mean `{name}`?")),
             None if names.is_empty() => {
                 problem.at(entry.key_place, "no such key here").help(format!("{} takes no arguments", quoted(&inside)))
             }
-            None => problem
-                .at(entry.key_place, "no such key here")
-                .help(format!("{} takes {}", quoted(&inside), listed(names, "and"))),
+            None => problem.at(entry.key_place, "no such key here").help(format!(
+                "{} takes {}",
+                quoted(&inside),
+                listed(names, "and")
+            )),
         }
     }
 
@@ -361,9 +364,10 @@ impl<'s> Walk<'s, '_> {
             other => {
                 let found = other.kind();
                 let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-                let problem = Diagnostic::error(Code::NOT_AN_ITEM, format!("{found} where {} was expected", article(kind)))
-                    .at(self.point(node), format!("expected the name of {}", article(kind)))
-                    .help(format!("{} is one of {}", article(kind), listed(&names, "or")));
+                let problem =
+                    Diagnostic::error(Code::NOT_AN_ITEM, format!("{found} where {} was expected", article(kind)))
+                        .at(self.point(node), format!("expected the name of {}", article(kind)))
+                        .help(format!("{} is one of {}", article(kind), listed(&names, "or")));
                 return self.report(problem);
             }
         };
@@ -433,7 +437,8 @@ fn unknown_member(name: &str, place: Place, members: &[(&str, &Json)], kind: &st
     let code = Code::named(&format!("unknown-{kind}")).expect("every family has a code");
     let kind = if kind == "evaluation" { "evaluation step" } else { kind };
     let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-    let problem = Diagnostic::error(code, format!("unknown {kind} `{name}`")).at(place, format!("not {}", article(kind)));
+    let problem =
+        Diagnostic::error(code, format!("unknown {kind} `{name}`")).at(place, format!("not {}", article(kind)));
     match nearest(name, names.iter().copied()) {
         Some(name) => problem.help(format!("did you mean `{name}`?")),
         None => problem.help(format!("{} is one of {}", article(kind), listed(&names, "or"))),

@@ -60,8 +60,11 @@ fn move_to(node: &mut Node, text: crate::diagnostic::TextId) {
     }
 }
 
+/// A step with the bytes, from and to, that it was written at.
+type WrittenStep = (Step, usize, usize);
+
 /// Steps with the bytes that they were written at; or the bytes that make no sense.
-fn read_path(key: &str) -> Result<Vec<(Step, usize, usize)>, (usize, usize)> {
+fn read_path(key: &str) -> Result<Vec<WrittenStep>, (usize, usize)> {
     let mut steps = Vec::new();
     let mut at = 0;
     for part in key.split('.') {

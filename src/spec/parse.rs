@@ -3,7 +3,7 @@
 use super::tree::{Entry, Node, Value};
 use crate::diagnostic::{Code, Diagnostic, Place, Result, SourceMap, TextId};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 /// No pipeline is larger, in bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -52,17 +52,12 @@ struct Offsets {
 
 impl Offsets {
     fn new(content: &str) -> Self {
-        let bytes =
-            if content.is_ascii() { Vec::new() } else { content.char_indices().map(|(i, _)| i).collect() };
+        let bytes = if content.is_ascii() { Vec::new() } else { content.char_indices().map(|(i, _)| i).collect() };
         Offsets { bytes, len: content.len() }
     }
 
     fn byte(&self, index: usize) -> usize {
-        if self.bytes.is_empty() {
-            index.min(self.len)
-        } else {
-            self.bytes.get(index).copied().unwrap_or(self.len)
-        }
+        if self.bytes.is_empty() { index.min(self.len) } else { self.bytes.get(index).copied().unwrap_or(self.len) }
     }
 }
 
@@ -256,11 +251,11 @@ impl<'t> Builder<'t, '_> {
 }
 
 /// A scalar by YAML 1.2's core schema: `1e-4` is a number, `no` is a string.
-fn scalar(text: &Cow<'_, str>, style: ScalarStyle) -> Value {
+fn scalar(text: &str, style: ScalarStyle) -> Value {
     if style != ScalarStyle::Plain {
         return Value::String(text.to_string());
     }
-    match text.as_ref() {
+    match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
         "false" | "False" | "FALSE" => return Value::Bool(false),
@@ -292,6 +287,7 @@ fn scalar(text: &Cow<'_, str>, style: ScalarStyle) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path;
     use std::path::Path;
 
     fn read(content: &str) -> (Option<Node>, Vec<Diagnostic>) {

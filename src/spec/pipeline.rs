@@ -77,10 +77,7 @@ fn auto() -> String {
 }
 
 fn default_evaluation() -> Vec<Evaluation> {
-    vec![
-        Evaluation::ClassificationReport(Default::default()),
-        Evaluation::ConfusionMatrix(Default::default()),
-    ]
+    vec![Evaluation::ClassificationReport(Default::default()), Evaluation::ConfusionMatrix(Default::default())]
 }
 
 struct VersionSchema;
