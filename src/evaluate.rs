@@ -5,9 +5,9 @@ use crate::{
     diagnostic::Result,
     evaluation::Predictions,
     layer::Pass,
-    model::Model,
+    metric::Metric,
+    model::{Model, computation, in_layer, to_device},
     spec::Pipeline,
-    train::internals::{Figures, computation, in_layer, to_device},
 };
 use tch::Tensor;
 
@@ -74,4 +74,42 @@ fn over(
         })?;
     }
     Ok(figures.means())
+}
+
+/// Running means of the loss and the metrics.
+pub(crate) struct Figures {
+    names: Vec<String>,
+    sums: Vec<f64>,
+    examples: usize,
+}
+
+impl Figures {
+    pub(crate) fn new(prefix: &str, metrics: &[Metric]) -> Self {
+        let names: Vec<String> =
+            std::iter::once("loss").chain(metrics.iter().map(|m| m.name())).map(|n| format!("{prefix}{n}")).collect();
+        Figures { sums: vec![0.0; names.len()], names, examples: 0 }
+    }
+
+    /// Adds a batch; gives its mean loss.
+    pub(crate) fn add(
+        &mut self,
+        loss: &Tensor,
+        outputs: &Tensor,
+        labels: &Tensor,
+        metrics: &[Metric],
+    ) -> std::result::Result<f64, TchError> {
+        let examples = labels.size()[0] as usize;
+        let mean = loss.f_double_value(&[])?;
+        self.sums[0] += mean * examples as f64;
+        for (sum, metric) in self.sums[1..].iter_mut().zip(metrics) {
+            *sum += metric.sum(outputs, labels)?;
+        }
+        self.examples += examples;
+        Ok(mean)
+    }
+
+    pub(crate) fn means(&self) -> Vec<(String, f64)> {
+        let examples = self.examples.max(1) as f64;
+        self.names.iter().cloned().zip(self.sums.iter().map(|sum| sum / examples)).collect()
+    }
 }

@@ -125,7 +125,7 @@ pub fn open_run(path: &Path, output: &Output) -> Result<OpenedRun> {
     let threads = set_up_threads(&sound.pipeline);
     let device = device::open(&sound.pipeline.device)?;
     let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, device)
-        .map_err(|error| crate::train::internals::computation(&error, "building the model"))?;
+        .map_err(|error| crate::model::computation(&error, "building the model"))?;
     load_weights(&model, &weights)?;
     Ok(OpenedRun { directory, info, pipeline: sound.pipeline, model, plan, threads })
 }

@@ -8,7 +8,7 @@ use crate::{
     data::HostBatch,
     diagnostic::{Result, SourceMap},
     layer::Pass,
-    train::internals::{computation, in_layer, to_device},
+    model::{computation, in_layer, to_device},
 };
 use std::path::PathBuf;
 

@@ -235,7 +235,7 @@ fn work(
     let data = input(train_examples, &pipeline.dataset.train, "dataset.train");
     let validation = validation_examples.map(|e| input(e, &pipeline.dataset.evaluate, "dataset.evaluate"));
     let model = Model::new(&pipeline.model.layers, plan, pipeline.seed, device)
-        .map_err(|error| train::internals::computation(&error, "building the model"))?;
+        .map_err(|error| crate::model::computation(&error, "building the model"))?;
     recorder.info.training.steps_per_epoch = data.steps();
     recorder.info.timings.setup = start.elapsed().as_secs_f64();
     recorder.save()?;
@@ -246,7 +246,7 @@ fn work(
     let trained = train::train(&training, dataset.shape, recorder);
     recorder.info.timings.training = training_start.elapsed().as_secs_f64();
     // Whatever was trained is saved, even where it ended badly.
-    let weights = weights_bytes(&model).map_err(|error| train::internals::computation(&error, "saving the weights"))?;
+    let weights = weights_bytes(&model).map_err(|error| crate::model::computation(&error, "saving the weights"))?;
     recorder.directory.write("model.safetensors", &weights)?;
     recorder.info.weights_digest = Some(digest(&weights));
     let Outcome { steps, interrupted, stopped_early, best_epoch, .. } = trained?;

@@ -1,8 +1,10 @@
 //! The layers, built: parameters, operations in a row, and the passes that make the row faster.
 
+mod host;
 mod passes;
 mod weights;
 
+pub use host::{computation, in_layer, to_device};
 pub use weights::{digest, load_weights, weights_bytes};
 
 use crate::{

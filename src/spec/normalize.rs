@@ -2,9 +2,9 @@
 //!
 //! The schema is the one that schemars makes from the Rust types. A family (`x-family`) is decided by the item's name
 //! before anything else is looked at, so that a message speaks of `conv2d.filters` and never of many alternatives.
-//! Besides the vocabulary of JSON schema that our types produce, three words of our own are read: `x-family` on a choice,
+//! Besides the vocabulary of JSON schema that our types produce, four words of our own are read: `x-family` on a choice,
 //! `x-bare` on a member (the argument that a bare value sets), and `x-default` (how a default is found that isn't a
-//! constant).
+//! constant), and `x-expected` (what a message says a value must be).
 
 use super::tree::{Entry, Node, Step, Value, display_path};
 use crate::diagnostic::{Code, Diagnostic, Place, nearest};

@@ -5,10 +5,9 @@ use crate::{
     callback::Callback,
     data::{HostBatch, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
-    evaluate,
+    evaluate::{self, Figures},
     layer::Pass,
-    metric::Metric,
-    model::{LayerError, Model},
+    model::{Model, computation, in_layer, to_device},
     optimizer::Optimizer,
     run::EpochRecord,
     spec::Pipeline,
@@ -46,70 +45,6 @@ pub struct Outcome {
     pub stopped_early: bool,
     /// The epoch, from 1, whose weights were put back.
     pub best_epoch: Option<usize>,
-}
-
-/// A failure of libtorch as something a user can read.
-pub(crate) fn computation(error: &TchError, during: &str) -> Box<Diagnostic> {
-    let text = error.to_string();
-    // What follows the first line speaks of C++.
-    let reason = text.lines().next().unwrap_or_default();
-    let problem = Diagnostic::error(Code::COMPUTATION, format!("the computation failed in {during}: {reason}"));
-    let memory = ["out of memory", "not enough memory", "can't allocate memory"].iter().any(|m| text.contains(m));
-    Box::new(if memory { problem.help("make `batch` smaller, or the model") } else { problem })
-}
-
-pub(crate) fn in_layer(error: &LayerError) -> Box<Diagnostic> {
-    computation(&error.error, &format!("`{}`", error.layer))
-}
-
-/// A batch on the device: images `[batch, height, width, channels]`, labels `[batch]`.
-pub(crate) fn to_device(
-    batch: &HostBatch,
-    shape: [usize; 3],
-    device: Device,
-) -> std::result::Result<(Tensor, Tensor), TchError> {
-    let [height, width, channels] = shape.map(|n| n as i64);
-    let size = [batch.labels.len() as i64, height, width, channels];
-    let images = Tensor::f_from_data_size(&batch.images, &size, Kind::Uint8)?.f_to_device(device)?;
-    Ok((images, Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?))
-}
-
-/// Running means of the loss and the metrics.
-pub(crate) struct Figures {
-    names: Vec<String>,
-    sums: Vec<f64>,
-    examples: usize,
-}
-
-impl Figures {
-    pub(crate) fn new(prefix: &str, metrics: &[Metric]) -> Self {
-        let names: Vec<String> =
-            std::iter::once("loss").chain(metrics.iter().map(|m| m.name())).map(|n| format!("{prefix}{n}")).collect();
-        Figures { sums: vec![0.0; names.len()], names, examples: 0 }
-    }
-
-    /// Adds a batch; gives its mean loss.
-    pub(crate) fn add(
-        &mut self,
-        loss: &Tensor,
-        outputs: &Tensor,
-        labels: &Tensor,
-        metrics: &[Metric],
-    ) -> std::result::Result<f64, TchError> {
-        let examples = labels.size()[0] as usize;
-        let mean = loss.f_double_value(&[])?;
-        self.sums[0] += mean * examples as f64;
-        for (sum, metric) in self.sums[1..].iter_mut().zip(metrics) {
-            *sum += metric.sum(outputs, labels)?;
-        }
-        self.examples += examples;
-        Ok(mean)
-    }
-
-    pub(crate) fn means(&self) -> Vec<(String, f64)> {
-        let examples = self.examples.max(1) as f64;
-        self.names.iter().cloned().zip(self.sums.iter().map(|sum| sum / examples)).collect()
-    }
 }
 
 /// Trains until the epochs are done, a callback stops, or `stop` is set.

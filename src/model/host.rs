@@ -1,0 +1,34 @@
+//! Between the host and the device: batches there, failures back in words.
+
+use super::LayerError;
+use crate::{
+    data::HostBatch,
+    diagnostic::{Code, Diagnostic},
+};
+use tch::{Device, Kind, TchError, Tensor};
+
+/// A failure of libtorch as something a user can read.
+pub fn computation(error: &TchError, during: &str) -> Box<Diagnostic> {
+    let text = error.to_string();
+    // What follows the first line speaks of C++.
+    let reason = text.lines().next().unwrap_or_default();
+    let problem = Diagnostic::error(Code::COMPUTATION, format!("the computation failed in {during}: {reason}"));
+    let memory = ["out of memory", "not enough memory", "can't allocate memory"].iter().any(|m| text.contains(m));
+    Box::new(if memory { problem.help("make `batch` smaller, or the model") } else { problem })
+}
+
+pub fn in_layer(error: &LayerError) -> Box<Diagnostic> {
+    computation(&error.error, &format!("`{}`", error.layer))
+}
+
+/// A batch on the device: images `[batch, height, width, channels]`, labels `[batch]`.
+pub fn to_device(
+    batch: &HostBatch,
+    shape: [usize; 3],
+    device: Device,
+) -> std::result::Result<(Tensor, Tensor), TchError> {
+    let [height, width, channels] = shape.map(|n| n as i64);
+    let size = [batch.labels.len() as i64, height, width, channels];
+    let images = Tensor::f_from_data_size(&batch.images, &size, Kind::Uint8)?.f_to_device(device)?;
+    Ok((images, Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?))
+}

@@ -1,0 +1,294 @@
+//! Our numbers against those that Keras computed: `tests/parity/generate.py` made the files.
+
+use serde_json::Value as Json;
+use tch::{Device, Kind, Tensor};
+use trainyard::{
+    callback::{CallbackChoice, CallbackDefinition},
+    check::Plan,
+    evaluation::{ClassificationReport, ConfusionMatrix, Predictions},
+    layer::{Build, Forward, Initializer, Layer, LayerDefinition, Pass},
+    loss::{Loss, LossDefinition},
+    metric::{Accuracy, MetricDefinition},
+    model::Model,
+    optimizer::{Adam, OptimizerDefinition},
+    run::LayerRow,
+};
+
+fn read(name: &str) -> Json {
+    let path = format!("{}/tests/parity/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn numbers(json: &Json) -> Vec<f32> {
+    json.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+}
+
+fn shape(json: &Json) -> Vec<i64> {
+    json["shape"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect()
+}
+
+fn tensor(json: &Json) -> Tensor {
+    Tensor::from_slice(&numbers(&json["data"])).view(&shape(json)[..])
+}
+
+/// `[batch, height, width, channels]` as libtorch wants it; vectors as they are.
+fn channels_first(x: &Tensor) -> Tensor {
+    if x.dim() == 4 { x.permute([0, 3, 1, 2]) } else { x.shallow_clone() }
+}
+
+fn channels_last(x: &Tensor) -> Tensor {
+    if x.dim() == 4 { x.permute([0, 2, 3, 1]) } else { x.shallow_clone() }
+}
+
+/// HWIO to OIHW, IO to OI.
+fn kernel(x: &Tensor) -> Tensor {
+    match x.dim() {
+        4 => x.permute([3, 2, 0, 1]).contiguous(),
+        2 => x.transpose(0, 1).contiguous(),
+        _ => x.shallow_clone(),
+    }
+}
+
+fn assert_close(ours: &Tensor, theirs: &Tensor, tolerance: f64, what: &str) {
+    assert_eq!(ours.size(), theirs.size(), "{what}");
+    let difference = (ours - theirs).abs();
+    let allowed = theirs.abs() * tolerance + tolerance;
+    let worst = (difference - allowed).max().double_value(&[]);
+    assert!(worst <= 0.0, "{what}: off by {worst:e} more than allowed");
+}
+
+/// Full form of an item: a bare name, a bare value, or a mapping.
+fn layer(item: &Json) -> Layer {
+    let full = match item {
+        Json::String(name) => serde_json::json!({ name.as_str(): {} }),
+        item => {
+            let (name, value) = item.as_object().unwrap().iter().next().unwrap();
+            let argument = match name.as_str() {
+                "dense" => "units",
+                "activation" => "function",
+                "max_pooling2d" => "pool_size",
+                "dropout" => "rate",
+                _ => "scale",
+            };
+            match value {
+                Json::Object(_) => item.clone(),
+                value => serde_json::json!({ name.as_str(): { argument: value } }),
+            }
+        }
+    };
+    serde_json::from_value(full).unwrap()
+}
+
+const INFERENCE: Pass = Pass { training: false, seed: 0, step: 0 };
+
+#[test]
+fn layers_compute_what_keras_computes_forward_and_backward() {
+    let cases = read("layers")["cases"].as_array().unwrap().clone();
+    assert!(cases.len() >= 25);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let layer = layer(&case["layer"]);
+        let input = tensor(&case["input"]).set_requires_grad(true);
+        let input_shape: Vec<usize> = input.size()[1..].iter().map(|&n| n as usize).collect();
+        let expected = tensor(&case["output"]);
+        let output_shape: Vec<i64> = layer.output_shape(&input_shape).unwrap().iter().map(|&n| n as i64).collect();
+        assert_eq!(output_shape, expected.size()[1..], "{name}: the shape rule");
+        let parameters: Vec<Tensor> = layer
+            .parameters(&input_shape)
+            .iter()
+            .map(|declared| {
+                let values = kernel(&tensor(&case["parameters"][declared.name]));
+                assert_eq!(values.size(), declared.shape, "{name}: {}", declared.name);
+                values.set_requires_grad(true)
+            })
+            .collect();
+        let build = Build {
+            name: "it",
+            input: &input_shape,
+            parameters: parameters.iter().map(Tensor::shallow_clone).collect(),
+        };
+        let operations: Vec<Box<dyn Forward>> = layer.build(build);
+        let mut x = channels_first(&input);
+        for operation in &operations {
+            x = operation.forward(&x, &INFERENCE).unwrap();
+        }
+        let output = channels_last(&x);
+        assert_close(&output, &expected, 1e-5, name);
+        (&output * tensor(&case["output_gradient"])).sum(Kind::Float).backward();
+        assert_close(&input.grad(), &tensor(&case["input_gradient"]), 1e-5, &format!("{name}: input gradient"));
+        for (parameter, declared) in parameters.iter().zip(layer.parameters(&input_shape)) {
+            let theirs = kernel(&tensor(&case["parameter_gradients"][declared.name]));
+            assert_close(&parameter.grad(), &theirs, 2e-5, &format!("{name}: gradient of {}", declared.name));
+        }
+    }
+}
+
+fn crossentropy() -> Loss {
+    serde_json::from_value(serde_json::json!({ "sparse_categorical_crossentropy": {} })).unwrap()
+}
+
+#[test]
+fn the_loss_is_keras_loss() {
+    for case in read("training")["losses"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        if case["through_softmax_layer"].as_bool().unwrap() {
+            // A model that ends in softmax hands over what stands before it: covered by the logits' cases.
+            continue;
+        }
+        let predictions = tensor(&case["predictions"]).set_requires_grad(true);
+        let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+        let from_logits = case["from_logits"].as_bool().unwrap();
+        let loss = crossentropy().compute(&predictions, &Tensor::from_slice(&labels), from_logits).unwrap();
+        let theirs = Tensor::from(case["loss"].as_f64().unwrap() as f32);
+        assert_close(&loss, &theirs, 1e-5, name);
+        loss.backward();
+        assert_close(&predictions.grad(), &tensor(&case["gradient"]), 1e-5, &format!("{name}: gradient"));
+    }
+}
+
+#[test]
+fn adam_steps_as_keras_adam_does() {
+    for case in read("training")["adam"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let adam: Adam = serde_json::from_value(case["arguments"].clone()).unwrap();
+        let parameter = tensor(&case["start"]).set_requires_grad(true);
+        let mut optimizer = adam.start(vec![parameter.shallow_clone()]);
+        let (gradients, expected) = (tensor(&case["gradients"]), tensor(&case["parameters"]));
+        for step in 0..gradients.size()[0] {
+            parameter.shallow_clone().zero_grad();
+            (&parameter * gradients.get(step)).sum(Kind::Float).backward();
+            optimizer.step().unwrap();
+            assert_close(&parameter.detach(), &expected.get(step), 2e-6, &format!("{name}: step {}", step + 1));
+        }
+    }
+}
+
+#[test]
+fn accuracy_counts_the_first_among_equals() {
+    let case = &read("training")["accuracy"];
+    let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+    let right = Accuracy {}.sum(&tensor(&case["logits"]), &Tensor::from_slice(&labels)).unwrap();
+    let theirs = case["accuracy"].as_f64().unwrap();
+    assert!((right / labels.len() as f64 - theirs).abs() < 1e-6, "{right}");
+}
+
+#[test]
+fn the_tutorials_network_follows_keras_loss() {
+    let case = &read("training")["tutorial"];
+    let layers: Vec<Layer> = case["layers"].as_array().unwrap().iter().map(layer).collect();
+    let mut rows: Vec<LayerRow> = Vec::new();
+    let mut counts = std::collections::HashMap::new();
+    for layer in &layers {
+        let input = rows.last().map_or(vec![8, 8, 3], |row| row.output_shape.clone());
+        let count = counts.entry(layer.name()).and_modify(|n| *n += 1).or_insert(0);
+        let name = if *count == 0 { layer.name().to_owned() } else { format!("{}_{count}", layer.name()) };
+        let output_shape = layer.output_shape(&input).unwrap();
+        rows.push(LayerRow { name, kind: String::new(), line: 0, output_shape, parameters: 0, flops: 0 });
+    }
+    let plan = Plan { input: [8, 8, 3], layers: rows };
+    let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
+    tch::no_grad(|| {
+        for parameter in model.parameters() {
+            parameter.tensor.shallow_clone().copy_(&kernel(&tensor(&case["parameters"][&parameter.name])));
+        }
+    });
+    let mut optimizer = Adam::default().start(model.parameters().iter().map(|p| p.tensor.shallow_clone()).collect());
+    let (images, labels) = (tensor(&case["images"]).to_kind(Kind::Uint8), tensor(&case["labels"]).to_kind(Kind::Int64));
+    for (step, theirs) in numbers(&case["losses"]).into_iter().enumerate() {
+        let pass = Pass { training: true, seed: 0, step: step as u64 };
+        let outputs = model.forward(&images.get(step as i64), &pass).map_err(|e| e.error).unwrap();
+        let loss = crossentropy().compute(&outputs, &labels.get(step as i64), model.gives_logits()).unwrap();
+        let ours = loss.double_value(&[]);
+        assert!((ours - f64::from(theirs)).abs() < 1e-4, "step {step}: {ours}, and Keras has {theirs}");
+        model.parameters().iter().for_each(|p| p.tensor.shallow_clone().zero_grad());
+        loss.backward();
+        optimizer.step().unwrap();
+    }
+}
+
+#[test]
+fn initializers_have_keras_distributions() {
+    let mut seen = 0;
+    for case in read("initializers")["cases"].as_array().unwrap() {
+        // Those that the language has.
+        let Ok(initializer) = serde_json::from_value::<Initializer>(case["name"].clone()) else { continue };
+        seen += 1;
+        let shape: Vec<i64> = case["shape"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+        let stored = match shape[..] {
+            [h, w, i, o] => vec![o, i, h, w],
+            [i, o] => vec![o, i],
+            _ => shape,
+        };
+        let draws = 40;
+        let values: Vec<f64> =
+            (0..draws).flat_map(|seed| initializer.draw(&stored, seed, "it.kernel")).map(f64::from).collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        let theirs = case["theory"]["variance"].as_f64().unwrap();
+        let what = format!("{initializer:?} {stored:?}");
+        assert!((variance - theirs).abs() <= 0.03 * theirs, "{what}: variance {variance}, not {theirs}");
+        let expected_mean = case["theory"]["value"].as_f64().unwrap_or(0.0);
+        assert!((mean - expected_mean).abs() <= 5.0 * (theirs / n).sqrt(), "{what}: mean {mean}");
+        if let Some(limit) = case["theory"]["limit"].as_f64() {
+            assert!(values.iter().all(|x| x.abs() <= limit * (1.0 + 1e-6)), "{what}: beyond {limit}");
+        }
+    }
+    assert!(seen >= 16, "{seen}");
+}
+
+#[test]
+fn early_stopping_stops_and_restores_where_keras_does() {
+    for case in read("early_stopping")["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let choice: CallbackChoice =
+            serde_json::from_value(serde_json::json!({ "early_stopping": case["arguments"] })).unwrap();
+        let monitor = choice.monitor().to_owned();
+        let mut callback = choice.start(monitor.contains("acc"));
+        let (mut kept, mut stopped) = (None, None);
+        for (epoch, value) in case["values"].as_array().unwrap().iter().enumerate() {
+            let figures = [(monitor.clone(), value.as_f64().unwrap_or(f64::NAN))];
+            let verdict = callback.epoch_ended(epoch, &figures);
+            if verdict.keep_weights {
+                kept = Some(epoch as u64);
+            }
+            if verdict.stop {
+                stopped = Some(epoch as u64);
+                break;
+            }
+        }
+        assert_eq!(stopped, case["stopped_epoch"].as_u64(), "{name}: stopped");
+        assert_eq!(kept, case["restored_epoch"].as_u64(), "{name}: restored");
+    }
+}
+
+#[test]
+fn the_classification_report_is_scikit_learns() {
+    for case in read("metrics")["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let labels = |key: &str| -> Vec<u32> {
+            case[key].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u32).collect()
+        };
+        let per_class = case["per_class"].as_array().unwrap();
+        let predictions = Predictions {
+            classes: (0..per_class.len()).map(|class| class.to_string()).collect(),
+            labels: labels("labels"),
+            predicted: labels("predictions"),
+            probabilities: Vec::new(),
+        };
+        let table = ClassificationReport {}.table(&predictions);
+        let averages = [(&table.macro_average, &case["macro"]), (&table.weighted_average, &case["weighted"])];
+        for (ours, theirs) in table.classes.iter().zip(per_class).chain(averages) {
+            for (figure, value) in [("precision", ours.precision), ("recall", ours.recall), ("f1", ours.f1)] {
+                let theirs = theirs[figure].as_f64().unwrap();
+                let ours_value = value.unwrap_or(0.0);
+                assert!((ours_value - theirs).abs() < 1e-9, "{name}: {} {figure}: {ours_value}", ours.name);
+            }
+            assert_eq!(ours.support as f64, theirs["support"].as_f64().unwrap(), "{name}: {}", ours.name);
+        }
+        assert!((table.accuracy - case["accuracy"].as_f64().unwrap()).abs() < 1e-9);
+        let counts: Vec<f32> =
+            ConfusionMatrix {}.matrix(&predictions).counts.concat().iter().map(|&n| n as f32).collect();
+        assert_eq!(counts, numbers(&case["confusion_matrix"]["data"]), "{name}");
+    }
+}
