@@ -9,7 +9,7 @@ use crate::{
     model::{Model, computation, in_layer, to_device},
     spec::Pipeline,
 };
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 /// Loss and metrics of `model` over `data`, with names that begin with `prefix`.
 ///
@@ -57,7 +57,7 @@ fn over(
     data: &InputPipeline,
     shape: [usize; 3],
     prefix: &str,
-    mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), tch::TchError>,
+    mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), TchError>,
 ) -> Result<Vec<(String, f64)>> {
     let spec = &pipeline.training;
     let failed = |error| computation(&error, "the evaluation");
@@ -106,6 +106,11 @@ impl Figures {
         }
         self.examples += examples;
         Ok(mean)
+    }
+
+    /// Examples added so far.
+    pub(crate) fn examples(&self) -> usize {
+        self.examples
     }
 
     pub(crate) fn means(&self) -> Vec<(String, f64)> {

@@ -3,11 +3,11 @@
 use serde_json::Value as Json;
 use tch::{Device, Kind, Tensor};
 use trainyard::{
-    callback::{CallbackChoice, CallbackDefinition},
+    callback::CallbackChoice,
     check::Plan,
     evaluation::{ClassificationReport, ConfusionMatrix, Predictions},
-    layer::{Build, Forward, Initializer, Layer, LayerDefinition, Pass},
-    loss::{Loss, LossDefinition},
+    layer::{Build, Forward, Initializer, Layer, Pass},
+    loss::Loss,
     metric::{Accuracy, MetricDefinition},
     model::Model,
     optimizer::{Adam, OptimizerDefinition},

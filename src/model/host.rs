@@ -17,6 +17,7 @@ pub fn computation(error: &TchError, during: &str) -> Box<Diagnostic> {
     Box::new(if memory { problem.help("make `batch` smaller, or the model") } else { problem })
 }
 
+/// A failure in a layer as something a user can read.
 pub fn in_layer(error: &LayerError) -> Box<Diagnostic> {
     computation(&error.error, &format!("`{}`", error.layer))
 }

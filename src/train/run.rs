@@ -16,7 +16,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 /// What training works with.
 pub struct Training<'a> {
@@ -144,7 +144,7 @@ fn epoch_of_training(
                 .help("lower the learning rate, or scale the input with `rescaling`"),
             ));
         }
-        observer.observe(&Event::StepEnded { step, images: figures.examples, figures: &figures.means() })?;
+        observer.observe(&Event::StepEnded { step, images: figures.examples(), figures: &figures.means() })?;
         if training.stop.load(Ordering::Relaxed) && step < steps {
             return Ok(None);
         }
@@ -155,7 +155,7 @@ fn epoch_of_training(
         figures: figures.means(),
         learning_rate: optimizer.learning_rate(),
         seconds,
-        images_per_second: figures.examples as f64 / seconds,
+        images_per_second: figures.examples() as f64 / seconds,
         data_wait_seconds: batches.waited().as_secs_f64(),
     }))
 }
