@@ -79,7 +79,7 @@ pub fn train(training: &Training<'_>, shape: [usize; 3], observer: &mut dyn Obse
         }
         observer.observe(&Event::EpochEnded(&record))?;
         if stop {
-            outcome.stopped_early = true;
+            outcome.stopped_early = epoch + 1 < spec.epochs;
             break;
         }
         if training.stop.load(Ordering::Relaxed) {
