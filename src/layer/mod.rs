@@ -136,3 +136,6 @@ fn image_shape(input: &[usize], layer: &str) -> Result<[usize; 3], ShapeError> {
 pub fn display_shape(shape: &[usize]) -> String {
     format!("{shape:?}")
 }
+
+#[cfg(test)]
+mod tests;
