@@ -11,7 +11,6 @@ use trainyard::{
     metric::{Accuracy, MetricDefinition},
     model::Model,
     optimizer::{Adam, OptimizerDefinition},
-    run::LayerRow,
 };
 
 fn read(name: &str) -> Json {
@@ -176,16 +175,7 @@ fn accuracy_counts_the_first_among_equals() {
 fn the_tutorials_network_follows_keras_loss() {
     let case = &read("training")["tutorial"];
     let layers: Vec<Layer> = case["layers"].as_array().unwrap().iter().map(layer).collect();
-    let mut rows: Vec<LayerRow> = Vec::new();
-    let mut counts = std::collections::HashMap::new();
-    for layer in &layers {
-        let input = rows.last().map_or(vec![8, 8, 3], |row| row.output_shape.clone());
-        let count = counts.entry(layer.name()).and_modify(|n| *n += 1).or_insert(0);
-        let name = if *count == 0 { layer.name().to_owned() } else { format!("{}_{count}", layer.name()) };
-        let output_shape = layer.output_shape(&input).unwrap();
-        rows.push(LayerRow { name, kind: String::new(), line: 0, output_shape, parameters: 0, flops: 0 });
-    }
-    let plan = Plan { input: [8, 8, 3], layers: rows };
+    let plan = Plan::new(&layers, [8, 8, 3]).unwrap();
     let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
     tch::no_grad(|| {
         for parameter in model.parameters() {

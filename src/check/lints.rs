@@ -4,7 +4,7 @@ use super::Plan;
 use crate::{
     callback::early_stopping::Mode,
     diagnostic::{Code, Diagnostic, Severity, nearest},
-    layer::{ActivationFunction, Layer, display_shape},
+    layer::{Layer, display_shape, last_activation},
     loss::{FromLogits, is_probability},
     path,
     source::Declared,
@@ -207,11 +207,6 @@ fn expectations(sound: &Sound, problems: &mut Vec<Diagnostic>) {
                 .help(format!("for example `{name}: {{min: 0.7}}`")),
         );
     }
-}
-
-/// The activation that the model's outputs went through.
-pub fn last_activation(layers: &[Layer]) -> ActivationFunction {
-    layers.last().map_or(ActivationFunction::Linear, |layer| layer.activation())
 }
 
 fn logits(sound: &Sound, problems: &mut Vec<Diagnostic>) {

@@ -3,7 +3,7 @@
 mod lints;
 mod plan;
 
-pub use plan::Plan;
+pub use plan::{Memory, Plan, PlannedLayer};
 
 use crate::{
     diagnostic::{Diagnostic, Result, Severity, SourceMap},

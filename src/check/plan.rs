@@ -1,77 +1,271 @@
 //! The layers with their names, shapes, parameters and operations, computed without a tensor.
 
 use crate::{
-    diagnostic::{Code, Diagnostic, SourceMap},
-    layer::{Layer, display_shape},
+    diagnostic::{Code, Diagnostic, Place, SourceMap},
+    layer::{Block, FLOAT_BYTES, Layer, ShapeError, Structure, display_shape, elements},
     path,
     run::LayerRow,
-    spec::load::Sound,
+    spec::{load::Sound, tree::Step},
 };
 use std::collections::HashMap;
+
+/// No model has more layers, those within others and repeated ones counted.
+const MAX_LAYERS: usize = 10_000;
+/// No example becomes more numbers on its way: 16 GiB.
+const MAX_ELEMENTS: u64 = 1 << 32;
 
 /// A model's layers, planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// `[height, width, channels]` of an example.
     pub input: [usize; 3],
-    /// A row for each layer.
-    pub layers: Vec<LayerRow>,
+    /// The layers, in order.
+    pub layers: Vec<PlannedLayer>,
+}
+
+/// A layer with what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedLayer {
+    /// Its name, shape and costs.
+    pub row: LayerRow,
+    /// The shape that reaches it.
+    pub input: Vec<usize>,
+    /// The layers within it: a list for each repetition, or for each of the rows side by side.
+    pub blocks: Vec<Vec<PlannedLayer>>,
 }
 
 impl Plan {
-    /// The shape that leaves the last layer, without the batch.
-    pub fn output(&self) -> &[usize] {
-        self.layers.last().map_or(&self.input, |layer| &layer.output_shape)
-    }
-
-    /// The shape that reaches layer `index`.
-    pub fn input_of(&self, index: usize) -> &[usize] {
-        if index == 0 { &self.input } else { &self.layers[index - 1].output_shape }
-    }
-}
-
-/// Names as Keras gives them: `conv2d`, `conv2d_1`, ...
-fn names(layers: &[Layer]) -> Vec<String> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    let mut name = |layer: &Layer| {
-        let count = seen.entry(layer.name()).or_default();
-        *count += 1;
-        if *count == 1 { layer.name().to_owned() } else { format!("{}_{}", layer.name(), *count - 1) }
-    };
-    layers.iter().map(&mut name).collect()
-}
-
-/// Follows the shapes through the layers. The first layer that cannot take what reaches it is reported.
-pub fn plan(sound: &Sound, sources: &SourceMap, input: [usize; 3], problems: &mut Vec<Diagnostic>) -> Option<Plan> {
-    let layers = &sound.pipeline.model.layers;
-    let mut rows: Vec<LayerRow> = Vec::with_capacity(layers.len());
-    for (index, (layer, name)) in layers.iter().zip(names(layers)).enumerate() {
-        let shape = rows.last().map_or(&input[..], |row| &row.output_shape);
-        let place = sound.tree.place_of(path!["model", "layers", index]);
-        match layer.output_shape(shape) {
-            Ok(output_shape) => {
-                let parameters = layer.parameters(shape);
-                rows.push(LayerRow {
-                    name,
-                    kind: layer.name().to_owned(),
-                    line: sources.line(place),
-                    parameters: parameters.iter().map(|p| p.shape.iter().product::<i64>() as u64).sum(),
-                    flops: layer.flops(shape, &output_shape),
-                    output_shape,
-                });
-            }
-            Err(error) => {
-                let mut problem = Diagnostic::error(Code::SHAPE, error.message)
-                    .at(place, format!("{} reaches this layer", display_shape(shape)))
-                    .help(error.help);
-                if let Some(before) = index.checked_sub(1) {
-                    let place = sound.tree.place_of(path!["model", "layers", before]);
-                    problem = problem.at(place, format!("{} leaves this one", display_shape(shape)));
-                }
-                problems.push(problem);
-                return None;
-            }
+    /// Plans `layers` for examples of the shape `input`.
+    ///
+    /// # Errors
+    /// The first layer that cannot take what reaches it.
+    pub fn new(layers: &[Layer], input: [usize; 3]) -> Result<Self, ShapeError> {
+        let mut walk = Walk::new(&|_| (0, None));
+        let planned = walk.row(layers, &[], &input);
+        match walk.troubles.into_iter().next() {
+            None => Ok(Plan { input, layers: planned.map(|(layers, _)| layers).unwrap_or_default() }),
+            Some(trouble) => Err(trouble.error),
         }
     }
-    Some(Plan { input, layers: rows })
+
+    /// The shape that leaves the last layer, without the batch.
+    pub fn output(&self) -> &[usize] {
+        self.layers.last().map_or(&self.input, |layer| &layer.row.output_shape)
+    }
+
+    /// The table of all layers, each before those within it.
+    pub fn rows(&self) -> Vec<LayerRow> {
+        fn collect(layers: &[PlannedLayer], rows: &mut Vec<LayerRow>) {
+            for layer in layers {
+                rows.push(layer.row.clone());
+                layer.blocks.iter().for_each(|block| collect(block, rows));
+            }
+        }
+        let mut rows = Vec::new();
+        collect(&self.layers, &mut rows);
+        rows
+    }
+
+    /// The sum of a cost over all layers.
+    pub fn total(&self, cost: impl Fn(&LayerRow) -> u64) -> u64 {
+        self.rows().iter().fold(0, |sum: u64, row| sum.saturating_add(cost(row)))
+    }
+
+    /// What a training step holds in memory at once.
+    pub fn memory(&self, batch: usize, optimizer_numbers: u64) -> Memory {
+        let weights = self.total(|row| row.parameters).saturating_mul(FLOAT_BYTES);
+        // Bytes come in and are rescaled to numbers, which the first layer's row counts.
+        let activations = self.total(|row| row.activation_bytes).saturating_add(elements(&self.input));
+        Memory {
+            weights,
+            gradients: weights,
+            optimizer: weights.saturating_mul(optimizer_numbers),
+            activations: activations.saturating_mul(batch as u64),
+        }
+    }
+}
+
+/// Bytes that a training step holds at once; an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Memory {
+    /// The parameters.
+    pub weights: u64,
+    /// A gradient for each of them.
+    pub gradients: u64,
+    /// What the optimizer remembers of each of them.
+    pub optimizer: u64,
+    /// What the way back needs of the way forward, for a whole batch.
+    pub activations: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        [self.gradients, self.optimizer, self.activations].iter().fold(self.weights, |sum, &n| sum.saturating_add(n))
+    }
+}
+
+/// A layer that cannot take what reaches it.
+struct Trouble {
+    /// The way to the layer from `model.layers`.
+    path: Vec<Step>,
+    /// The shape that reaches it.
+    shape: Vec<usize>,
+    error: ShapeError,
+}
+
+/// The line that a layer is written in, from 1, and the file, where it isn't the pipeline's own.
+type Written = (usize, Option<String>);
+
+struct Walk<'a> {
+    written: &'a dyn Fn(&[Step]) -> Written,
+    seen: HashMap<&'static str, usize>,
+    count: usize,
+    troubles: Vec<Trouble>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(written: &'a dyn Fn(&[Step]) -> Written) -> Self {
+        Walk { written, seen: HashMap::new(), count: 0, troubles: Vec::new() }
+    }
+
+    /// A name as Keras gives it: `conv2d`, `conv2d_1`, ...
+    fn name(&mut self, layer: &Layer) -> String {
+        let count = self.seen.entry(layer.name()).or_default();
+        *count += 1;
+        if *count == 1 { layer.name().to_owned() } else { format!("{}_{}", layer.name(), *count - 1) }
+    }
+
+    fn trouble(&mut self, path: &[Step], shape: &[usize], error: ShapeError) -> Option<Vec<usize>> {
+        let recovery = error.recovery.clone();
+        self.troubles.push(Trouble { path: path.to_vec(), shape: shape.to_vec(), error });
+        recovery
+    }
+
+    /// Follows `input` through layers in a row; nothing where the shapes are lost on the way.
+    fn row(&mut self, layers: &[Layer], path: &[Step], input: &[usize]) -> Option<(Vec<PlannedLayer>, Vec<usize>)> {
+        let mut shape = input.to_vec();
+        let mut planned = Vec::with_capacity(layers.len());
+        for (index, layer) in layers.iter().enumerate() {
+            let path = [path, path![index]].concat();
+            self.count += 1;
+            if self.count > MAX_LAYERS {
+                let error = ShapeError {
+                    message: format!("more than {MAX_LAYERS} layers, repeated ones counted"),
+                    help: "repeat less".to_owned(),
+                    recovery: None,
+                };
+                self.trouble(&path, &shape, error);
+                return None;
+            }
+            let (layer, output) = self.layer(layer, &path, &shape)?;
+            if elements(&output) > MAX_ELEMENTS {
+                let error = ShapeError {
+                    message: format!("one example becomes {}, more than any machine holds", display_shape(&output)),
+                    help: "make the layer smaller".to_owned(),
+                    recovery: None,
+                };
+                self.trouble(&path, &shape, error);
+                return None;
+            }
+            planned.extend(layer);
+            shape = output;
+        }
+        Some((planned, shape))
+    }
+
+    /// Plans one layer; where it cannot be planned, only the shape that probably leaves it.
+    fn layer(&mut self, layer: &Layer, path: &[Step], input: &[usize]) -> Option<(Option<PlannedLayer>, Vec<usize>)> {
+        let name = self.name(layer);
+        let below = |block: &Block<'_>| {
+            let mut below = [path, path![layer.name(), block.key]].concat();
+            below.extend(block.index.map(Step::Index));
+            below
+        };
+        let mut blocks = Vec::new();
+        let output = match layer.structure() {
+            Structure::Computation => layer.output_shape(input),
+            Structure::Repeat(times, block) => {
+                let mut shape = input.to_vec();
+                for _ in 0..times {
+                    // What is wrong in the first turn is wrong in all.
+                    let found = self.troubles.len();
+                    let (planned, output) = self.row(block.layers, &below(&block), &shape)?;
+                    blocks.push(planned);
+                    shape = output;
+                    if self.troubles.len() > found {
+                        return Some((None, shape));
+                    }
+                }
+                Ok(shape)
+            }
+            Structure::Parallel(rows, _) => {
+                let found = self.troubles.len();
+                // Every row is looked at, even where one of them is lost.
+                let planned: Vec<_> = rows.iter().map(|row| self.row(row.layers, &below(row), input)).collect();
+                let (layers, outputs): (Vec<_>, Vec<_>) =
+                    planned.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+                blocks = layers;
+                match layer.join(input, &outputs) {
+                    // Of rows that are wrong themselves, nothing more is said.
+                    Err(error) if self.troubles.len() > found => return error.recovery.map(|shape| (None, shape)),
+                    joined => joined,
+                }
+            }
+        };
+        match output {
+            Ok(output_shape) => {
+                let (line, file) = (self.written)(path);
+                let row = LayerRow {
+                    name,
+                    kind: layer.name().to_owned(),
+                    line,
+                    file,
+                    depth: path.iter().filter(|step| matches!(step, Step::Key(_))).count() / 2,
+                    parameters: layer
+                        .parameters(input)
+                        .iter()
+                        .map(|p| parameter_count(&p.shape))
+                        .fold(0, u64::saturating_add),
+                    flops: layer.flops(input, &output_shape),
+                    activation_bytes: layer.activation_bytes(input, &output_shape),
+                    output_shape: output_shape.clone(),
+                };
+                Some((Some(PlannedLayer { row, input: input.to_vec(), blocks }), output_shape))
+            }
+            Err(error) => self.trouble(path, input, error).map(|shape| (None, shape)),
+        }
+    }
+}
+
+fn parameter_count(shape: &[i64]) -> u64 {
+    shape.iter().fold(1, |product: u64, &n| product.saturating_mul(n.unsigned_abs()))
+}
+
+/// Follows the shapes through the layers. Every layer that cannot take what reaches it is reported, as far as it can be
+/// guessed what reaches those behind it.
+pub fn plan(sound: &Sound, sources: &SourceMap, input: [usize; 3], problems: &mut Vec<Diagnostic>) -> Option<Plan> {
+    let full = |path: &[Step]| [path!["model", "layers"], path].concat();
+    let main = sound.tree.place.text;
+    let written = |path: &[Step]| {
+        let place: Place = sound.tree.place_of(&full(path));
+        let file = (place.text != main).then(|| sources.text(place.text).name.clone());
+        (sources.line(place), file)
+    };
+    let mut walk = Walk::new(&written);
+    let planned = walk.row(&sound.pipeline.model.layers, &[], &input);
+    for Trouble { path, shape, error } in &walk.troubles {
+        let mut problem = Diagnostic::error(Code::SHAPE, error.message.as_str())
+            .at(sound.tree.place_of(&full(path)), format!("{} reaches this layer", display_shape(shape)))
+            .help(error.help.as_str());
+        if let Some((Step::Index(index), around)) = path.split_last()
+            && let Some(before) = index.checked_sub(1)
+        {
+            let place = sound.tree.place_of(&full(&[around, path![before]].concat()));
+            problem = problem.at(place, format!("{} leaves this one", display_shape(shape)));
+        }
+        problems.push(problem);
+    }
+    let (layers, _) = planned.filter(|_| walk.troubles.is_empty())?;
+    Some(Plan { input, layers })
 }

@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod schema;
 mod summary;
+mod text;
 
 use crate::diagnostic::{Diagnostic, SourceMap};
 use clap::{Args, Parser, Subcommand};

@@ -145,7 +145,7 @@ fn first_info(
         finished: None,
         timings: Timings::default(),
         data: None,
-        layers: plan.layers.clone(),
+        layers: plan.rows(),
         training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
         expectations: Vec::new(),
         weights_digest: None,

@@ -1,7 +1,15 @@
 //! `trainyard summary`, and the layer table that `run` shows too.
 
-use super::{Ending, PipelineArguments, context::Output};
-use crate::{check::Plan, diagnostic::Result, layer::display_shape};
+use super::{
+    Ending, PipelineArguments,
+    context::Output,
+    text::{Table, bytes, thousands},
+};
+use crate::{
+    check::Plan,
+    diagnostic::Result,
+    layer::{display_shape, elements},
+};
 
 /// `trainyard summary FILE`
 #[derive(clap::Args)]
@@ -11,53 +19,34 @@ pub struct Arguments {
     pipeline: PipelineArguments,
 }
 
-/// `1234567` as `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// The layer table as text.
 pub fn layer_table(plan: &Plan) -> String {
-    let mut rows = vec![["layer", "line", "output shape", "parameters", "FLOPs"].map(str::to_owned)];
-    rows.push(["input".to_owned(), String::new(), display_shape(&plan.input), String::new(), String::new()]);
-    rows.extend(plan.layers.iter().map(|layer| {
-        [
-            layer.name.clone(),
-            layer.line.to_string(),
-            display_shape(&layer.output_shape),
-            thousands(layer.parameters),
-            thousands(layer.flops),
-        ]
-    }));
-    let sum = |value: fn(&crate::run::LayerRow) -> u64| thousands(plan.layers.iter().map(value).sum());
-    rows.push(["total".to_owned(), String::new(), String::new(), sum(|l| l.parameters), sum(|l| l.flops)]);
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..5).map(width).collect();
-    let line = |row: &[String; 5]| {
-        let text = format!(
-            "{:<a$}  {:>b$}  {:<c$}  {:>d$}  {:>e$}",
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            row[4],
-            a = widths[0],
-            b = widths[1],
-            c = widths[2],
-            d = widths[3],
-            e = widths[4],
-        );
-        text.trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
+    let mut table =
+        Table::new(&["layer", "line", "output shape", "dtype", "parameters", "FLOPs", "activations"], "<><<>>>");
+    let input = elements(&plan.input);
+    table.row(&["input", "", &display_shape(&plan.input), "uint8", "", "", &bytes(input)]);
+    for layer in &plan.rows() {
+        table.row(&[
+            &format!("{:indent$}{}", "", layer.name, indent = 2 * layer.depth),
+            &layer.place(),
+            &display_shape(&layer.output_shape),
+            "float32",
+            &thousands(layer.parameters),
+            &thousands(layer.flops),
+            &bytes(layer.activation_bytes),
+        ]);
+    }
+    let activations = plan.total(|row| row.activation_bytes).saturating_add(input);
+    table.row(&[
+        "total",
+        "",
+        "",
+        "",
+        &thousands(plan.total(|row| row.parameters)),
+        &thousands(plan.total(|row| row.flops)),
+        &bytes(activations),
+    ]);
+    table.to_string()
 }
 
 /// Shows the layers.
@@ -65,7 +54,7 @@ pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let checked = output.check(&arguments.pipeline.file, &arguments.pipeline.set, None);
     let Some(plan) = checked.plan.as_ref().filter(|_| checked.is_sound()) else { return Ok(Ending::Invalid) };
     if output.json {
-        println!("{}", serde_json::to_string_pretty(&plan.layers).expect("rows are plain data"));
+        println!("{}", serde_json::to_string_pretty(&plan.rows()).expect("rows are plain data"));
     } else {
         print!("{}", layer_table(plan));
     }

@@ -69,7 +69,8 @@ impl LayerDefinition for Conv2d {
             return Err(ShapeError::new(
                 format!("a window of {kernel_height}x{kernel_width} doesn't fit into {}", display_shape(input)),
                 "`padding: same` keeps the size; or remove a pooling before it",
-            ));
+            )
+            .or(vec![rows.max(1), columns.max(1), self.filters]));
         }
         Ok(vec![rows, columns, self.filters])
     }
@@ -84,8 +85,8 @@ impl LayerDefinition for Conv2d {
     }
 
     fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
-        let window = self.kernel_size.0.iter().product::<usize>() * input[2];
-        elements(output) * (2 * window as u64 + u64::from(self.use_bias))
+        let window = elements(&self.kernel_size.0).saturating_mul(input[2] as u64);
+        elements(output).saturating_mul(window.saturating_mul(2).saturating_add(self.use_bias.into()))
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {

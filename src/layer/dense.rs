@@ -37,7 +37,8 @@ impl LayerDefinition for Dense {
             _ => Err(ShapeError::new(
                 format!("`dense` takes vectors, `[features]`, and images of {} reach it", display_shape(input)),
                 "put `flatten` before it",
-            )),
+            )
+            .or(vec![self.units])),
         }
     }
 
@@ -49,7 +50,7 @@ impl LayerDefinition for Dense {
     }
 
     fn flops(&self, input: &[usize], _: &[usize]) -> u64 {
-        self.units as u64 * (2 * input[0] as u64 + u64::from(self.use_bias))
+        (self.units as u64).saturating_mul((input[0] as u64).saturating_mul(2).saturating_add(self.use_bias.into()))
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {

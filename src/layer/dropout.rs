@@ -1,7 +1,7 @@
 //! Dropout (Srivastava et al., 2014), as Keras': in training, each value is zero with probability `rate`, and the others are
 //! divided by `1 - rate`; in inference nothing happens.
 
-use super::{Build, Forward, LayerDefinition, Pass, ShapeError, elements};
+use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Pass, ShapeError, elements};
 use crate::random::Purpose;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,11 @@ impl LayerDefinition for Dropout {
 
     fn flops(&self, _: &[usize], output: &[usize]) -> u64 {
         elements(output)
+    }
+
+    /// Besides the output, the mask.
+    fn activation_bytes(&self, _: &[usize], output: &[usize]) -> u64 {
+        elements(output).saturating_mul(2 * FLOAT_BYTES)
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {

@@ -1,6 +1,6 @@
 //! `[height, width, channels]` to `[height * width * channels]`, in that order, as Keras' `Flatten`.
 
-use super::{Build, Forward, LayerDefinition, Pass, ShapeError};
+use super::{Build, Forward, LayerDefinition, Pass, ShapeError, elements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -13,10 +13,15 @@ pub struct Flatten {}
 
 impl LayerDefinition for Flatten {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
-        Ok(vec![input.iter().product()])
+        Ok(vec![usize::try_from(elements(input)).unwrap_or(usize::MAX)])
     }
 
     fn flops(&self, _: &[usize], _: &[usize]) -> u64 {
+        0
+    }
+
+    /// A view of what came in.
+    fn activation_bytes(&self, _: &[usize], _: &[usize]) -> u64 {
         0
     }
 

@@ -3,7 +3,7 @@
 //! `[height, width, channels]` becomes `[height', width', channels]`.
 
 use super::{
-    Build, Forward, LayerDefinition, Padding, Pair, Pass, ShapeError, display_shape, elements, image_shape,
+    Build, FLOAT_BYTES, Forward, LayerDefinition, Padding, Pair, Pass, ShapeError, display_shape, elements, image_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,13 +45,19 @@ impl LayerDefinition for MaxPooling2d {
             return Err(ShapeError::new(
                 format!("a window of {height}x{width} doesn't fit into {}", display_shape(input)),
                 "remove this pooling or one before it: the images are too small by now",
-            ));
+            )
+            .or(vec![rows.max(1), columns.max(1), channels]));
         }
         Ok(vec![rows, columns, channels])
     }
 
     fn flops(&self, _: &[usize], output: &[usize]) -> u64 {
-        elements(output) * self.pool_size.0.iter().product::<usize>() as u64
+        elements(output).saturating_mul(elements(&self.pool_size.0))
+    }
+
+    /// Besides the maxima, where they stood: a 64-bit index each.
+    fn activation_bytes(&self, _: &[usize], output: &[usize]) -> u64 {
+        elements(output).saturating_mul(FLOAT_BYTES + 8)
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {

@@ -6,9 +6,11 @@
 
 pub mod arguments;
 pub mod initializer;
+pub mod structure;
 
 pub use arguments::{ActivationFunction, Padding, Pair};
 pub use initializer::Initializer;
+pub use structure::{Block, Merge, Structure};
 
 use crate::family;
 use tch::{TchError, Tensor};
@@ -20,11 +22,18 @@ pub struct ShapeError {
     pub message: String,
     /// What to do.
     pub help: String,
+    /// What probably leaves the layer once it is mended, so that the layers behind it can be looked at too.
+    pub recovery: Option<Vec<usize>>,
 }
 
 impl ShapeError {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        ShapeError { message: message.into(), help: help.into() }
+        ShapeError { message: message.into(), help: help.into(), recovery: None }
+    }
+
+    fn or(mut self, recovery: Vec<usize>) -> Self {
+        self.recovery = Some(recovery);
+        self
     }
 }
 
@@ -67,6 +76,11 @@ pub trait Forward: Send {
     fn is_max_pooling(&self) -> bool {
         false
     }
+
+    /// Whether it takes bytes as well as numbers.
+    fn takes_bytes(&self) -> bool {
+        false
+    }
 }
 
 /// What a layer is built from.
@@ -92,11 +106,36 @@ pub trait LayerDefinition {
         Vec::new()
     }
 
-    /// Floating-point operations forward for one example; a multiply-add counts as two.
+    /// Floating-point operations forward for one example; a multiply-add counts as two. Of the layer itself: what stands
+    /// inside of it counts on its own.
     fn flops(&self, input: &[usize], output: &[usize]) -> u64;
 
-    /// Its computation, as one or more operations in a row.
-    fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>>;
+    /// Bytes that training keeps for one example from the way forward to the way back, inputs not counted. An estimate: it
+    /// follows what libtorch's operations save.
+    fn activation_bytes(&self, _input: &[usize], output: &[usize]) -> u64 {
+        FLOAT_BYTES.saturating_mul(elements(output))
+    }
+
+    /// What it is made of.
+    fn structure(&self) -> Structure<'_> {
+        Structure::Computation
+    }
+
+    /// The shape that becomes of the outputs of its blocks, where it has several.
+    ///
+    /// # Errors
+    /// Where they don't fit together.
+    fn join(&self, _input: &[usize], outputs: &[Vec<usize>]) -> Result<Vec<usize>, ShapeError> {
+        match self.structure() {
+            Structure::Parallel(_, merge) => merge.output_shape(outputs),
+            _ => Ok(outputs.last().cloned().unwrap_or_default()),
+        }
+    }
+
+    /// Its computation, as one or more operations in a row; none where it only arranges other layers.
+    fn build(&self, _: Build<'_>) -> Vec<Box<dyn Forward>> {
+        Vec::new()
+    }
 
     /// The activation that its output went through.
     fn activation(&self) -> ActivationFunction {
@@ -114,12 +153,23 @@ family! {
         flatten::Flatten,
         dense::Dense,
         activation::Activation,
+        residual::Residual,
+        branches::Branches,
+        repeat::Repeat,
     }
 }
 
+/// The activation that the output of a row of layers went through.
+pub fn last_activation(layers: &[Layer]) -> ActivationFunction {
+    layers.last().map_or(ActivationFunction::Linear, |layer| layer.activation())
+}
+
+/// Bytes of a number, float32.
+pub const FLOAT_BYTES: u64 = 4;
+
 /// The number of elements of a shape.
 pub fn elements(shape: &[usize]) -> u64 {
-    shape.iter().map(|&n| n as u64).product()
+    shape.iter().fold(1, |product: u64, &n| product.saturating_mul(n as u64))
 }
 
 /// `[height, width, channels]`, or what to do about another shape.
@@ -136,6 +186,3 @@ fn image_shape(input: &[usize], layer: &str) -> Result<[usize; 3], ShapeError> {
 pub fn display_shape(shape: &[usize]) -> String {
     format!("{shape:?}")
 }
-
-#[cfg(test)]
-mod tests;

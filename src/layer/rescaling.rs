@@ -23,7 +23,7 @@ impl LayerDefinition for Rescaling {
     }
 
     fn flops(&self, input: &[usize], _: &[usize]) -> u64 {
-        2 * elements(input)
+        elements(input).saturating_mul(2)
     }
 
     fn build(&self, _: Build<'_>) -> Vec<Box<dyn Forward>> {
@@ -36,5 +36,9 @@ impl Forward for Rescaling {
         // Bytes are promoted to float32 within the multiplication: one pass over them.
         let mut y = x.f_mul_scalar(self.scale)?;
         if self.offset == 0.0 { Ok(y) } else { y.f_add_scalar_(self.offset) }
+    }
+
+    fn takes_bytes(&self) -> bool {
+        true
     }
 }

@@ -2,14 +2,16 @@
 
 mod host;
 mod passes;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use host::{computation, in_layer, to_device};
 pub use weights::{digest, load_weights, weights_bytes};
 
 use crate::{
-    check::Plan,
-    layer::{ActivationFunction, Build, Forward, Layer, Pass},
+    check::{Plan, PlannedLayer},
+    layer::{ActivationFunction, Build, Forward, Layer, Merge, Pass, Structure, last_activation},
 };
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -22,9 +24,20 @@ pub struct NamedParameter {
 }
 
 /// One operation, with the layer that it came from.
-pub(crate) struct Operation {
-    layer: String,
-    forward: Box<dyn Forward>,
+pub(crate) enum Operation {
+    /// Computes.
+    Computation { layer: String, forward: Box<dyn Forward> },
+    /// Rows of operations that all get the same.
+    Parallel { layer: String, rows: Vec<Vec<Operation>>, merge: Merge },
+}
+
+impl Operation {
+    fn computation(&self) -> Option<&dyn Forward> {
+        match self {
+            Operation::Computation { forward, .. } => Some(&**forward),
+            Operation::Parallel { .. } => None,
+        }
+    }
 }
 
 /// Layers that compute.
@@ -51,30 +64,19 @@ impl Model {
     /// # Errors
     /// What libtorch reports, such as a lack of memory.
     pub fn new(layers: &[Layer], plan: &Plan, seed: u64, device: Device) -> Result<Self, TchError> {
-        let mut parameters = Vec::new();
-        let mut operations = Vec::new();
-        for (index, (layer, row)) in layers.iter().zip(&plan.layers).enumerate() {
-            let input = plan.input_of(index);
-            let mut own = Vec::new();
-            for parameter in layer.parameters(input) {
-                let name = format!("{}.{}", row.name, parameter.name);
-                let values = parameter.initializer.draw(&parameter.shape, seed, &name);
-                let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(device)?;
-                let tensor = channels_last(&tensor)?.set_requires_grad(true);
-                own.push(tensor.shallow_clone());
-                parameters.push(NamedParameter { name, tensor });
-            }
-            let built = layer.build(Build { name: &row.name, input, parameters: own });
-            operations.extend(built.into_iter().map(|forward| Operation { layer: row.name.clone(), forward }));
-        }
-        let mut activation = layers.last().map_or(ActivationFunction::Linear, |layer| layer.activation());
-        if activation == ActivationFunction::Softmax {
+        let mut builder = Builder { seed, device, parameters: Vec::new() };
+        let mut operations = builder.row(layers, &plan.layers)?;
+        let mut activation = last_activation(layers);
+        if activation == ActivationFunction::Softmax && operations.pop_if(|last| last.computation().is_some()).is_some()
+        {
             // The loss and the probabilities are computed from what stands before it: the same, and exact.
-            operations.pop();
             activation = ActivationFunction::Linear;
         }
         passes::pool_before_activation(&mut operations);
-        Ok(Model { parameters, operations, activation, device })
+        if !operations.first().and_then(Operation::computation).is_some_and(Forward::takes_bytes) {
+            operations.insert(0, Operation::Computation { layer: "the input".to_owned(), forward: Box::new(Cast) });
+        }
+        Ok(Model { parameters: builder.parameters, operations, activation, device })
     }
 
     /// All parameters, in the order of their layers.
@@ -98,15 +100,7 @@ impl Model {
     /// Names the layer in which libtorch failed.
     pub fn forward(&self, images: &Tensor, pass: &Pass) -> Result<Tensor, LayerError> {
         let input = |error| LayerError { layer: "the input".to_owned(), error };
-        let mut x = images.f_permute([0, 3, 1, 2]).map_err(input)?;
-        for operation in &self.operations {
-            let named = |error| LayerError { layer: operation.layer.clone(), error };
-            if x.kind() == Kind::Uint8 && operation.layer.split('_').next() != Some("rescaling") {
-                x = x.f_to_kind(Kind::Float).map_err(input)?;
-            }
-            x = operation.forward.forward(&x, pass).map_err(named)?;
-        }
-        Ok(x)
+        through(&self.operations, images.f_permute([0, 3, 1, 2]).map_err(input)?, pass)
     }
 
     /// Turns outputs into probabilities, `[batch, classes]`.
@@ -119,6 +113,76 @@ impl Model {
         } else {
             outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?)
         }
+    }
+}
+
+/// Turns planned layers into operations.
+struct Builder {
+    seed: u64,
+    device: Device,
+    parameters: Vec<NamedParameter>,
+}
+
+impl Builder {
+    fn row(&mut self, layers: &[Layer], planned: &[PlannedLayer]) -> Result<Vec<Operation>, TchError> {
+        let mut operations = Vec::new();
+        for (layer, planned) in layers.iter().zip(planned) {
+            match layer.structure() {
+                Structure::Computation => operations.extend(self.computation(layer, planned)?),
+                Structure::Repeat(_, block) => {
+                    for turn in &planned.blocks {
+                        operations.extend(self.row(block.layers, turn)?);
+                    }
+                }
+                Structure::Parallel(blocks, merge) => {
+                    let rows = blocks.iter().zip(&planned.blocks).map(|(block, row)| self.row(block.layers, row));
+                    let rows = rows.collect::<Result<_, _>>()?;
+                    operations.push(Operation::Parallel { layer: planned.row.name.clone(), rows, merge });
+                }
+            }
+        }
+        Ok(operations)
+    }
+
+    fn computation(&mut self, layer: &Layer, planned: &PlannedLayer) -> Result<Vec<Operation>, TchError> {
+        let mut own = Vec::new();
+        for parameter in layer.parameters(&planned.input) {
+            let name = format!("{}.{}", planned.row.name, parameter.name);
+            let values = parameter.initializer.draw(&parameter.shape, self.seed, &name);
+            let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.device)?;
+            let tensor = channels_last(&tensor)?.set_requires_grad(true);
+            own.push(tensor.shallow_clone());
+            self.parameters.push(NamedParameter { name, tensor });
+        }
+        let built = layer.build(Build { name: &planned.row.name, input: &planned.input, parameters: own });
+        let operation = |forward| Operation::Computation { layer: planned.row.name.clone(), forward };
+        Ok(built.into_iter().map(operation).collect())
+    }
+}
+
+/// Leads `[batch, channels, ...]` through operations in a row.
+fn through(operations: &[Operation], mut x: Tensor, pass: &Pass) -> Result<Tensor, LayerError> {
+    for operation in operations {
+        x = match operation {
+            Operation::Computation { layer, forward } => {
+                forward.forward(&x, pass).map_err(|error| LayerError { layer: layer.clone(), error })?
+            }
+            Operation::Parallel { layer, rows, merge } => {
+                let outputs = rows.iter().map(|row| through(row, x.shallow_clone(), pass));
+                let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+                merge.apply(&outputs).map_err(|error| LayerError { layer: layer.clone(), error })?
+            }
+        };
+    }
+    Ok(x)
+}
+
+/// Bytes to numbers, where the first layer takes only these.
+struct Cast;
+
+impl Forward for Cast {
+    fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
+        x.f_to_kind(Kind::Float)
     }
 }
 

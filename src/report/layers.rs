@@ -18,7 +18,8 @@ fn data(record: &Record) -> Option<Value> {
             json!({
                 "name": layer.name,
                 "kind": layer.kind,
-                "line": layer.line,
+                "place": layer.place(),
+                "indent": layer.depth,
                 "shape": figure::shape(&layer.output_shape),
                 "parameters": figure::grouped(layer.parameters),
                 "flops": figure::grouped(layer.flops),

@@ -104,9 +104,12 @@ fn layers() -> Vec<LayerRow> {
         name: name.into(),
         kind: kind.into(),
         line: 21 + i,
+        file: None,
+        depth: 0,
         output_shape: shape.to_vec(),
         parameters,
         flops,
+        activation_bytes: 4 * shape.iter().product::<usize>() as u64,
     };
     rows.into_iter().enumerate().map(row).collect()
 }

@@ -101,14 +101,34 @@ pub struct LayerRow {
     pub name: String,
     /// The member of the family: `conv2d`.
     pub kind: String,
-    /// Line in the pipeline file.
+    /// The line it is written in.
     pub line: usize,
+    /// The file of that line, or the flag, where it isn't the pipeline's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// How many layers stand around it.
+    #[serde(default)]
+    pub depth: usize,
     /// Without the batch dimension.
     pub output_shape: Vec<usize>,
     /// Weights that training changes.
     pub parameters: u64,
     /// Floating-point operations forward for one example; a multiply-add counts as two.
     pub flops: u64,
+    /// Bytes that training keeps of one example between the way forward and the way back.
+    #[serde(default)]
+    pub activation_bytes: u64,
+}
+
+impl LayerRow {
+    /// Where it is written: `24`, `base.yaml:7` or `--set`.
+    pub fn place(&self) -> String {
+        match &self.file {
+            None => self.line.to_string(),
+            Some(flag) if flag.starts_with("--") => flag.clone(),
+            Some(file) => format!("{file}:{}", self.line),
+        }
+    }
 }
 
 /// How far training came.

@@ -4,12 +4,19 @@
 //! last bit, gradients included: the activation's gradient is the same at the maximum, and zero where ReLU cuts all of a
 //! window. Behind a 2x2 pooling the activation has a quarter of the work.
 
-use crate::model::Operation;
+use crate::{layer::Forward, model::Operation};
 
 /// Swaps each monotonic activation with the max-pooling behind it.
 pub fn pool_before_activation(operations: &mut [Operation]) {
+    for operation in operations.iter_mut() {
+        if let Operation::Parallel { rows, .. } = operation {
+            rows.iter_mut().for_each(|row| pool_before_activation(row));
+        }
+    }
     for at in 1..operations.len() {
-        if operations[at - 1].forward.is_monotonic() && operations[at].forward.is_max_pooling() {
+        let monotonic = operations[at - 1].computation().is_some_and(Forward::is_monotonic);
+        let pooling = operations[at].computation().is_some_and(Forward::is_max_pooling);
+        if monotonic && pooling {
             operations.swap(at - 1, at);
         }
     }
@@ -18,7 +25,10 @@ pub fn pool_before_activation(operations: &mut [Operation]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::{Build, Layer, Pass};
+    use crate::{
+        layer::{Build, Layer, Pass},
+        model::through,
+    };
     use tch::{Kind, Tensor};
 
     /// Outputs, and gradients of the images and of the kernel, of a convolution with ReLU before a pooling.
@@ -34,15 +44,15 @@ mod tests {
         let mut built = convolution.build(Build { name: "conv2d", input: &[9, 8, 3], parameters });
         let pooling = Build { name: "max_pooling2d", input: &[9, 8, 5], parameters: vec![] };
         built.extend(layer(r#"{"max_pooling2d": {}}"#).build(pooling));
-        let operation = |forward| Operation { layer: String::new(), forward };
+        let operation = |forward| Operation::Computation { layer: String::new(), forward };
         let mut operations: Vec<Operation> = built.into_iter().map(operation).collect();
         if rewritten {
             pool_before_activation(&mut operations);
-            assert!(operations[1].forward.is_max_pooling() && operations[2].forward.is_monotonic());
+            let computes = |at: usize| operations[at].computation().expect("only computations");
+            assert!(computes(1).is_max_pooling() && computes(2).is_monotonic());
         }
         let pass = Pass { training: true, seed: 0, step: 0 };
-        let step = |x: Tensor, operation: &Operation| operation.forward.forward(&x, &pass).expect("it computes");
-        let outputs = operations.iter().fold(images.shallow_clone(), step);
+        let outputs = through(&operations, images.shallow_clone(), &pass).expect("it computes");
         outputs.square().sum(Kind::Float).backward();
         [outputs, images.grad(), kernel.grad()]
     }

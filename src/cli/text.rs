@@ -1,0 +1,76 @@
+//! Numbers and tables as the commands print them.
+
+use std::fmt;
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1536` as `1.5 KiB`.
+pub fn bytes(number: u64) -> String {
+    let mut value = number as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"].into_iter().peekable();
+    while value >= 1024.0 && units.len() > 1 {
+        value /= 1024.0;
+        units.next();
+    }
+    let unit = units.next().unwrap_or_default();
+    if unit == "B" { format!("{number} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// Columns of text, each as wide as its widest cell.
+pub struct Table {
+    /// `<` for left, `>` for right, a character a column.
+    alignment: &'static str,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with a line of headings.
+    pub fn new(headings: &[&str], alignment: &'static str) -> Self {
+        let mut table = Table { alignment, rows: Vec::new() };
+        table.row(headings);
+        table
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: &[&str]) {
+        self.rows.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.alignment.len()).map(width).collect();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths).zip(self.alignment.chars()).map(|((cell, width), side)| match side {
+                '>' => format!("{cell:>width$}"),
+                _ => format!("{cell:<width$}"),
+            });
+            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, thousands};
+
+    #[test]
+    fn numbers_are_grouped_and_scaled() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1023, 1024, 1536, 5 << 30].map(bytes), ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 GiB"]);
+        assert_eq!(bytes(u64::MAX), "16384.0 PiB");
+    }
+}

@@ -1,0 +1,202 @@
+//! One harness puts every documented example of every layer through the same trials, as a model of its own.
+
+use super::*;
+use crate::family::examples;
+
+/// Images of that many bytes, all different.
+fn images(examples: i64, [height, width, channels]: [usize; 3]) -> Tensor {
+    let size = [examples, height as i64, width as i64, channels as i64];
+    let values = (Tensor::arange(size.iter().product::<i64>(), (Kind::Float, Device::Cpu)) * 0.7).sin();
+    ((values + 1.0) * 127.0).to_kind(Kind::Uint8).view(size)
+}
+
+const INPUT: [usize; 3] = [9, 8, 3];
+
+fn layer(text: &str) -> Layer {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// Every example as a model, with the shape that leaves it.
+fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
+    let mut named = std::collections::HashSet::new();
+    for (name, item) in examples::<Layer>() {
+        let text = item.to_string();
+        let example = layer(&text);
+        assert_eq!(serde_json::from_value::<Layer>(serde_json::to_value(&example).unwrap()).unwrap(), example);
+        // Layers that take vectors get flattened images.
+        let layers = if Plan::new(std::slice::from_ref(&example), INPUT).is_ok() {
+            vec![example]
+        } else {
+            vec![layer(r#"{"flatten": {}}"#), example]
+        };
+        let plan = Plan::new(&layers, INPUT).unwrap_or_else(|error| panic!("{text}: {}", error.message));
+        let from = layers[..layers.len() - 1].iter().fold(INPUT.to_vec(), |s, layer| layer.output_shape(&s).unwrap());
+        assert_eq!(layers.last().unwrap().output_shape(&from).unwrap(), plan.output(), "{text}");
+        let model = Model::new(&layers, &plan, 1, Device::Cpu).unwrap();
+        let count: u64 = model.parameters().iter().map(|parameter| parameter.tensor.numel() as u64).sum();
+        assert_eq!(count, plan.total(|row| row.parameters), "{text}");
+        trial(&text, &model, plan.output());
+        named.insert(name);
+    }
+    assert_eq!(named.len(), Layer::NAMES.len(), "every layer documents an example");
+}
+
+const TRAINING: Pass = Pass { training: true, seed: 5, step: 3 };
+
+fn run(model: &Model, images: &Tensor, pass: &Pass) -> Tensor {
+    model.forward(images, pass).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+#[test]
+fn the_shape_rule_is_what_libtorch_does() {
+    each(|what, model, output| {
+        for examples in [2, 0] {
+            let y = run(model, &images(examples, INPUT), &TRAINING);
+            let y = if y.dim() == 4 { y.permute([0, 2, 3, 1]) } else { y };
+            let expected: Vec<i64> = std::iter::once(examples).chain(output.iter().map(|&n| n as i64)).collect();
+            assert_eq!(y.size(), expected, "{what}");
+        }
+    });
+}
+
+#[test]
+fn gradients_are_finite_and_two_passes_agree() {
+    each(|what, model, _| {
+        let x = images(2, INPUT);
+        let y = run(model, &x, &TRAINING);
+        assert_eq!(y, run(model, &x, &TRAINING), "{what}");
+        if !model.parameters().is_empty() {
+            y.square().sum(Kind::Float).backward();
+        }
+        for parameter in model.parameters() {
+            assert!(bool::try_from(parameter.tensor.grad().isfinite().all()).unwrap(), "{what}");
+        }
+    });
+}
+
+#[test]
+fn a_larger_kernel_than_the_image_is_refused_with_both_shapes() {
+    let conv = layer(r#"{"conv2d": {"filters": 1, "kernel_size": 5}}"#);
+    let error = conv.output_shape(&[4, 4, 3]).unwrap_err();
+    assert_eq!(error.message, "a window of 5x5 doesn't fit into [4, 4, 3]");
+    assert_eq!(conv.output_shape(&[5, 6, 3]).unwrap(), [1, 2, 1]);
+}
+
+fn model(layers: &str, input: [usize; 3]) -> Model {
+    let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+    let plan = Plan::new(&layers, input).unwrap_or_else(|error| panic!("{}", error.message));
+    Model::new(&layers, &plan, 1, Device::Cpu).unwrap()
+}
+
+#[test]
+fn dropout_keeps_the_share_and_the_mean() {
+    let model = model(r#"[{"flatten": {}}, {"dropout": {"rate": 0.2}}]"#, [100, 100, 1]);
+    let ones = Tensor::ones([10, 100, 100, 1], (Kind::Uint8, Device::Cpu));
+    let y = run(&model, &ones, &TRAINING);
+    let dropped = y.eq(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+    assert!((dropped - 0.2).abs() < 0.006, "{dropped}");
+    assert!((y.mean(Kind::Float).double_value(&[]) - 1.0).abs() < 0.01);
+    let other = run(&model, &ones, &Pass { step: 4, ..TRAINING });
+    assert_ne!(y, other, "each step has a mask of its own");
+    // The mask of an example hangs on its place in the batch, not on the size of the batch.
+    assert_eq!(y.narrow(0, 0, 3), run(&model, &ones.narrow(0, 0, 3), &TRAINING));
+}
+
+#[test]
+fn rows_side_by_side_are_merged_value_by_value() {
+    let x = images(2, INPUT);
+    let numbers = x.permute([0, 3, 1, 2]).to_kind(Kind::Float);
+    let doubled = r#"[{"rescaling": {"scale": 2}}]"#;
+    for (merge, expected) in [
+        ("add", &numbers * 3.0),
+        ("multiply", &numbers * &numbers * 2.0),
+        ("average", &numbers * 1.5),
+        ("maximum", &numbers * 2.0),
+        ("concatenate", Tensor::cat(&[numbers.shallow_clone(), &numbers * 2.0], 1)),
+    ] {
+        let layers = format!(r#"[{{"branches": {{"merge": "{merge}", "branches": [[], {doubled}]}}}}]"#);
+        assert_eq!(run(&model(&layers, INPUT), &x, &TRAINING), expected, "{merge}");
+    }
+    let residual = format!(r#"[{{"residual": {{"layers": {doubled}}}}}]"#);
+    assert_eq!(run(&model(&residual, INPUT), &x, &TRAINING), &numbers * 3.0);
+    let repeated = format!(r#"[{{"repeat": {{"times": 3, "layers": {doubled}}}}}]"#);
+    assert_eq!(run(&model(&repeated, INPUT), &x, &TRAINING), &numbers * 8.0);
+}
+
+#[test]
+fn every_repetition_has_weights_of_its_own() {
+    let model = model(
+        r#"[{"flatten": {}}, {"repeat": {"times": 2, "layers": [{"residual": {"layers": [{"dense": {"units": 216}}]}}]}}]"#,
+        INPUT,
+    );
+    let names: Vec<&str> = model.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
+    assert_eq!(names, ["dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"]);
+    assert_ne!(model.parameters()[0].tensor, model.parameters()[2].tensor);
+}
+
+mod random_networks {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    /// Layers with arguments that often fit and sometimes don't.
+    fn leaf() -> impl Strategy<Value = Json> {
+        let padding = prop_oneof![Just("same"), Just("valid")];
+        prop_oneof![
+            (1..5usize, 1..4usize, 1..3usize, padding.clone(), any::<bool>()).prop_map(
+                |(filters, size, strides, padding, use_bias)| {
+                    json!({"conv2d": {
+                        "filters": filters, "kernel_size": [size, 1 + size % 3], "strides": strides, "padding": padding,
+                        "use_bias": use_bias, "activation": "relu",
+                    }})
+                }
+            ),
+            (1..4usize, proptest::option::of(1..4usize), padding).prop_map(|(size, strides, padding)| {
+                let mut arguments = json!({"pool_size": [1 + size % 2, size], "padding": padding});
+                if let Some(strides) = strides {
+                    arguments["strides"] = json!(strides);
+                }
+                json!({ "max_pooling2d": arguments })
+            }),
+            (1..6usize).prop_map(|units| json!({"dense": {"units": units}})),
+            Just(json!({"flatten": {}})),
+            Just(json!({"dropout": {"rate": 0.5}})),
+            Just(json!({"rescaling": {"scale": 0.01}})),
+            Just(json!({"activation": {"function": "softmax"}})),
+        ]
+    }
+
+    fn any_layer() -> impl Strategy<Value = Json> {
+        leaf().prop_recursive(3, 24, 4, |inner| {
+            let row = proptest::collection::vec(inner.clone(), 1..4);
+            let merge =
+                prop_oneof![Just("add"), Just("concatenate"), Just("average"), Just("maximum"), Just("multiply")];
+            prop_oneof![
+                (1..4usize, row.clone())
+                    .prop_map(|(times, layers)| json!({"repeat": {"times": times, "layers": layers}})),
+                (row.clone(), proptest::collection::vec(inner, 0..2))
+                    .prop_map(|(layers, shortcut)| json!({"residual": {"layers": layers, "shortcut": shortcut}})),
+                (merge, proptest::collection::vec(row, 2..4))
+                    .prop_map(|(merge, branches)| json!({"branches": {"merge": merge, "branches": branches}})),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        /// Whatever the check accepts computes, and has the shape and the parameters that the check says.
+        #[test]
+        fn are_planned_as_libtorch_computes_them(layers in proptest::collection::vec(any_layer(), 1..5)) {
+            let layers: Vec<Layer> = serde_json::from_value(Json::Array(layers)).unwrap();
+            let Ok(plan) = Plan::new(&layers, INPUT) else { return Ok(()) };
+            let model = Model::new(&layers, &plan, 1, Device::Cpu).unwrap();
+            let y = run(&model, &images(2, INPUT), &TRAINING);
+            let y = if y.dim() == 4 { y.permute([0, 2, 3, 1]) } else { y };
+            let expected: Vec<i64> = std::iter::once(2).chain(plan.output().iter().map(|&n| n as i64)).collect();
+            prop_assert_eq!(y.size(), expected);
+            let count: u64 = model.parameters().iter().map(|parameter| parameter.tensor.numel() as u64).sum();
+            prop_assert_eq!(count, plan.total(|row| row.parameters));
+        }
+    }
+}
