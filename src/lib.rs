@@ -27,4 +27,5 @@ pub mod source;
 pub mod spec;
 pub mod stage;
 pub mod strategy;
+pub mod text;
 pub mod train;

@@ -1,12 +1,60 @@
 //! What the program says of mistakes, word for word.
 
-use std::{fmt::Write, fs};
-use trainyard::{check, diagnostic::Renderer};
+use std::{fmt::Write, fs, sync::atomic::AtomicBool};
+use trainyard::{
+    check::{self, Options},
+    diagnostic::{Code, Example, Renderer},
+    source::Surroundings,
+};
 
 const HEAD: &str = "version: 1\ndataset:\n  source: digits\n";
 const TRAIN: &str = "  train: [{batch: 32}]\n";
 const MODEL: &str = "model:\n  layers: [{rescaling: 1/255}, flatten, {dense: 10}]\n";
 const TRAINING: &str = "training: {loss: sparse_categorical_crossentropy, epochs: 2}\n";
+
+/// What no pipeline alone can bring about: it takes a server, a damaged file, a run, or training.
+const WITHOUT_EXAMPLE: [&str; 6] = ["bad-data", "download", "bad-image", "bad-run", "computation", "not-finite"];
+
+/// Tries out an example: all that is said of it, and the codes.
+fn tried(example: &Example) -> (String, Vec<Code>) {
+    let home = tempfile::tempdir().unwrap();
+    let surroundings = Surroundings {
+        data_directory: Some(home.path().to_owned()),
+        cache_directory: home.path().to_owned(),
+        progress: &|_| (),
+        stop: &AtomicBool::new(false),
+    };
+    let all = check::try_out(example, Some(&surroundings)).unwrap();
+    let (mut text, mut codes) = (String::new(), Vec::new());
+    for checked in &all {
+        for problem in &checked.problems {
+            writeln!(text, "{}\n", Renderer::plain().render(&checked.sources, problem)).unwrap();
+            codes.push(problem.code);
+        }
+    }
+    (text, codes)
+}
+
+/// Every code has an example that fails with it and a repaired one that passes; what is said stands in a snapshot.
+#[test]
+fn every_code_has_an_example_that_fails_and_a_repaired_one() {
+    for code in Code::all() {
+        let Some((wrong, right)) = code.example() else {
+            assert!(WITHOUT_EXAMPLE.contains(&code.name()), "`{}` has no example", code.name());
+            continue;
+        };
+        let (said, codes) = tried(&wrong);
+        assert!(codes.contains(&code), "the example of `{}` fails with {codes:?}:\n{said}", code.name());
+        let (rest, codes) = tried(&right);
+        assert!(codes.is_empty(), "the repaired example of `{}`:\n{rest}", code.name());
+        let (Example::Pipeline(body) | Example::Command(body)) = &wrong;
+        insta::with_settings!({ description => body, omit_expression => true, filters => vec![
+            (r"there are [0-9.]+ [KMGTP]iB", "there are [MEMORY]"),
+        ] }, {
+            insta::assert_snapshot!(format!("code-{}", code.name()), said);
+        });
+    }
+}
 
 /// Everything that is said of a pipeline.
 fn said(content: &str, sets: &[&str]) -> String {
@@ -14,7 +62,7 @@ fn said(content: &str, sets: &[&str]) -> String {
     let file = directory.path().join("mine.yaml");
     fs::write(&file, content).unwrap();
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    let checked = check::check(&file, &sets, None);
+    let checked = check::check(&file, &Options { sets: &sets, ..Options::default() });
     let mut text = String::new();
     for problem in &checked.problems {
         writeln!(text, "{}\n", Renderer::plain().render(&checked.sources, problem)).unwrap();

@@ -65,6 +65,12 @@ impl CallbackDefinition for EarlyStopping {
         self.mode
     }
 
+    fn can_act(&self, epochs: usize) -> bool {
+        // The first epoch looked at is the best so far; stopping at the very last one is no stopping.
+        let stops = self.start_from_epoch.saturating_add(self.patience.max(1)).saturating_add(1) < epochs;
+        stops || (self.restore_best_weights && self.start_from_epoch < epochs)
+    }
+
     fn start(&self, larger_is_better: bool) -> Box<dyn Callback> {
         let larger_is_better = match self.mode {
             Mode::Auto => larger_is_better,

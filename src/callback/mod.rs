@@ -28,6 +28,9 @@ pub trait CallbackDefinition {
     /// The direction that the pipeline says is better.
     fn mode(&self) -> early_stopping::Mode;
 
+    /// Whether anything can come of it in a training of so many epochs.
+    fn can_act(&self, epochs: usize) -> bool;
+
     /// Starts to work; `larger_is_better` of the monitored figure decides where the pipeline says `auto`.
     fn start(&self, larger_is_better: bool) -> Box<dyn Callback>;
 }

@@ -1,7 +1,7 @@
 //! The layers with their names, shapes, parameters and operations, computed without a tensor.
 
 use crate::{
-    diagnostic::{Code, Diagnostic, Place, SourceMap},
+    diagnostic::{Code, Diagnostic, SourceMap},
     layer::{Block, FLOAT_BYTES, Layer, ShapeError, Structure, display_shape, elements},
     path,
     run::LayerRow,
@@ -69,6 +69,16 @@ impl Plan {
     /// The sum of a cost over all layers.
     pub fn total(&self, cost: impl Fn(&LayerRow) -> u64) -> u64 {
         self.rows().iter().fold(0, |sum: u64, row| sum.saturating_add(cost(row)))
+    }
+
+    /// The most bytes of one example that an evaluation holds at once: what goes into a layer and what comes out.
+    pub fn widest(&self) -> u64 {
+        fn widest(layers: &[PlannedLayer]) -> u64 {
+            let own = |layer: &PlannedLayer| elements(&layer.input).saturating_add(elements(&layer.row.output_shape));
+            let inner = |layer: &PlannedLayer| layer.blocks.iter().map(|block| widest(block)).max().unwrap_or(0);
+            layers.iter().map(|layer| own(layer).max(inner(layer))).max().unwrap_or(0)
+        }
+        widest(&self.layers).saturating_mul(FLOAT_BYTES)
     }
 
     /// What a training step holds in memory at once.
@@ -248,7 +258,7 @@ pub fn plan(sound: &Sound, sources: &SourceMap, input: [usize; 3], problems: &mu
     let full = |path: &[Step]| [path!["model", "layers"], path].concat();
     let main = sound.tree.place.text;
     let written = |path: &[Step]| {
-        let place: Place = sound.tree.place_of(&full(path));
+        let place = sound.tree.place_of(&full(path)).place;
         let file = (place.text != main).then(|| sources.text(place.text).name.clone());
         (sources.line(place), file)
     };

@@ -1,7 +1,10 @@
 //! `trainyard check`
 
-use super::{Ending, context::Output};
-use crate::diagnostic::{Result, Severity};
+use super::{Ending, LintArguments, context::Output};
+use crate::{
+    check::Options,
+    diagnostic::{Result, Severity},
+};
 use std::path::PathBuf;
 
 /// `trainyard check FILE...`
@@ -14,6 +17,8 @@ pub struct Arguments {
     /// Override a value: `training.epochs=5`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    lints: LintArguments,
     /// Look at the data too: that it is there, its classes, its sizes.
     #[arg(long)]
     deep: bool,
@@ -23,10 +28,13 @@ pub struct Arguments {
 pub fn check(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let mut ending = Ending::Done;
     for file in &arguments.files {
+        let options = Options { sets: &arguments.set, ..arguments.lints.options() };
         let checked = if arguments.deep {
-            output.with_surroundings(None, |surroundings| output.check(file, &arguments.set, Some(surroundings)))
+            output.with_surroundings(None, |surroundings| {
+                output.check(file, &Options { surroundings: Some(surroundings), ..options })
+            })
         } else {
-            output.check(file, &arguments.set, None)
+            output.check(file, &options)
         };
         if !checked.is_sound() {
             ending = Ending::Invalid;

@@ -1,7 +1,7 @@
 //! What the commands share: streams, signals, surroundings, a finished run opened again.
 
 use crate::{
-    check::{self, Checked, Plan},
+    check::{self, Checked, Options, Plan},
     device,
     diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
     model::{Model, load_weights},
@@ -24,11 +24,15 @@ pub struct Output {
 }
 
 impl Output {
+    /// What turns diagnostics into text for stderr.
+    pub fn renderer(&self) -> Renderer {
+        let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        if coloured { Renderer::coloured() } else { Renderer::plain() }
+    }
+
     /// Prints a diagnostic to stderr.
     pub fn tell(&self, sources: &SourceMap, problem: &Diagnostic) {
-        let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        let renderer = if coloured { Renderer::coloured() } else { Renderer::plain() };
-        eprintln!("{}\n", renderer.render(sources, problem));
+        eprintln!("{}\n", self.renderer().render(sources, problem));
     }
 
     /// Prints what a check found; with `quiet`, errors only.
@@ -41,8 +45,8 @@ impl Output {
     }
 
     /// Checks a pipeline, prints what was found, and says whether it can run.
-    pub fn check(&self, file: &Path, sets: &[String], surroundings: Option<&Surroundings<'_>>) -> Checked {
-        let checked = check::check(file, sets, surroundings);
+    pub fn check(&self, file: &Path, options: &Options<'_>) -> Checked {
+        let checked = check::check(file, options);
         self.tell_all(&checked);
         if !checked.is_sound() {
             let errors = checked.count(Severity::Error);
@@ -107,11 +111,13 @@ pub fn open_run(path: &Path, output: &Output) -> Result<OpenedRun> {
     let info = directory.read_info()?;
     let data_directory = info.provenance.data_directory.clone().map(PathBuf::from);
     let resolved = directory.file("resolved.yaml");
-    let checked = check::check(&resolved, &[], None);
+    let checked = check::check(&resolved, &Options::default());
     let plan = match &info.data {
         // A folder's size and classes are known from the run.
         Some(_) => checked.plan.clone(),
-        None => output.with_surroundings(data_directory, |s| check::check(&resolved, &[], Some(s))).plan,
+        None => output.with_surroundings(data_directory, |s| {
+            check::check(&resolved, &Options { surroundings: Some(s), ..Options::default() }).plan
+        }),
     };
     let (Some(sound), Some(plan)) = (checked.pipeline, plan) else {
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", resolved.display()));

@@ -3,14 +3,17 @@
 mod check;
 mod context;
 mod evaluate;
+mod explain;
 mod predict;
 mod report;
 mod run;
 mod schema;
 mod summary;
-mod text;
 
-use crate::diagnostic::{Diagnostic, SourceMap};
+use crate::{
+    check::Options,
+    diagnostic::{Diagnostic, SourceMap},
+};
 use clap::{Args, Parser, Subcommand};
 use context::Output;
 use std::{path::PathBuf, process::ExitCode};
@@ -41,6 +44,8 @@ struct Arguments {
 enum Command {
     /// Find every mistake of pipelines before training.
     Check(check::Arguments),
+    /// Say what a key of the language or the code of a message means.
+    Explain(explain::Arguments),
     /// Check, train, evaluate and report.
     Run(run::Arguments),
     /// Show the layers with their shapes, parameters and operations.
@@ -63,6 +68,31 @@ struct PipelineArguments {
     /// Override a value: `training.epochs=5`, `model.layers[1].conv2d.filters=64`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    lints: LintArguments,
+}
+
+/// Which warnings are told, and which are errors.
+#[derive(Args)]
+struct LintArguments {
+    /// Don't tell the warnings of this code: `validation-on-test`.
+    #[arg(long, value_name = "CODE")]
+    allow: Vec<String>,
+    /// Make errors of the warnings of this code, or of all: `--deny warnings`.
+    #[arg(long, value_name = "CODE")]
+    deny: Vec<String>,
+}
+
+impl PipelineArguments {
+    fn options(&self) -> Options<'_> {
+        Options { sets: &self.set, ..self.lints.options() }
+    }
+}
+
+impl LintArguments {
+    fn options(&self) -> Options<'_> {
+        Options { allow: &self.allow, deny: &self.deny, ..Options::default() }
+    }
 }
 
 /// How a command ended, but for errors.
@@ -82,6 +112,7 @@ pub fn main() -> ExitCode {
     let output = Output { quiet: arguments.quiet, json: arguments.json, data_directory: arguments.data_dir };
     let result = match arguments.command {
         Command::Check(a) => check::check(&a, &output),
+        Command::Explain(a) => explain::explain(&a, &output),
         Command::Run(a) => run::run(&a, &output),
         Command::Summary(a) => summary::summary(&a, &output),
         Command::Schema(a) => schema::schema(&a),

@@ -8,7 +8,7 @@ use super::{
     summary::layer_table,
 };
 use crate::{
-    check::{Checked, Plan},
+    check::{Checked, Options, Plan},
     data::{InputPipeline, Subset, stratified},
     device,
     diagnostic::{Renderer, Result},
@@ -19,7 +19,7 @@ use crate::{
         TrainingInfo, sha256_hex,
     },
     source::{Dataset, Examples},
-    spec::{Pipeline, Validation},
+    spec::{Pipeline, Validation, extends},
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
@@ -43,22 +43,17 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let start = Instant::now();
     stop_flag();
-    let PipelineArguments { file, set } = &arguments.pipeline;
-    let checked = output.with_surroundings(None, |surroundings| output.check(file, set, Some(surroundings)));
+    let file = &arguments.pipeline.file;
+    let checked = output.with_surroundings(None, |surroundings| {
+        output.check(file, &Options { surroundings: Some(surroundings), ..arguments.pipeline.options() })
+    });
     if !checked.is_sound() {
         return Ok(Ending::Invalid);
     }
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else { return Ok(Ending::Invalid) };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline);
-    let device = match device::open(&pipeline.device) {
-        Ok(device) => device,
-        Err(problem) => {
-            let place = sound.tree.place_of(crate::path!["device"]);
-            output.tell(&checked.sources, &problem.at(place, "asked for here"));
-            return Ok(Ending::Invalid);
-        }
-    };
+    let device = device::open(&pipeline.device)?;
     if !output.quiet {
         eprintln!("{}", layer_table(plan));
     }
@@ -103,12 +98,16 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     })
 }
 
-/// The pipeline as it was written, with the flags that changed it.
+/// The pipeline as it was written; as comments, what it extends and the flags that changed it.
 fn as_written(checked: &Checked) -> String {
     let mut text = String::new();
-    for source in checked.sources.texts() {
+    for (index, source) in checked.sources.texts().enumerate() {
         match &source.path {
-            Some(_) => text.push_str(&source.content),
+            Some(_) if index == 0 => text.push_str(&source.content),
+            Some(path) => {
+                text.push_str(&format!("\n# {} {}:\n", extends::KEY, path.display()));
+                text.extend(source.content.lines().map(|line| format!("#   {line}\n")));
+            }
             None => text.push_str(&format!("# {} {}\n", source.name, source.content.replace('\n', " "))),
         }
     }

@@ -1,14 +1,11 @@
 //! `trainyard summary`, and the layer table that `run` shows too.
 
-use super::{
-    Ending, PipelineArguments,
-    context::Output,
-    text::{Table, bytes, thousands},
-};
+use super::{Ending, PipelineArguments, context::Output};
 use crate::{
     check::Plan,
     diagnostic::Result,
     layer::{display_shape, elements},
+    text::{Table, bytes, thousands},
 };
 
 /// `trainyard summary FILE`
@@ -51,7 +48,7 @@ pub fn layer_table(plan: &Plan) -> String {
 
 /// Shows the layers.
 pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
-    let checked = output.check(&arguments.pipeline.file, &arguments.pipeline.set, None);
+    let checked = output.check(&arguments.pipeline.file, &arguments.pipeline.options());
     let Some(plan) = checked.plan.as_ref().filter(|_| checked.is_sound()) else { return Ok(Ending::Invalid) };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&plan.rows()).expect("rows are plain data"));

@@ -34,6 +34,28 @@ pub fn open(wanted: &str) -> Result<tch::Device> {
     }
 }
 
+/// Whether the device that `wanted` names is there.
+///
+/// # Errors
+/// Where it isn't.
+pub fn find(wanted: &str) -> Result<()> {
+    open(wanted).map(|_| ())
+}
+
+/// Bytes of memory that this process may use where `wanted` computes in the machine's own; `None` where nobody knows.
+pub fn memory(wanted: &str) -> Option<u64> {
+    if open(wanted).ok()? != tch::Device::Cpu {
+        return None;
+    }
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:").map(str::to_owned))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+    });
+    let group = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
+    machine.into_iter().chain(group).min()
+}
+
 /// What a record calls a device.
 pub fn name(device: tch::Device) -> String {
     match device {

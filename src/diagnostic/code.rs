@@ -1,16 +1,43 @@
-//! The stable names of diagnostics.
+//! The stable names of diagnostics, each with what it means and, where a pipeline alone can show it, an example.
+//!
+//! An example is what differs from a sound pipeline, [`EXAMPLE_BASE`]: first as it fails, then repaired. Where the mistake
+//! is in the command line, the example is a command on that pipeline.
 
 /// A diagnostic's stable name, in words, such as `unknown-layer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code(&'static str);
 
+/// The pipeline that the examples of the codes extend.
+pub const EXAMPLE_BASE: &str = "\
+version: 1
+dataset:
+  source: digits
+  validation: {split: 0.1}
+  train: [shuffle, {batch: 32}]
+model:
+  layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+training:
+  loss: sparse_categorical_crossentropy
+  epochs: 5
+";
+
+/// One form of an example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Example {
+    /// What a pipeline says besides [`EXAMPLE_BASE`].
+    Pipeline(String),
+    /// A command on that pipeline.
+    Command(String),
+}
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $ident:ident = $name:literal;)+) => {
+        #[allow(clippy::tabs_in_doc_comments)] // The example of a tab holds one.
         impl Code {
             $($(#[doc = $doc])+ pub const $ident: Code = Code($name);)+
 
-            /// Every code with what it means, in the order of the phases that report them.
-            pub const ALL: &'static [(Code, &'static str)] = &[$((Code::$ident, concat!($($doc),+))),+];
+            /// Every code with its documentation, in the order of the phases that report them.
+            const DOCUMENTED: &'static [(Code, &'static str)] = &[$((Code::$ident, concat!($($doc, "\n"),+))),+];
         }
     };
 }
@@ -18,88 +45,571 @@ macro_rules! codes {
 codes! {
     // Reading the file.
     /// A file or directory cannot be read or written.
+    ///
+    /// ```yaml
+    /// extends: no-such-file.yaml
+    /// ```
+    ///
+    /// ```yaml
+    /// extends: base.yaml
+    /// ```
     IO = "io";
     /// The file isn't YAML.
+    ///
+    /// ```yaml
+    /// description: [not closed
+    /// ```
+    ///
+    /// ```yaml
+    /// description: "[closed]"
+    /// ```
     SYNTAX = "syntax";
     /// The indentation holds a tab; YAML allows only spaces there.
+    ///
+    /// ```yaml
+    /// training:
+    /// 	epochs: 3
+    /// ```
+    ///
+    /// ```yaml
+    /// training:
+    ///   epochs: 3
+    /// ```
     TAB = "tab";
-    /// A key stands twice in one mapping.
+    /// A key stands twice in one mapping. Which of the two counts would be anybody's guess.
+    ///
+    /// ```yaml
+    /// seed: 1
+    /// seed: 2
+    /// ```
+    ///
+    /// ```yaml
+    /// seed: 2
+    /// ```
     DUPLICATE_KEY = "duplicate-key";
-    /// The file is larger, deeper or expands to more than a pipeline ever needs.
+    /// An anchor, `&name`, that no alias, `*name`, uses.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: &wide 20}, {activation: relu}, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: &wide 20}, {activation: relu}, {dense: *wide}, {activation: relu}, {dense: 10}]
+    /// ```
+    UNUSED_ANCHOR = "unused-anchor";
+    /// Files that extend each other in a circle, or in too long a chain.
+    ///
+    /// ```yaml
+    /// extends: example.yaml
+    /// ```
+    ///
+    /// ```yaml
+    /// extends: base.yaml
+    /// ```
+    EXTENDS_CIRCLE = "extends-circle";
+    /// The file, or the model in it, is larger or deeper, or expands to more, than a pipeline ever needs.
+    ///
+    /// ```yaml
+    /// description: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
+    /// ```
+    ///
+    /// ```yaml
+    /// description: flat
+    /// ```
     TOO_LARGE = "too-large";
     /// A `--set` doesn't have the form `KEY=VALUE`, or its key leads nowhere.
+    ///
+    /// ```sh
+    /// trainyard check example.yaml --set training.epochs
+    /// ```
+    ///
+    /// ```sh
+    /// trainyard check example.yaml --set training.epochs=5
+    /// ```
     BAD_OVERRIDE = "bad-override";
 
     // Against the schema.
-    /// A key that doesn't exist at this place.
+    /// A key that doesn't exist at this place. Nothing is ignored silently.
+    ///
+    /// ```yaml
+    /// training: {epoch: 5}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {epochs: 5}
+    /// ```
     UNKNOWN_KEY = "unknown-key";
     /// A key that must be there is missing.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 8, activation: relu}}, flatten, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 8, kernel_size: 3, activation: relu}}, flatten, {dense: 10}]
+    /// ```
     MISSING_KEY = "missing-key";
     /// A value of another type than the key takes.
+    ///
+    /// ```yaml
+    /// training: {epochs: many}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {epochs: 5}
+    /// ```
     WRONG_TYPE = "wrong-type";
     /// A value outside the range that the key takes, or not among its choices.
+    ///
+    /// ```yaml
+    /// dataset: {validation: {split: 1.5}}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {validation: {split: 0.15}}
+    /// ```
     INVALID_VALUE = "invalid-value";
-    /// A list item with more than one key, or with none.
+    /// A list item that isn't a name with its arguments: one with more than one key, or with none.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers:
+    ///     - rescaling: 1/255
+    ///       flatten:
+    ///     - dense: 10
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers:
+    ///     - rescaling: 1/255
+    ///     - flatten
+    ///     - dense: 10
+    /// ```
     NOT_AN_ITEM = "not-an-item";
     /// A source that doesn't exist.
+    ///
+    /// ```yaml
+    /// dataset: {source: digit}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {source: digits}
+    /// ```
     UNKNOWN_SOURCE = "unknown-source";
     /// A stage that doesn't exist.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shufle, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 32}]}
+    /// ```
     UNKNOWN_STAGE = "unknown-stage";
     /// A layer that doesn't exist.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {nn.Linear: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
     UNKNOWN_LAYER = "unknown-layer";
     /// An initializer that doesn't exist.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: glorot}}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: glorot_normal}}]
+    /// ```
     UNKNOWN_INITIALIZER = "unknown-initializer";
     /// A way of validating that doesn't exist.
+    ///
+    /// ```yaml
+    /// dataset: {validation: {share: 0.1}}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {validation: {split: 0.1}}
+    /// ```
     UNKNOWN_VALIDATION = "unknown-validation";
     /// A strategy that doesn't exist.
+    ///
+    /// ```yaml
+    /// strategy: one
+    /// ```
+    ///
+    /// ```yaml
+    /// strategy: single
+    /// ```
     UNKNOWN_STRATEGY = "unknown-strategy";
     /// A loss that doesn't exist.
+    ///
+    /// ```yaml
+    /// training: {loss: CrossEntropyLoss}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {loss: sparse_categorical_crossentropy}
+    /// ```
     UNKNOWN_LOSS = "unknown-loss";
     /// An optimizer that doesn't exist.
+    ///
+    /// ```yaml
+    /// training: {optimizer: adm}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {optimizer: adam}
+    /// ```
     UNKNOWN_OPTIMIZER = "unknown-optimizer";
     /// A metric that doesn't exist.
+    ///
+    /// ```yaml
+    /// training: {metrics: [acuracy]}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {metrics: [accuracy]}
+    /// ```
     UNKNOWN_METRIC = "unknown-metric";
     /// A callback that doesn't exist.
+    ///
+    /// ```yaml
+    /// training: {callbacks: [early_stop: {patience: 2}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {callbacks: [early_stopping: {patience: 2}]}
+    /// ```
     UNKNOWN_CALLBACK = "unknown-callback";
     /// An evaluation step that doesn't exist.
+    ///
+    /// ```yaml
+    /// evaluation: [confusion]
+    /// ```
+    ///
+    /// ```yaml
+    /// evaluation: [confusion_matrix]
+    /// ```
     UNKNOWN_EVALUATION = "unknown-evaluation";
-    /// A code in `allow` that doesn't exist, or that no `allow` can silence.
+    /// A code in `allow`, `--allow` or `--deny` that doesn't exist.
+    ///
+    /// ```yaml
+    /// allow: [validation-on-tset]
+    /// ```
+    ///
+    /// ```yaml
+    /// allow: [validation-on-test]
+    /// ```
     UNKNOWN_CODE = "unknown-code";
 
     // Meaning.
-    /// Stages without exactly one `batch`.
+    /// Two pipelines of one check have the same name, so their runs would stand among each other.
+    ///
+    /// ```sh
+    /// trainyard check base.yaml example.yaml --set name=digits
+    /// ```
+    ///
+    /// ```sh
+    /// trainyard check base.yaml example.yaml
+    /// ```
+    SAME_NAME = "same-name";
+    /// Stages without exactly one `batch`. The model takes batches, and batches of batches are nothing.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 32}]}
+    /// ```
     BATCH_STAGES = "batch-stages";
     /// `shuffle` behind `batch` mixes whole batches, not examples.
+    ///
+    /// ```yaml
+    /// dataset: {train: [{batch: 32}, shuffle]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 32}]}
+    /// ```
     SHUFFLE_AFTER_BATCH = "shuffle-after-batch";
     /// `cache` behind `shuffle` keeps the first epoch's order for ever.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, cache, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [cache, shuffle, {batch: 32}]}
+    /// ```
     CACHE_AFTER_SHUFFLE = "cache-after-shuffle";
     /// `shuffle` on evaluation data changes nothing but the order.
+    ///
+    /// ```yaml
+    /// dataset: {evaluate: [shuffle, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {evaluate: [{batch: 32}]}
+    /// ```
     SHUFFLE_ON_EVALUATION = "shuffle-on-evaluation";
+    /// Training examples come in the same order in every epoch. Gradient descent learns worse so, and batch for batch the
+    /// same.
+    ///
+    /// ```yaml
+    /// dataset: {train: [{batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 32}]}
+    /// ```
+    UNSHUFFLED_TRAINING = "unshuffled-training";
     /// A shuffle buffer that holds only a part of the examples mixes only near ones.
+    ///
+    /// ```yaml
+    /// dataset: {train: [{shuffle: 100}, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 32}]}
+    /// ```
     SMALL_SHUFFLE_BUFFER = "small-shuffle-buffer";
     /// `drop_remainder` leaves not a single batch, or drops examples from an evaluation.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: {batch_size: 2000, drop_remainder: true}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: {batch_size: 200, drop_remainder: true}}]}
+    /// ```
     DROPPED_EXAMPLES = "dropped-examples";
-    /// Validation on the test split makes the test score optimistic.
+    /// A batch that holds more examples than there are: an epoch is a single step.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 2000}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {batch: 200}]}
+    /// ```
+    SINGLE_BATCH = "single-batch";
+    /// A share for validation that is less than one example, or all of them.
+    ///
+    /// ```yaml
+    /// dataset: {validation: {split: 0.0001}}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {validation: {split: 0.1}}
+    /// ```
+    EMPTY_SPLIT = "empty-split";
+    /// Validation on the test split makes the test score optimistic, where training is stopped by it: it was chosen to be
+    /// good on these very examples.
+    ///
+    /// ```yaml
+    /// dataset: {validation: test}
+    /// training: {callbacks: [early_stopping: {patience: 2}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {validation: {split: 0.1}}
+    /// training: {callbacks: [early_stopping: {patience: 2}]}
+    /// ```
     VALIDATION_ON_TEST = "validation-on-test";
     /// `from_logits` contradicts the model's last activation.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, activation: softmax}}]
+    /// training: {loss: {sparse_categorical_crossentropy: {from_logits: true}}}
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, activation: softmax}}]
+    /// training: {loss: sparse_categorical_crossentropy}
+    /// ```
     LOGITS_MISMATCH = "logits-mismatch";
     /// The last layer's units differ from the number of classes.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 12}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
     CLASS_COUNT = "class-count";
+    /// An activation that cuts or bends the logits: what a class gets could not fall below zero, or not rise above one.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, activation: relu}}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
+    ACTIVATION_ON_OUTPUT = "activation-on-output";
+    /// Dropout behind the last layer with weights sets whole classes to zero.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}, {dropout: 0.2}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dropout: 0.2}, {dense: 10}]
+    /// ```
+    DROPOUT_ON_OUTPUT = "dropout-on-output";
+    /// Two layers with weights and no activation between them compute what one of them could.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 64}, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 64, activation: relu}}, {dense: 10}]
+    /// ```
+    LINEAR_STACK = "linear-stack";
     /// A monitor or an expectation names a figure that nothing produces.
+    ///
+    /// ```yaml
+    /// expect: {test_acc: {min: 0.9}}
+    /// ```
+    ///
+    /// ```yaml
+    /// expect: {test_accuracy: {min: 0.9}}
+    /// ```
     UNKNOWN_FIGURE = "unknown-figure";
     /// A monitor's `mode` contradicts what is better.
+    ///
+    /// ```yaml
+    /// training: {callbacks: [early_stopping: {monitor: val_accuracy, mode: min, patience: 2}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {callbacks: [early_stopping: {monitor: val_accuracy, patience: 2}]}
+    /// ```
     MONITOR_MODE = "monitor-mode";
-    /// An expectation whose minimum lies above its maximum, or that bounds nothing.
+    /// A callback that cannot act before training ends.
+    ///
+    /// ```yaml
+    /// training: {callbacks: [early_stopping: {patience: 10}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {epochs: 50, callbacks: [early_stopping: {patience: 10}]}
+    /// ```
+    NEVER_REACHED = "never-reached";
+    /// An expectation whose minimum lies above its maximum, that bounds nothing, or that any run meets or none can meet.
+    ///
+    /// ```yaml
+    /// expect: {test_accuracy: {min: 70}}
+    /// ```
+    ///
+    /// ```yaml
+    /// expect: {test_accuracy: {min: 0.7}}
+    /// ```
     EMPTY_EXPECTATION = "empty-expectation";
+    /// A learning rate far from what the optimizer can bear: training diverges, or stands still.
+    ///
+    /// ```yaml
+    /// training: {optimizer: {adam: {learning_rate: 1}}}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {optimizer: {adam: {learning_rate: 0.001}}}
+    /// ```
+    LEARNING_RATE = "learning-rate";
     /// Raw pixel values of 0 to 255 reach a layer with weights.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [flatten, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
     UNSCALED_INPUT = "unscaled-input";
+    /// Values are scaled twice, so that hardly anything is left of them.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
+    DOUBLE_RESCALING = "double-rescaling";
 
     // Shapes.
     /// A layer cannot take the shape that reaches it.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
     SHAPE = "shape";
 
     // Surroundings.
+    /// A batch needs more memory than the machine has.
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   train: [shuffle, {batch: 1000}]
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 65536, kernel_size: 3, activation: relu}}, {repeat: {times: 90, layers: [{dropout: 0.5}]}}, flatten, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   train: [shuffle, {batch: 100}]
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 64, kernel_size: 3, activation: relu}}, {repeat: {times: 9, layers: [{dropout: 0.5}]}}, flatten, {dense: 10}]
+    /// ```
+    MEMORY = "memory";
     /// The data of a source isn't where it was looked for.
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   source: {image_folder: {train: no/such/folder, test: no/such/folder, image_size: 8}}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   source: digits
+    /// ```
     DATA_NOT_FOUND = "data-not-found";
     /// The data of a source isn't what it should be.
     BAD_DATA = "bad-data";
@@ -108,16 +618,29 @@ codes! {
     /// An image that cannot be decoded.
     BAD_IMAGE = "bad-image";
     /// The device isn't there.
+    ///
+    /// ```yaml
+    /// device: cuda:99
+    /// ```
+    ///
+    /// ```yaml
+    /// device: auto
+    /// ```
     DEVICE = "device";
     /// Something that a run directory should hold is missing or damaged.
     BAD_RUN = "bad-run";
     /// The computation failed.
     COMPUTATION = "computation";
-    /// The loss is no number any more.
+    /// The loss is no number any more: training has diverged.
     NOT_FINITE = "not-finite";
 }
 
 impl Code {
+    /// Every code, in the order of the phases that report them.
+    pub fn all() -> impl Iterator<Item = Code> {
+        Code::DOCUMENTED.iter().map(|(code, _)| *code)
+    }
+
     /// Its name, such as `unknown-layer`.
     pub fn name(self) -> &'static str {
         self.0
@@ -125,22 +648,55 @@ impl Code {
 
     /// The code of that name.
     pub fn named(name: &str) -> Option<Code> {
-        Code::ALL.iter().map(|(code, _)| *code).find(|code| code.0 == name)
+        Code::all().find(|code| code.0 == name)
+    }
+
+    fn documentation(self) -> &'static str {
+        Code::DOCUMENTED.iter().find(|(code, _)| *code == self).map_or("", |(_, text)| text)
+    }
+
+    /// What it means, in a sentence or two.
+    pub fn meaning(self) -> String {
+        let text = self.documentation();
+        let prose = text.find("```").map_or(text, |at| &text[..at]);
+        prose.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// An example that fails with this code, and the same repaired; where something outside of the pipeline is needed to
+    /// fail, there is none.
+    pub fn example(self) -> Option<(Example, Example)> {
+        let mut blocks = self.documentation().split("```").skip(1).step_by(2).map(|block| {
+            let (language, body) = block.split_once('\n').unwrap_or_default();
+            // A blank stands between the mark of a comment and its text.
+            let lines = body.lines().map(|line| line.strip_prefix(' ').unwrap_or(line));
+            let text = lines.collect::<Vec<_>>().join("\n").trim_end().to_owned() + "\n";
+            if language == "yaml" { Example::Pipeline(text) } else { Example::Command(text) }
+        });
+        Some((blocks.next()?, blocks.next()?))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Code;
+    use super::{Code, Example};
     use std::collections::HashSet;
 
     #[test]
-    fn names_are_unique_words() {
+    fn names_are_unique_words_with_a_meaning() {
         let mut seen = HashSet::new();
-        for (code, _) in Code::ALL {
+        for code in Code::all() {
             assert!(seen.insert(code.name()), "{} stands twice", code.name());
             assert!(code.name().chars().all(|c| c.is_ascii_lowercase() || c == '-'));
-            assert_eq!(Code::named(code.name()), Some(*code));
+            assert_eq!(Code::named(code.name()), Some(code));
+            assert!(code.meaning().ends_with('.'), "{}", code.meaning());
         }
+    }
+
+    #[test]
+    fn examples_are_text_without_the_marks_of_comments() {
+        let (wrong, right) = Code::DUPLICATE_KEY.example().unwrap();
+        assert_eq!(wrong, Example::Pipeline("seed: 1\nseed: 2\n".to_owned()));
+        assert_eq!(right, Example::Pipeline("seed: 2\n".to_owned()));
+        assert_eq!(Code::COMPUTATION.example(), None);
     }
 }

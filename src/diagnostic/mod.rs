@@ -8,8 +8,8 @@ mod place;
 mod render;
 mod suggest;
 
-pub use code::Code;
-pub use place::{Place, SourceMap, Text, TextId};
+pub use code::{Code, EXAMPLE_BASE, Example};
+pub use place::{Place, SourceMap, Spot, Text, TextId};
 pub use render::Renderer;
 pub use suggest::nearest;
 
@@ -80,9 +80,11 @@ impl Diagnostic {
         }
     }
 
-    /// Points at a place.
-    pub fn at(mut self, place: Place, label: impl Into<String>) -> Self {
+    /// Points at a place, and at the alias that leads there.
+    pub fn at(mut self, spot: impl Into<Spot>, label: impl Into<String>) -> Self {
+        let Spot { place, via } = spot.into();
         self.labels.push(Label { place, text: label.into() });
+        self.labels.extend(via.map(|place| Label { place, text: "used here".to_owned() }));
         self
     }
 

@@ -20,6 +20,21 @@ pub struct Place {
     pub end: usize,
 }
 
+/// Where to point for a value: its place and, where it came through an alias, the alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Where it was written.
+    pub place: Place,
+    /// The outermost alias or merge key that brought it to where it counts.
+    pub via: Option<Place>,
+}
+
+impl From<Place> for Spot {
+    fn from(place: Place) -> Self {
+        Spot { place, via: None }
+    }
+}
+
 /// One text that values were read from.
 #[derive(Debug)]
 pub struct Text {
@@ -51,6 +66,15 @@ impl SourceMap {
     fn add(&mut self, text: Text) -> TextId {
         self.texts.push(text);
         TextId(self.texts.len() - 1)
+    }
+
+    /// Calls files below `directory` by their path from there.
+    pub fn call_relative_to(&mut self, directory: &Path) {
+        for text in &mut self.texts {
+            if let Some(inner) = text.path.as_deref().and_then(|path| path.strip_prefix(directory).ok()) {
+                text.name = inner.display().to_string();
+            }
+        }
     }
 
     /// The text that `id` names.

@@ -31,15 +31,18 @@ pub(super) fn zeros() -> Initializer {
 /// Slides learned filters over images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}]))]
+#[schemars(extend("x-known-as" = ["Convolution2D", "conv"], "examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}]))]
 pub struct Conv2d {
     /// How many filters: the channels of the output.
     #[schemars(range(min = 1, max = 65536))]
+    #[schemars(extend("x-known-as" = ["out_channels", "num_filters"]))]
     pub filters: usize,
     /// Height and width of the filters: one number for both, or `[height, width]`.
+    #[schemars(extend("x-known-as" = ["kernel", "filter_size"]))]
     pub kernel_size: Pair,
     /// The distance between windows: one number for both directions, or `[vertical, horizontal]`.
     #[serde(default = "one")]
+    #[schemars(extend("x-known-as" = ["stride"]))]
     pub strides: Pair,
     /// `valid` uses only windows within the image; `same` pads with zeros so that the size stays (divided by the strides).
     #[serde(default)]
@@ -49,6 +52,7 @@ pub struct Conv2d {
     pub activation: ActivationFunction,
     /// Whether a learned number is added to each filter's output.
     #[serde(default = "yes")]
+    #[schemars(extend("x-known-as" = ["bias"]))]
     pub use_bias: bool,
     /// How the filters start.
     #[serde(default = "glorot_uniform")]
@@ -105,6 +109,10 @@ impl LayerDefinition for Conv2d {
         let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(convolution)];
         operations.extend(self.activation.operation());
         operations
+    }
+
+    fn is_linear(&self) -> bool {
+        self.activation == ActivationFunction::Linear
     }
 
     fn activation(&self) -> ActivationFunction {

@@ -11,16 +11,18 @@ use tch::{TchError, Tensor};
 /// Connects every input with every unit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-bare" = "units", "examples" = [{"units": 10}, {"units": 128, "activation": "relu"}]))]
+#[schemars(extend("x-known-as" = ["Linear", "FullyConnected", "fc"], "x-bare" = "units", "examples" = [{"units": 10}, {"units": 128, "activation": "relu"}]))]
 pub struct Dense {
     /// How many units: the features of the output.
     #[schemars(range(min = 1, max = 1048576))]
+    #[schemars(extend("x-known-as" = ["out_features", "hidden_size", "output_size", "output_dim"]))]
     pub units: usize,
     /// The function applied to the output.
     #[serde(default)]
     pub activation: ActivationFunction,
     /// Whether a learned number is added to each unit's output.
     #[serde(default = "yes")]
+    #[schemars(extend("x-known-as" = ["bias"]))]
     pub use_bias: bool,
     /// How the weights start.
     #[serde(default = "glorot_uniform")]
@@ -59,6 +61,10 @@ impl LayerDefinition for Dense {
         let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(product)];
         operations.extend(self.activation.operation());
         operations
+    }
+
+    fn is_linear(&self) -> bool {
+        self.activation == ActivationFunction::Linear
     }
 
     fn activation(&self) -> ActivationFunction {

@@ -14,6 +14,7 @@ use tch::{TchError, Tensor};
 pub struct Dropout {
     /// The share of values that become zero, from 0 to below 1.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+    #[schemars(extend("x-known-as" = ["p", "prob", "probability"]))]
     pub rate: f64,
 }
 
@@ -29,6 +30,10 @@ impl LayerDefinition for Dropout {
     /// Besides the output, the mask.
     fn activation_bytes(&self, _: &[usize], output: &[usize]) -> u64 {
         elements(output).saturating_mul(2 * FLOAT_BYTES)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {

@@ -25,6 +25,10 @@ impl LayerDefinition for Flatten {
         0
     }
 
+    fn is_linear(&self) -> bool {
+        true
+    }
+
     fn build(&self, _: Build<'_>) -> Vec<Box<dyn Forward>> {
         vec![Box::new(self.clone())]
     }

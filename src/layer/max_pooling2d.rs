@@ -16,13 +16,15 @@ fn two() -> Pair {
 /// Takes the maximum of each window, which makes images smaller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-bare" = "pool_size", "examples" = [{}, {"pool_size": 3, "strides": 2, "padding": "same"}]))]
+#[schemars(extend("x-known-as" = ["MaxPool2d", "MaxPool"], "x-bare" = "pool_size", "examples" = [{}, {"pool_size": 3, "strides": 2, "padding": "same"}]))]
 pub struct MaxPooling2d {
     /// Height and width of the windows: one number for both, or `[height, width]`.
     #[serde(default = "two")]
+    #[schemars(extend("x-known-as" = ["kernel_size"]))]
     pub pool_size: Pair,
     /// The distance between windows; as large as the windows where it isn't given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-known-as" = ["stride"]))]
     pub strides: Option<Pair>,
     /// `valid` leaves out what doesn't fill a window; `same` pads, and the padding is never the maximum.
     #[serde(default)]

@@ -137,6 +137,11 @@ pub trait LayerDefinition {
         Vec::new()
     }
 
+    /// Whether its output, in inference, is a linear function of its input, but for a constant.
+    fn is_linear(&self) -> bool {
+        false
+    }
+
     /// The activation that its output went through.
     fn activation(&self) -> ActivationFunction {
         ActivationFunction::Linear

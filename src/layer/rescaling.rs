@@ -8,7 +8,7 @@ use tch::{TchError, Tensor};
 /// Multiplies every value and adds an offset: with `scale: 1/255`, bytes become numbers from 0 to 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-bare" = "scale", "examples" = [{"scale": 0.00392156862745098}, {"scale": 0.00784313725490196, "offset": -1}]))]
+#[schemars(extend("x-known-as" = ["Rescale", "Normalize", "ToTensor"], "x-bare" = "scale", "examples" = [{"scale": 0.00392156862745098}, {"scale": 0.00784313725490196, "offset": -1}]))]
 pub struct Rescaling {
     /// What values are multiplied by.
     pub scale: f64,
@@ -24,6 +24,10 @@ impl LayerDefinition for Rescaling {
 
     fn flops(&self, input: &[usize], _: &[usize]) -> u64 {
         elements(input).saturating_mul(2)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
     }
 
     fn build(&self, _: Build<'_>) -> Vec<Box<dyn Forward>> {

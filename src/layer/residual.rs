@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Adds its input to what its layers make of it, so that deep networks train well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-bare" = "layers", "examples" = [
+#[schemars(extend("x-known-as" = ["BasicBlock", "ResidualBlock", "skip_connection"], "x-bare" = "layers", "examples" = [
     {"layers": [
         {"conv2d": {"filters": 3, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"conv2d": {"filters": 3, "kernel_size": 3, "padding": "same"}}

@@ -11,7 +11,7 @@ const EPSILON: f64 = 1e-7;
 /// The cross-entropy between the predicted classes and labels that are whole numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("examples" = [{}, {"from_logits": true}]))]
+#[schemars(extend("x-known-as" = ["CrossEntropyLoss", "cross_entropy", "categorical_crossentropy"], "examples" = [{}, {"from_logits": true}]))]
 pub struct SparseCategoricalCrossentropy {
     /// Whether the model's outputs are logits; `auto` looks at its last activation.
     #[serde(default)]

@@ -8,7 +8,7 @@ use tch::{Kind, TchError, Tensor};
 /// The share of examples predicted right.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("examples" = [{}]))]
+#[schemars(extend("x-known-as" = ["acc", "sparse_categorical_accuracy", "categorical_accuracy"], "examples" = [{}]))]
 pub struct Accuracy {}
 
 impl MetricDefinition for Accuracy {
@@ -18,5 +18,9 @@ impl MetricDefinition for Accuracy {
 
     fn larger_is_better(&self) -> bool {
         true
+    }
+
+    fn range(&self) -> (f64, f64) {
+        (0.0, 1.0)
     }
 }

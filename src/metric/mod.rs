@@ -15,6 +15,11 @@ pub trait MetricDefinition {
 
     /// Whether a larger figure is a better one.
     fn larger_is_better(&self) -> bool;
+
+    /// The least and the largest value that the figure can have.
+    fn range(&self) -> (f64, f64) {
+        (0.0, f64::INFINITY)
+    }
 }
 
 family! {

@@ -19,15 +19,18 @@ use tch::{Kind, TchError, Tensor};
 pub struct Adam {
     /// The size of the steps.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100))]
+    #[schemars(extend("x-known-as" = ["lr", "alpha"]))]
     pub learning_rate: f64,
     /// How slowly the mean of the gradient changes.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+    #[schemars(extend("x-known-as" = ["betas", "beta1"]))]
     pub beta_1: f64,
     /// How slowly the mean of its square changes.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub beta_2: f64,
     /// A small number that keeps the division sound.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+    #[schemars(extend("x-known-as" = ["eps"]))]
     pub epsilon: f64,
 }
 
@@ -38,6 +41,19 @@ impl Default for Adam {
 }
 
 impl OptimizerDefinition for Adam {
+    fn initial_learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    /// A step changes each parameter by about the rate: more than 0.1 overthrows Glorot's initial weights.
+    fn bearable_learning_rates(&self) -> (f64, f64) {
+        (1e-7, 0.1)
+    }
+
+    fn numbers_per_parameter(&self) -> u64 {
+        2
+    }
+
     fn start(&self, parameters: Vec<Tensor>) -> Box<dyn Optimizer> {
         let zeros = || parameters.iter().map(|p| p.detach().zeros_like()).collect();
         Box::new(Running {

@@ -17,6 +17,15 @@ pub trait Optimizer {
 
 /// What all optimizers share.
 pub trait OptimizerDefinition {
+    /// The rate that it begins with.
+    fn initial_learning_rate(&self) -> f64;
+
+    /// The least and the largest rate with which it usually makes progress.
+    fn bearable_learning_rates(&self) -> (f64, f64);
+
+    /// How many numbers it remembers of each parameter.
+    fn numbers_per_parameter(&self) -> u64;
+
     /// Starts to work on `parameters`.
     fn start(&self, parameters: Vec<Tensor>) -> Box<dyn Optimizer>;
 }

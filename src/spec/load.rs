@@ -1,14 +1,17 @@
 //! From a file to a resolved pipeline, with every problem of syntax and schema on the way.
 
 use super::{
-    Pipeline, normalize, overrides, parse, schema,
+    Pipeline, extends, normalize, overrides, parse, schema,
     tree::{Entry, Node, Step, Value},
 };
 use crate::{
-    diagnostic::{Code, Diagnostic, SourceMap, TextId, io_error},
+    diagnostic::{Code, Diagnostic, Label, SourceMap, TextId, io_error},
     path,
 };
-use std::{io::Read as _, path::Path};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 /// What loading a file gives.
 pub struct Loaded {
@@ -35,9 +38,75 @@ const MAX_BYTES: u64 = 1 << 20;
 pub fn load(file: &Path, sets: &[String]) -> Loaded {
     let mut sources = SourceMap::default();
     let mut problems = Vec::new();
-    let pipeline =
-        read(file, &mut problems).and_then(|content| build(file, content, sets, &mut sources, &mut problems));
+    let pipeline = build(file, sets, &mut sources, &mut problems);
     Loaded { sources, problems, pipeline }
+}
+
+/// The longest chain of files that extend each other.
+const MAX_CHAIN: usize = 16;
+
+/// The tree of `file` with what it extends. `chain` are the files that led here.
+fn read_tree(
+    file: &Path,
+    chain: &mut Vec<PathBuf>,
+    sources: &mut SourceMap,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let content = read(file, problems)?;
+    let id = sources.add_file(file, content);
+    let before = problems.len();
+    let Some(mut tree) = parse::parse(sources, id, problems) else {
+        if problems.len() == before {
+            problems.push(empty(sources, id));
+        }
+        return None;
+    };
+    if !matches!(tree.value, Value::Map(_)) {
+        problems.push(match tree.value {
+            Value::Null => empty(sources, id),
+            _ => Diagnostic::error(
+                Code::WRONG_TYPE,
+                format!("a pipeline is a mapping of keys, not {}", tree.value.kind()),
+            )
+            .at(tree.place, "expected `version: 1` and what follows"),
+        });
+        return None;
+    }
+    let Some(Entry { value: Node { place, value: Value::String(base), .. }, .. }) = extends::take(&mut tree) else {
+        return Some(tree);
+    };
+    let base = file.parent().unwrap_or(Path::new("")).join(base);
+    chain.push(canonical(file));
+    if chain.contains(&canonical(&base)) || chain.len() > MAX_CHAIN {
+        let message = match chain.len() > MAX_CHAIN {
+            true => format!("more than {MAX_CHAIN} files that extend each other"),
+            false => "files that extend each other in a circle".to_owned(),
+        };
+        problems.push(
+            Diagnostic::error(Code::EXTENDS_CIRCLE, message)
+                .at(place, "leads back to where it came from")
+                .help("let one of the files stand on its own"),
+        );
+        return None;
+    }
+    let found = problems.len();
+    if base.exists() && !base.is_dir() && !base.is_file() {
+        let problem = Diagnostic::error(Code::IO, format!("{} is no file", base.display()));
+        problems.push(problem.at(place, "extended here"));
+        return None;
+    }
+    let base = read_tree(&base, chain, sources, problems);
+    for problem in &mut problems[found..] {
+        // What cannot be read has no place of its own.
+        if problem.labels.is_empty() {
+            problem.labels.push(Label { place, text: "extended here".to_owned() });
+        }
+    }
+    Some(extends::merge(base?, tree))
+}
+
+fn canonical(file: &Path) -> PathBuf {
+    file.canonicalize().unwrap_or_else(|_| file.to_owned())
 }
 
 fn read(file: &Path, problems: &mut Vec<Diagnostic>) -> Option<String> {
@@ -74,15 +143,8 @@ fn read(file: &Path, problems: &mut Vec<Diagnostic>) -> Option<String> {
     }
 }
 
-fn build(
-    file: &Path,
-    content: String,
-    sets: &[String],
-    sources: &mut SourceMap,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Sound> {
-    let id = sources.add_file(file, content);
-    let tree = parse::parse(sources, id, problems);
+fn build(file: &Path, sets: &[String], sources: &mut SourceMap, problems: &mut Vec<Diagnostic>) -> Option<Sound> {
+    let tree = read_tree(file, &mut Vec::new(), sources, problems);
     let mut given = Vec::new();
     for set in sets {
         match overrides::read(sources, set) {
@@ -90,22 +152,7 @@ fn build(
             Err(found) => problems.extend(found),
         }
     }
-    if tree.is_none() && problems.is_empty() {
-        problems.push(empty(sources, id));
-    }
     let mut tree = tree?;
-    if !matches!(tree.value, Value::Map(_)) {
-        let problem = match tree.value {
-            Value::Null => empty(sources, id),
-            _ => Diagnostic::error(
-                Code::WRONG_TYPE,
-                format!("a pipeline is a mapping of keys, not {}", tree.value.kind()),
-            )
-            .at(tree.place, "expected `version: 1` and what follows"),
-        };
-        problems.push(problem);
-        return None;
-    }
     if !given.is_empty() {
         // Flags speak of the full form: sugar goes first, and what is wrong is told once, afterwards.
         normalize::normalize(&mut tree, schema::full(), &mut Vec::new());
@@ -116,7 +163,8 @@ fn build(
         }
     }
     normalize::normalize(&mut tree, schema::full(), problems);
-    if !problems.is_empty() {
+    tell_once(problems);
+    if problems.iter().any(Diagnostic::is_error) {
         return None;
     }
     fill_in(&mut tree, file);
@@ -139,6 +187,27 @@ fn build(
             None
         }
     }
+}
+
+/// Of a mistake that aliases bring to several places, one complaint remains, which points at all of them.
+fn tell_once(problems: &mut Vec<Diagnostic>) {
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for problem in problems.drain(..) {
+        let same = |other: &&mut Diagnostic| {
+            (other.code, &other.message) == (problem.code, &problem.message)
+                && !problem.labels.is_empty()
+                && other.labels.first() == problem.labels.first()
+        };
+        match told.iter_mut().find(same) {
+            Some(first) => {
+                let new: Vec<Label> =
+                    problem.labels.into_iter().filter(|label| !first.labels.contains(label)).collect();
+                first.labels.extend(new);
+            }
+            None => told.push(problem),
+        }
+    }
+    *problems = told;
 }
 
 fn empty(sources: &SourceMap, id: TextId) -> Diagnostic {

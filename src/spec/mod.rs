@@ -3,16 +3,20 @@
 //! [`load`] leads from the one to the other: it reads the YAML, applies `--set`, rewrites sugar, checks against the
 //! schema, fills in the defaults that hang on other values, and hands the tree to serde.
 
+pub mod extends;
 pub mod load;
 mod normalize;
 mod overrides;
 mod parse;
 mod pipeline;
+pub mod reference;
 pub mod schema;
 pub mod tree;
 mod validation;
+mod vocabulary;
 
 pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use pipeline::*;
 pub use validation::{Validation, none, split, test};
+pub use vocabulary::advice;

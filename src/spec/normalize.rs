@@ -6,14 +6,17 @@
 //! `x-bare` on a member (the argument that a bare value sets), and `x-default` (how a default is found that isn't a
 //! constant), and `x-expected` (what a message says a value must be).
 
-use super::tree::{Entry, Node, Step, Value, display_path};
-use crate::diagnostic::{Code, Diagnostic, Place, nearest};
+use super::{
+    tree::{Entry, Node, Step, Value, display_path},
+    vocabulary,
+};
+use crate::diagnostic::{Code, Diagnostic, Label, Place, nearest};
 use regex_lite::Regex;
 use serde_json::Value as Json;
 
 /// Rewrites sugar in `root` and reports what the schema forbids.
 pub fn normalize(root: &mut Node, schema: &Json, problems: &mut Vec<Diagnostic>) {
-    let mut walk = Walk { schema, path: Vec::new(), key_place: None, problems };
+    let mut walk = Walk { schema, path: Vec::new(), key_place: None, via: None, problems };
     walk.value(root, schema);
 }
 
@@ -22,18 +25,20 @@ struct Walk<'s, 'p> {
     path: Vec<Step>,
     /// Where the key of the value at hand was written.
     key_place: Option<Place>,
+    /// The alias that the value at hand came through.
+    via: Option<Place>,
     problems: &'p mut Vec<Diagnostic>,
 }
 
 impl<'s> Walk<'s, '_> {
-    fn resolve(&self, mut schema: &'s Json) -> &'s Json {
-        while let Some(pointer) = schema["$ref"].as_str() {
-            schema = self.schema.pointer(pointer.trim_start_matches('#')).unwrap_or(&Json::Null);
-        }
-        schema
+    fn resolve(&self, schema: &'s Json) -> &'s Json {
+        resolve(self.schema, schema)
     }
 
-    fn report(&mut self, problem: Diagnostic) {
+    fn report(&mut self, mut problem: Diagnostic) {
+        if let Some(place) = self.via {
+            problem.labels.insert(1, Label { place, text: "used here".to_owned() });
+        }
         self.problems.push(problem);
     }
 
@@ -50,6 +55,13 @@ impl<'s> Walk<'s, '_> {
     }
 
     fn value(&mut self, node: &mut Node, schema: &'s Json) {
+        let around = self.via;
+        self.via = around.or(node.via);
+        self.value_itself(node, schema);
+        self.via = around;
+    }
+
+    fn value_itself(&mut self, node: &mut Node, schema: &'s Json) {
         let schema = self.resolve(schema);
         if let Some(kind) = schema["x-family"].as_str() {
             return self.item(node, schema, kind);
@@ -146,9 +158,11 @@ impl<'s> Walk<'s, '_> {
                 (Some(inner), _) => self.entry(entry, inner),
                 (None, extra @ Json::Object(_)) => self.entry(entry, extra),
                 (None, Json::Bool(false)) => {
-                    let names: Vec<&str> = properties.into_iter().flat_map(|p| p.keys().map(String::as_str)).collect();
-                    let problem = self.unknown_key(entry, &names);
+                    let problem = self.unknown_key(entry, &schema["properties"]);
+                    let around = self.via;
+                    self.via = around.or(entry.value.via);
                     self.report(problem);
+                    self.via = around;
                 }
                 (None, _) => {}
             }
@@ -195,20 +209,23 @@ impl<'s> Walk<'s, '_> {
         self.key_place = around;
     }
 
-    fn unknown_key(&self, entry: &Entry, names: &[&str]) -> Diagnostic {
+    fn unknown_key(&self, entry: &Entry, properties: &Json) -> Diagnostic {
+        let names: Vec<&str> = properties.as_object().into_iter().flat_map(|p| p.keys().map(String::as_str)).collect();
         let inside = self.subject();
         let problem =
             Diagnostic::error(Code::UNKNOWN_KEY, format!("unknown key `{}` in {}", entry.key, quoted(&inside)));
+        let problem = problem.at(entry.key_place, "no such key here");
+        let others = |name: &str| known_as(&properties[name]);
+        let called = vocabulary::called(&entry.key, names.iter().map(|name| (*name, others(name))));
+        if let Some(name) = called {
+            return problem.help(format!("here it is called `{name}`"));
+        }
+        let elsewhere = vocabulary::advice(&entry.key);
         match nearest(&entry.key, names.iter().copied()) {
-            Some(name) => problem.at(entry.key_place, "no such key here").help(format!("did you mean `{name}`?")),
-            None if names.is_empty() => {
-                problem.at(entry.key_place, "no such key here").help(format!("{} takes no arguments", quoted(&inside)))
-            }
-            None => problem.at(entry.key_place, "no such key here").help(format!(
-                "{} takes {}",
-                quoted(&inside),
-                listed(names, "and")
-            )),
+            _ if elsewhere.is_some() => problem.help(elsewhere.unwrap_or_default()),
+            Some(name) => problem.help(format!("did you mean `{name}`?")),
+            None if names.is_empty() => problem.help(format!("{} takes no arguments", quoted(&inside))),
+            None => problem.help(format!("{} takes {}", quoted(&inside), listed(&names, "and"))),
         }
     }
 
@@ -266,10 +283,12 @@ impl<'s> Walk<'s, '_> {
         let (Some(pattern), Value::String(text)) = (schema["pattern"].as_str(), &node.value) else { return };
         if Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text)) {
             let (subject, expected) = (self.subject(), expectation(schema));
-            self.report(
-                Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` takes {expected}, not `{text}`"))
-                    .at(node.place, format!("expected {expected}")),
-            );
+            let problem = Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` takes {expected}, not `{text}`"))
+                .at(node.place, format!("expected {expected}"));
+            self.report(match vocabulary::advice(text) {
+                Some(advice) => problem.help(advice),
+                None => problem,
+            });
         }
     }
 
@@ -314,6 +333,7 @@ impl<'s> Walk<'s, '_> {
                 schema: self.schema,
                 path: self.path.clone(),
                 key_place: self.key_place,
+                via: self.via,
                 problems: &mut problems,
             };
             walk.value(&mut trial, alternative);
@@ -372,7 +392,7 @@ impl<'s> Walk<'s, '_> {
             }
         };
         let Some((_, definition)) = members.iter().find(|(member, _)| *member == name) else {
-            let problem = unknown_member(&name, name_place, &members, kind);
+            let problem = self.unknown_member(&name, name_place, &members, kind);
             return self.report(problem);
         };
         let definition = self.resolve(definition);
@@ -414,6 +434,43 @@ impl<'s> Walk<'s, '_> {
         self.path.pop();
         node.value = Value::Map(vec![Entry { key: name, key_place: name_place, value: arguments }]);
     }
+
+    fn unknown_member(&self, name: &str, place: Place, members: &[(&str, &Json)], kind: &str) -> Diagnostic {
+        let code = Code::named(&format!("unknown-{kind}")).expect("every family has a code");
+        let kind = if kind == "evaluation" { "evaluation step" } else { kind };
+        let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+        let problem =
+            Diagnostic::error(code, format!("unknown {kind} `{name}`")).at(place, format!("not {}", article(kind)));
+        let definitions = members.iter().map(|(name, definition)| (*name, self.resolve(definition)));
+        let candidates = definitions.clone().map(|(name, definition)| (name, known_as(definition)));
+        if let Some(name) = vocabulary::called(name, candidates) {
+            return problem.help(format!("here it is called `{name}`"));
+        }
+        // `ReLU` as a layer: a word that is the bare value of another one.
+        for (member, definition) in definitions {
+            let bare = definition["x-bare"].as_str().map(|bare| self.resolve(&definition["properties"][bare]));
+            let words = bare.and_then(|bare| bare["oneOf"].as_array()).and_then(|words| choices(words));
+            let word = vocabulary::called(name, words.into_iter().flatten().map(|word| (word, Vec::new())));
+            if let Some(word) = word {
+                return problem.help(format!("write `{member}: {word}`"));
+            }
+        }
+        match nearest(name, names.iter().copied()) {
+            Some(name) => problem.help(format!("did you mean `{name}`?")),
+            None => {
+                let problem = problem.help(format!("{} is one of {}", article(kind), listed(&names, "or")));
+                match vocabulary::advice(name) {
+                    Some(advice) => problem.help(advice),
+                    None => problem,
+                }
+            }
+        }
+    }
+}
+
+/// What other frameworks call what `schema` describes.
+fn known_as(schema: &Json) -> Vec<&str> {
+    schema["x-known-as"].as_array().into_iter().flatten().filter_map(Json::as_str).collect()
 }
 
 fn not_an_item(entries: &[Entry], members: &[(&str, &Json)], kind: &str) -> Diagnostic {
@@ -433,20 +490,16 @@ fn not_an_item(entries: &[Entry], members: &[(&str, &Json)], kind: &str) -> Diag
     }
 }
 
-fn unknown_member(name: &str, place: Place, members: &[(&str, &Json)], kind: &str) -> Diagnostic {
-    let code = Code::named(&format!("unknown-{kind}")).expect("every family has a code");
-    let kind = if kind == "evaluation" { "evaluation step" } else { kind };
-    let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-    let problem =
-        Diagnostic::error(code, format!("unknown {kind} `{name}`")).at(place, format!("not {}", article(kind)));
-    match nearest(name, names.iter().copied()) {
-        Some(name) => problem.help(format!("did you mean `{name}`?")),
-        None => problem.help(format!("{} is one of {}", article(kind), listed(&names, "or"))),
+/// Follows references within `root`.
+pub fn resolve<'s>(root: &'s Json, mut schema: &'s Json) -> &'s Json {
+    while let Some(pointer) = schema["$ref"].as_str() {
+        schema = root.pointer(pointer.trim_start_matches('#')).unwrap_or(&Json::Null);
     }
+    schema
 }
 
 /// The members of a family: name and schema of the arguments.
-fn members(family: &Json) -> Vec<(&str, &Json)> {
+pub fn members(family: &Json) -> Vec<(&str, &Json)> {
     let alternatives = family["oneOf"].as_array().into_iter().flatten();
     alternatives
         .filter_map(|alternative| alternative["properties"].as_object()?.iter().next())

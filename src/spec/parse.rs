@@ -9,6 +9,8 @@ use std::collections::HashMap;
 const MAX_BYTES: usize = 1 << 20;
 /// No pipeline is deeper, in nested lists and mappings.
 const MAX_DEPTH: usize = 64;
+/// The key that merges other mappings into one.
+const MERGE: &str = "<<";
 /// No pipeline has more values once its aliases are expanded.
 const MAX_NODES: usize = 50_000;
 
@@ -35,7 +37,10 @@ pub fn parse(sources: &SourceMap, text: TextId, problems: &mut Vec<Diagnostic>) 
         problems,
     };
     match builder.document() {
-        Ok(node) => node,
+        Ok(node) => {
+            builder.unused_anchors();
+            node
+        }
         Err(problem) => {
             problems.push(*problem);
             None
@@ -61,13 +66,22 @@ impl Offsets {
     }
 }
 
+struct Anchor {
+    node: Node,
+    /// How many nodes it holds.
+    size: usize,
+    /// Where its name stands, with the `&`.
+    place: Place,
+    used: bool,
+}
+
 struct Builder<'t, 'p> {
     text: TextId,
     content: &'t str,
     offsets: Offsets,
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
-    /// Finished anchors, with how many nodes each holds.
-    anchors: HashMap<usize, (Node, usize)>,
+    /// Finished anchors.
+    anchors: HashMap<usize, Anchor>,
     nodes: usize,
     problems: &'p mut Vec<Diagnostic>,
 }
@@ -189,6 +203,7 @@ impl<'t> Builder<'t, '_> {
                     match self.next()? {
                         (Event::MappingEnd, end) => {
                             place.end = self.place(end).end.max(place.end);
+                            self.merge(&mut entries)?;
                             break (Value::Map(entries), anchor);
                         }
                         (event, span) => {
@@ -209,12 +224,15 @@ impl<'t> Builder<'t, '_> {
                 }
             }
             Event::Alias(id) => {
-                let Some((node, size)) = self.anchors.get(&id).cloned() else {
+                let Some(anchor) = self.anchors.get_mut(&id) else {
                     return Err(Box::new(
                         Diagnostic::error(Code::SYNTAX, "an alias inside of what it stands for")
                             .at(place, "it would never end"),
                     ));
                 };
+                anchor.used = true;
+                let node = Node { via: Some(place), ..anchor.node.clone() };
+                let size = anchor.size;
                 self.count(size, place)?;
                 return Ok(node);
             }
@@ -222,9 +240,35 @@ impl<'t> Builder<'t, '_> {
         };
         let node = Node::new(place, value);
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), self.nodes - before));
+            let (size, place) = (self.nodes - before, self.anchor_before(place));
+            self.anchors.insert(anchor, Anchor { node: node.clone(), size, place, used: false });
         }
         Ok(node)
+    }
+
+    /// Where the name of the anchor stands that belongs to what begins at `place`.
+    fn anchor_before(&self, place: Place) -> Place {
+        // What is empty begins before its anchor.
+        let behind = &self.content[place.start..];
+        let start = match behind.trim_start().starts_with('&') {
+            true => self.content.len() - behind.trim_start().len(),
+            false => self.content[..place.start].rfind('&').unwrap_or(place.start),
+        };
+        let name = self.content[start..].split(|c: char| c.is_whitespace() || ",[]{}".contains(c)).next();
+        Place { start, end: start + name.map_or(0, str::len), ..place }
+    }
+
+    fn unused_anchors(&mut self) {
+        let mut unused: Vec<&Anchor> = self.anchors.values().filter(|anchor| !anchor.used).collect();
+        unused.sort_by_key(|anchor| anchor.place.start);
+        for Anchor { place, .. } in unused {
+            let name = self.content[place.start..place.end].trim_start_matches('&');
+            self.problems.push(
+                Diagnostic::warning(Code::UNUSED_ANCHOR, format!("nothing uses the anchor `{name}`"))
+                    .at(*place, "defined here")
+                    .help(format!("use it with `*{name}`, or remove `&{name}`")),
+            );
+        }
     }
 
     fn key(&mut self, event: Event<'t>, span: Span) -> Result<(String, Place)> {
@@ -236,6 +280,35 @@ impl<'t> Builder<'t, '_> {
                 Diagnostic::error(Code::SYNTAX, "a key that is no plain word").at(place, "keys are words here"),
             )),
         }
+    }
+
+    /// Puts what `<<` names beside the mapping's own entries; what stands there itself wins, then the first that is named.
+    fn merge(&mut self, entries: &mut Vec<Entry>) -> Result<()> {
+        let Some(at) = entries.iter().position(|entry| entry.key == MERGE) else { return Ok(()) };
+        let merged = entries.remove(at);
+        let around = merged.value.via;
+        let sources = match merged.value.value {
+            Value::List(items) => items,
+            _ => vec![merged.value],
+        };
+        for source in sources {
+            let via = around.or(source.via).unwrap_or(merged.key_place);
+            let Value::Map(inherited) = source.value else {
+                self.problems.push(
+                    Diagnostic::error(Code::SYNTAX, format!("`{MERGE}` merges mappings, not {}", source.value.kind()))
+                        .at(source.place, "no mapping")
+                        .help(format!("for example `{MERGE}: *name`, where `&name` marks a mapping")),
+                );
+                continue;
+            };
+            for mut entry in inherited {
+                if !entries.iter().any(|own| own.key == entry.key) {
+                    entry.value.via = Some(via);
+                    entries.push(entry);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn refuse_tag(&self, tag: Option<&Tag>, place: Place) -> Result<()> {

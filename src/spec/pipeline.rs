@@ -16,6 +16,11 @@ pub struct Pipeline {
     /// The version of the language: 1.
     #[schemars(with = "VersionSchema")]
     pub version: u32,
+    /// Another pipeline file, its path relative to this one: what it says holds wherever this file says nothing. Mappings
+    /// are merged key by key, lists replaced; `name` is not taken over.
+    #[serde(default, skip_serializing)]
+    #[schemars(with = "String", extend("x-default" = "nothing", "examples" = ["base.yaml"]))]
+    pub extends: Option<String>,
     /// What the run is called; the file's name without its ending where it isn't given.
     #[serde(default)]
     #[schemars(extend(
@@ -32,14 +37,17 @@ pub struct Pipeline {
     /// The seed of everything random: initial weights, shuffling, dropout.
     #[serde(default)]
     #[schemars(range(max = 9007199254740991u64))]
+    #[schemars(extend("x-known-as" = ["random_seed", "random_state"]))]
     pub seed: u64,
     /// Threads to compute with; `auto` takes what the machine allows this process. Another number gives other last digits.
     #[serde(default)]
     pub threads: Threads,
     /// The numbers that are computed with.
     #[serde(default)]
+    #[schemars(extend("x-known-as" = ["dtype", "amp", "mixed_precision"]))]
     pub precision: Precision,
     /// The data, and its way to the model.
+    #[schemars(extend("x-known-as" = ["data"]))]
     pub dataset: Dataset,
     /// The layers.
     pub model: Model,
@@ -66,6 +74,7 @@ pub struct Pipeline {
     /// Gates: figures with their bounds. A run that misses one ends with exit code 3.
     #[serde(default)]
     #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}}]))]
+    #[schemars(extend("x-known-as" = ["gates", "thresholds", "assert"]))]
     pub expect: BTreeMap<String, Expectation>,
     /// The report.
     #[serde(default)]
@@ -156,6 +165,7 @@ pub struct Dataset {
     pub source: Source,
     /// What the model is validated on after each epoch.
     #[serde(default)]
+    #[schemars(extend("x-known-as" = ["val", "validation_data", "validation_split"]))]
     pub validation: Validation,
     /// The stages that training examples pass; one of them is `batch`.
     #[schemars(length(min = 1), extend("examples" = [["shuffle", {"batch": 32}]]))]
@@ -190,6 +200,7 @@ pub struct Training {
     pub metrics: Vec<Metric>,
     /// How often, at most, the training data is passed through.
     #[schemars(range(min = 1, max = 1000000), extend("examples" = [10]))]
+    #[schemars(extend("x-known-as" = ["num_epochs", "n_epochs", "max_epochs", "num_train_epochs"]))]
     pub epochs: usize,
     /// What looks at the figures after every epoch.
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! A pipeline as it was written: a tree of values, each with its place.
 
-use crate::diagnostic::Place;
+use crate::diagnostic::{Place, Spot};
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +9,8 @@ pub struct Node {
     pub place: Place,
     /// What.
     pub value: Value,
+    /// The alias or merge key that put it where it stands in the tree.
+    pub via: Option<Place>,
 }
 
 /// What can be written in YAML 1.2's core schema.
@@ -102,7 +104,7 @@ impl Value {
 impl Node {
     /// A value at a place.
     pub fn new(place: Place, value: Value) -> Self {
-        Node { place, value }
+        Node { place, value, via: None }
     }
 
     /// The value of `key`, where this is a mapping that has it.
@@ -134,40 +136,43 @@ impl Node {
 
     /// Where to point for `path`: its value, or, where a default stands in for it, the nearest thing around it that
     /// was written.
-    pub fn place_of(&self, path: &[Step]) -> Place {
+    pub fn place_of(&self, path: &[Step]) -> Spot {
         let mut node = self;
-        let mut place = self.place;
+        let mut spot = Spot::from(self.place);
         for step in path {
-            match (step, node.entry(if let Step::Key(key) = step { key } else { "" })) {
-                (Step::Key(_), Some(entry)) => {
+            let (place, next) = match step {
+                Step::Key(key) => match node.entry(key) {
                     // A mapping or list is long: its key is what the eye looks for.
-                    place = match entry.value.value {
-                        Value::Map(_) | Value::List(_) => entry.key_place,
-                        _ => entry.value.place,
-                    };
-                    node = &entry.value;
-                }
-                (Step::Index(_), _) => match node.step(step) {
-                    Some(item) => {
-                        place = item.head();
-                        node = item;
-                    }
-                    None => return place,
+                    Some(Entry { key_place, value, .. }) if value.is_long() => (*key_place, value),
+                    Some(entry) => (entry.value.place, &entry.value),
+                    None => break,
                 },
-                (Step::Key(_), None) => return place,
-            }
+                Step::Index(_) => match node.step(step) {
+                    Some(item) => (item.head(), item),
+                    None => break,
+                },
+            };
+            spot = Spot { place, via: spot.via.or(next.via) };
+            node = next;
         }
-        place
+        spot
+    }
+
+    /// Whether it may take many lines.
+    fn is_long(&self) -> bool {
+        matches!(self.value, Value::Map(_) | Value::List(_))
     }
 
     /// Where the key of the last step of `path` was written; elsewhere as [`Node::place_of`].
-    pub fn key_place_of(&self, path: &[Step]) -> Place {
-        if let Some((Step::Key(key), parent)) = path.split_last()
-            && let Some(entry) = self.at(parent).and_then(|node| node.entry(key))
-        {
-            return entry.key_place;
+    pub fn key_place_of(&self, path: &[Step]) -> Spot {
+        let spot = self.place_of(path);
+        match path.split_last() {
+            Some((Step::Key(key), parent)) => match self.at(parent).and_then(|node| node.entry(key)) {
+                Some(entry) => Spot { place: entry.key_place, ..spot },
+                None => spot,
+            },
+            _ => spot,
         }
-        self.place_of(path)
     }
 
     /// The first word of a value: for the item `conv2d: {...}` the name of the layer.

@@ -1,4 +1,4 @@
-//! Numbers and tables as the commands print them.
+//! Numbers and tables as messages and commands show them.
 
 use std::fmt;
 
@@ -25,6 +25,25 @@ pub fn bytes(number: u64) -> String {
     }
     let unit = units.next().unwrap_or_default();
     if unit == "B" { format!("{number} B") } else { format!("{value:.1} {unit}") }
+}
+
+/// `text` in lines of at most `width` characters, where its words allow that; its own line breaks stay.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 /// Columns of text, each as wide as its widest cell.
@@ -65,7 +84,13 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, thousands};
+    use super::{bytes, thousands, wrap};
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrap("one two three\nfour", 8), ["one two", "three", "four"]);
+        assert_eq!(wrap("unbreakable", 4), ["unbreakable"]);
+    }
 
     #[test]
     fn numbers_are_grouped_and_scaled() {

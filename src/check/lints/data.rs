@@ -1,0 +1,156 @@
+//! The data and its stages.
+
+use crate::{
+    diagnostic::{Code, Diagnostic, Severity},
+    path,
+    source::Declared,
+    spec::{Validation, load::Sound},
+    stage::Stage,
+};
+
+pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    stages(sound, declared, problems);
+    validation(sound, problems);
+    split(sound, declared, problems);
+}
+
+/// About how many of the training examples are kept for validation: of each class the same share.
+fn split_off(validation: &Validation, declared: &Declared) -> usize {
+    let (Some((share, _)), Some(all)) = (validation.split(), declared.train) else { return 0 };
+    let classes = declared.classes.unwrap_or(1).max(1) as f64;
+    ((share * all as f64 / classes).round() * classes) as usize
+}
+
+fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    for (list, stages, evaluation) in [("train", &dataset.train, false), ("evaluate", &dataset.evaluate, true)] {
+        let place = |index: usize| sound.tree.place_of(path!["dataset", list, index]);
+        let batches: Vec<usize> = (0..stages.len()).filter(|&i| stages[i].batch_size().is_some()).collect();
+        match batches.as_slice() {
+            [_] => {}
+            [] => problems.push(
+                Diagnostic::error(Code::BATCH_STAGES, format!("`dataset.{list}` makes no batches"))
+                    .at(sound.tree.key_place_of(path!["dataset", list]), "`batch` is missing here")
+                    .help("add a `batch`, for example `- batch: 32`"),
+            ),
+            [first, second, ..] => problems.push(
+                Diagnostic::error(Code::BATCH_STAGES, "batches of batches")
+                    .at(place(*second), "the second `batch`")
+                    .at(place(*first), "the first `batch`")
+                    .help("remove one of the two"),
+            ),
+        }
+        let batch = batches.first().copied();
+        let examples = declared
+            .train
+            .filter(|_| !evaluation)
+            .map(|all| all.saturating_sub(split_off(&dataset.validation, declared)));
+        let shuffle = stages.iter().position(|stage| matches!(stage, Stage::Shuffle(_)));
+        if let (Some(shuffle), Some(batch)) = (shuffle, batch)
+            && shuffle > batch
+        {
+            problems.push(
+                Diagnostic::warning(Code::SHUFFLE_AFTER_BATCH, "this mixes whole batches, not examples")
+                    .at(place(shuffle), "the same examples stay together in every epoch")
+                    .help("put `shuffle` before `batch`"),
+            );
+        }
+        for (index, stage) in stages.iter().enumerate() {
+            match stage {
+                Stage::Cache(_) if shuffle.is_some_and(|shuffle| shuffle < index) && !evaluation => problems.push(
+                    Diagnostic::warning(Code::CACHE_AFTER_SHUFFLE, "every epoch has the order of the first one")
+                        .at(place(index), "keeps the order that `shuffle` made")
+                        .help("put `cache` before `shuffle`"),
+                ),
+                Stage::Shuffle(_) if evaluation => problems.push(
+                    Diagnostic::warning(Code::SHUFFLE_ON_EVALUATION, "an evaluation gains nothing from another order")
+                        .at(place(index), "not needed here")
+                        .help("remove this `shuffle`"),
+                ),
+                Stage::Shuffle(arguments) => {
+                    let held = arguments.buffer_size.unwrap_or(usize::MAX);
+                    if let Some(all) = declared.train.filter(|all| held < *all) {
+                        let share = 100.0 * held as f64 / all as f64;
+                        problems.push(
+                            Diagnostic::note(
+                                Code::SMALL_SHUFFLE_BUFFER,
+                                format!("{held} of {all} examples ({share:.0}%) are mixed at a time"),
+                            )
+                            .at(place(index), "mixes near examples only")
+                            .help("a bare `shuffle` mixes everything"),
+                        );
+                    }
+                }
+                Stage::Batch(arguments) if arguments.drop_remainder => {
+                    if evaluation {
+                        problems.push(
+                            Diagnostic::warning(Code::DROPPED_EXAMPLES, "an evaluation that leaves examples out")
+                                .at(place(index), "the last examples aren't evaluated")
+                                .help("remove `drop_remainder` here"),
+                        );
+                    } else if examples.is_some_and(|all| all < arguments.batch_size) {
+                        problems.push(
+                            Diagnostic::error(Code::DROPPED_EXAMPLES, "not a single batch is full")
+                                .at(place(index), "all examples are dropped")
+                                .help("make the batch smaller, or remove `drop_remainder`"),
+                        );
+                    }
+                }
+                Stage::Batch(arguments) => {
+                    if let Some(all) = examples.filter(|all| *all < arguments.batch_size && !evaluation) {
+                        problems.push(
+                            Diagnostic::warning(Code::SINGLE_BATCH, "an epoch is a single step")
+                                .at(
+                                    place(index),
+                                    format!("{all} examples don't fill a batch of {}", arguments.batch_size),
+                                )
+                                .help("make the batch smaller: each batch is one step of the optimizer"),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !evaluation && shuffle.is_none() {
+            problems.push(
+                Diagnostic::warning(Code::UNSHUFFLED_TRAINING, "every epoch has the same examples in the same order")
+                    .at(sound.tree.key_place_of(path!["dataset", list]), "`shuffle` is missing here")
+                    .help("put `shuffle` before `batch`, and behind `cache`"),
+            );
+        }
+    }
+}
+
+fn validation(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let Validation::Test(_) = sound.pipeline.dataset.validation else { return };
+    let chooses = !sound.pipeline.training.callbacks.is_empty();
+    let (severity, message) = if chooses {
+        (Severity::Warning, "the test split decides when training stops, so the test score is optimistic")
+    } else {
+        (Severity::Note, "the test split is looked at while training")
+    };
+    let mut problem = Diagnostic::note(Code::VALIDATION_ON_TEST, message)
+        .at(sound.tree.place_of(path!["dataset", "validation"]), "validates on the test split")
+        .help("`validation: {split: 0.1}` keeps a tenth of the training data for it; or `allow: [validation-on-test]`");
+    problem.severity = severity;
+    problems.push(problem);
+}
+
+fn split(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    let validation = &sound.pipeline.dataset.validation;
+    let (Some((share, _)), Some(all)) = (validation.split(), declared.train) else { return };
+    let off = split_off(validation, declared);
+    let message = match off {
+        0 => "no example is left for validation",
+        off if off >= all => "no example is left for training",
+        _ => return,
+    };
+    problems.push(
+        Diagnostic::error(Code::EMPTY_SPLIT, message)
+            .at(
+                sound.tree.place_of(path!["dataset", "validation", validation.name(), "share"]),
+                format!("{share} of {all} examples"),
+            )
+            .help("`validation: {split: 0.1}` keeps a tenth of the training data for validation"),
+    );
+}

@@ -1,0 +1,60 @@
+//! Things that are valid and probably wrong, each with its code: one file a part of the pipeline.
+
+mod data;
+mod machine;
+mod model;
+mod training;
+
+use super::{Checked, Plan};
+use crate::{
+    diagnostic::{Code, Diagnostic, Spot, nearest},
+    path,
+    source::Declared,
+    spec::load::Sound,
+};
+
+/// Reports what is suspicious in `sound`, whatever machine it may run on.
+pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &mut Vec<Diagnostic>) {
+    for (index, name) in sound.pipeline.allow.iter().enumerate() {
+        problems.extend(unknown_code(name, sound.tree.place_of(path!["allow", index])));
+    }
+    data::lint(sound, declared, problems);
+    training::lint(sound, problems);
+    if let Some(plan) = plan {
+        model::lint(sound, declared, plan, problems);
+    }
+}
+
+/// Reports what this machine cannot do.
+pub fn lint_for_machine(sound: &Sound, plan: Option<&Plan>, problems: &mut Vec<Diagnostic>) {
+    machine::lint(sound, plan, problems);
+}
+
+/// Reports pipelines of one name: their runs would stand in one directory.
+pub fn same_names(all: &mut [Checked]) {
+    let name = |checked: &Checked| checked.pipeline.as_ref().map(|sound| sound.pipeline.name.clone());
+    for at in 1..all.len() {
+        let (before, rest) = all.split_at_mut(at);
+        let (Some(own), Some(sound)) = (name(&rest[0]), &rest[0].pipeline) else { continue };
+        if let Some(other) = before.iter().find(|other| name(other).as_ref() == Some(&own)) {
+            let file = other.sources.texts().next().map(|text| text.name.clone()).unwrap_or_default();
+            let problem = Diagnostic::warning(Code::SAME_NAME, format!("`{own}` is the name of {file} too"))
+                .at(sound.tree.place_of(path!["name"]), "the runs of both would stand in one directory")
+                .help("give each pipeline a `name` of its own");
+            rest[0].problems.push(problem);
+        }
+    }
+}
+
+/// The complaint about `name`, where no diagnostic is called so.
+pub fn unknown_code(name: &str, spot: impl Into<Spot>) -> Option<Diagnostic> {
+    if Code::named(name).is_some() {
+        return None;
+    }
+    let problem =
+        Diagnostic::error(Code::UNKNOWN_CODE, format!("no warning is called `{name}`")).at(spot, "no such code");
+    Some(match nearest(name, Code::all().map(Code::name)) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help("the code stands in brackets behind `warning`"),
+    })
+}

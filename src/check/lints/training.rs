@@ -1,0 +1,174 @@
+//! Loss, optimizer, callbacks, and what is expected of them.
+
+use crate::{
+    callback::early_stopping::Mode,
+    diagnostic::{Code, Diagnostic, Spot, nearest},
+    layer::last_activation,
+    loss::{FromLogits, is_probability},
+    path,
+    spec::{Validation, listed, load::Sound},
+};
+
+pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    learning_rate(sound, problems);
+    monitors(sound, problems);
+    reached(sound, problems);
+    expectations(sound, problems);
+    logits(sound, problems);
+}
+
+/// The figures that an epoch produces.
+fn figures(sound: &Sound) -> Vec<(String, bool)> {
+    let training = &sound.pipeline.training;
+    let mut figures = vec![("loss".to_owned(), false)];
+    figures.extend(training.metrics.iter().map(|metric| (metric.name().to_owned(), metric.larger_is_better())));
+    if !matches!(sound.pipeline.dataset.validation, Validation::None(_)) {
+        let validated: Vec<_> = figures.iter().map(|(name, larger)| (format!("val_{name}"), *larger)).collect();
+        figures.extend(validated);
+    }
+    figures
+}
+
+fn unknown_figure(name: &str, known: &[String], place: Spot) -> Diagnostic {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let problem =
+        Diagnostic::error(Code::UNKNOWN_FIGURE, format!("nothing produces `{name}`")).at(place, "no such figure");
+    let problem = match nearest(name, names.iter().copied()) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("there is {}", listed(&names, "and"))),
+    };
+    if name.starts_with("val_") && !names.iter().any(|name| name.starts_with("val_")) {
+        return problem
+            .fact("nothing is validated: `dataset.validation` is `none`")
+            .help("`validation: {split: 0.1}` in `dataset` validates on a tenth of the training data");
+    }
+    problem
+}
+
+fn monitors(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let figures = figures(sound);
+    let names: Vec<String> = figures.iter().map(|(name, _)| name.clone()).collect();
+    for (index, callback) in sound.pipeline.training.callbacks.iter().enumerate() {
+        let at = |key: &str| sound.tree.place_of(path!["training", "callbacks", index, callback.name(), key]);
+        match figures.iter().find(|(name, _)| name == callback.monitor()) {
+            None => problems.push(unknown_figure(callback.monitor(), &names, at("monitor"))),
+            Some((name, larger)) => {
+                let contradicts = match callback.mode() {
+                    Mode::Auto => false,
+                    Mode::Min => *larger,
+                    Mode::Max => !*larger,
+                };
+                if contradicts {
+                    let (better, right) = if *larger { ("larger", "max") } else { ("smaller", "min") };
+                    problems.push(
+                        Diagnostic::warning(Code::MONITOR_MODE, format!("of `{name}`, {better} is better"))
+                            .at(at("mode"), "says the opposite")
+                            .help(format!("write `mode: {right}`, or leave it out")),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn expectations(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let mut names: Vec<String> = figures(sound).into_iter().map(|(name, _)| name).collect();
+    names.push("test_loss".to_owned());
+    names.extend(sound.pipeline.training.metrics.iter().map(|metric| format!("test_{}", metric.name())));
+    for (name, bounds) in &sound.pipeline.expect {
+        let place = sound.tree.key_place_of(path!["expect", name.as_str()]);
+        if !names.contains(name) {
+            problems.push(unknown_figure(name, &names, place));
+        }
+        let (low, high) = range(sound, name);
+        let out_of_reach = |bound: &f64| *bound < low || *bound > high;
+        let problem = match (bounds.min, bounds.max) {
+            (None, None) => Diagnostic::error(Code::EMPTY_EXPECTATION, "this expects nothing").at(place, "no bound"),
+            (Some(min), Some(max)) if min > max => {
+                Diagnostic::error(Code::EMPTY_EXPECTATION, "no number is both at least `min` and at most `max`")
+                    .at(place, format!("at least {min} and at most {max}"))
+            }
+            (min, max) => {
+                let Some((key, bound)) =
+                    min.map(|b| ("min", b)).into_iter().chain(max.map(|b| ("max", b))).find(|(_, b)| out_of_reach(b))
+                else {
+                    continue;
+                };
+                let message = match (key, bound > high) {
+                    ("min", true) | ("max", false) => format!("no run can meet this: `{name}` {}", reach(low, high)),
+                    _ => format!("every run meets this: `{name}` {}", reach(low, high)),
+                };
+                Diagnostic::error(Code::EMPTY_EXPECTATION, message)
+                    .at(sound.tree.place_of(path!["expect", name.as_str(), key]), "out of reach")
+            }
+        };
+        problems.push(problem.help(format!("for example `{name}: {{min: 0.7}}`")));
+    }
+}
+
+/// The values that a figure can have.
+fn range(sound: &Sound, figure: &str) -> (f64, f64) {
+    let name = figure.strip_prefix("val_").or_else(|| figure.strip_prefix("test_")).unwrap_or(figure);
+    let metric = sound.pipeline.training.metrics.iter().find(|metric| metric.name() == name);
+    metric.map_or((0.0, f64::INFINITY), |metric| metric.range())
+}
+
+fn reach(low: f64, high: f64) -> String {
+    if high.is_finite() { format!("is a number from {low} to {high}") } else { format!("is never below {low}") }
+}
+
+fn learning_rate(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let optimizer = &sound.pipeline.training.optimizer;
+    let (rate, (least, most)) = (optimizer.initial_learning_rate(), optimizer.bearable_learning_rates());
+    let (message, label) = if rate > most {
+        (format!("{rate} is more than `{}` can bear", optimizer.name()), "training probably diverges")
+    } else if rate < least {
+        (format!("with {rate}, `{}` hardly moves", optimizer.name()), "training probably stands still")
+    } else {
+        return;
+    };
+    problems.push(
+        Diagnostic::warning(Code::LEARNING_RATE, message)
+            .at(sound.tree.place_of(path!["training", "optimizer", optimizer.name(), "learning_rate"]), label)
+            .help(format!("rates from {least} to {most} are common")),
+    );
+}
+
+fn reached(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let training = &sound.pipeline.training;
+    for (index, callback) in training.callbacks.iter().enumerate() {
+        if !callback.can_act(training.epochs) {
+            let epochs = training.epochs;
+            problems.push(
+                Diagnostic::warning(
+                    Code::NEVER_REACHED,
+                    format!("`{}` cannot act within {epochs} epochs", callback.name()),
+                )
+                .at(sound.tree.place_of(path!["training", "callbacks", index]), "waits for longer than training takes")
+                .at(sound.tree.place_of(path!["training", "epochs"]), "training ends here at the latest")
+                .help("lower its `patience`, or raise `epochs`"),
+            );
+        }
+    }
+}
+fn logits(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let loss = &sound.pipeline.training.loss;
+    let FromLogits::Explicit(from_logits) = loss.outputs_are_logits() else { return };
+    let layers = &sound.pipeline.model.layers;
+    let activation = last_activation(layers);
+    if from_logits != is_probability(activation) {
+        return;
+    }
+    let (message, label) = if from_logits {
+        ("the loss expects logits, and the model ends in probabilities", "this makes probabilities")
+    } else {
+        ("the loss expects probabilities, and the model ends in logits", "nothing makes probabilities here")
+    };
+    let last = layers.len().saturating_sub(1);
+    problems.push(
+        Diagnostic::error(Code::LOGITS_MISMATCH, message)
+            .at(sound.tree.place_of(path!["training", "loss", loss.name(), "from_logits"]), "says so here")
+            .at(sound.tree.place_of(path!["model", "layers", last]), label)
+            .help("leave `from_logits` out: it follows from the last layer"),
+    );
+}
