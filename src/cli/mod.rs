@@ -4,6 +4,7 @@ mod check;
 mod context;
 mod evaluate;
 mod explain;
+mod plan;
 mod predict;
 mod report;
 mod run;
@@ -46,6 +47,8 @@ enum Command {
     Check(check::Arguments),
     /// Say what a key of the language or the code of a message means.
     Explain(explain::Arguments),
+    /// Say what a run would do: resolved values, shapes, steps, memory, time.
+    Plan(plan::Arguments),
     /// Check, train, evaluate and report.
     Run(run::Arguments),
     /// Show the layers with their shapes, parameters and operations.
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Check(a) => check::check(&a, &output),
         Command::Explain(a) => explain::explain(&a, &output),
+        Command::Plan(a) => plan::plan(&a, &output),
         Command::Run(a) => run::run(&a, &output),
         Command::Summary(a) => summary::summary(&a, &output),
         Command::Schema(a) => schema::schema(&a),

@@ -5,5 +5,5 @@ mod order;
 mod split;
 
 pub use engine::{Batches, HostBatch, InputPipeline};
-pub use order::epoch;
+pub use order::{count_steps, epoch};
 pub use split::{Subset, stratified};

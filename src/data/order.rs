@@ -20,6 +20,11 @@ pub fn epoch(stages: &[Stage], path: &str, examples: usize, seed: u64, epoch: u6
     }
 }
 
+/// How many batches `stages` make of so many examples in each epoch.
+pub fn count_steps(stages: &[Stage], examples: usize) -> usize {
+    epoch(stages, "", examples, 0, 0).len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

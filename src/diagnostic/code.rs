@@ -223,18 +223,6 @@ codes! {
     ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
     /// ```
     UNKNOWN_LAYER = "unknown-layer";
-    /// An initializer that doesn't exist.
-    ///
-    /// ```yaml
-    /// model:
-    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: glorot}}]
-    /// ```
-    ///
-    /// ```yaml
-    /// model:
-    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: glorot_normal}}]
-    /// ```
-    UNKNOWN_INITIALIZER = "unknown-initializer";
     /// A way of validating that doesn't exist.
     ///
     /// ```yaml

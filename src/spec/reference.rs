@@ -118,6 +118,10 @@ fn expected(schema: &'static Json) -> String {
         return format!("the {family} {}", listed(&names, "or"));
     }
     let alternatives = |key: &str| schema[key].as_array().map(|all| all.iter().map(expected).collect::<Vec<_>>());
+    let either = |all: Vec<String>| match all.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => all.concat(),
+    };
     if schema["items"].is_object() && schema["x-expected"].is_null() {
         let inner = resolve(schema::full(), &schema["items"]);
         return match inner["x-family"].as_str() {
@@ -128,7 +132,7 @@ fn expected(schema: &'static Json) -> String {
         };
     }
     match alternatives("oneOf").or_else(|| alternatives("anyOf")) {
-        Some(alternatives) => alternatives.join(" or "),
+        Some(alternatives) => either(alternatives),
         None => expectation(schema),
     }
 }

@@ -120,6 +120,15 @@ impl Node {
         }
     }
 
+    /// The values one step down, with the step.
+    pub fn children(&self) -> Vec<(Step, &Node)> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().map(|entry| (Step::Key(entry.key.clone()), &entry.value)).collect(),
+            Value::List(items) => items.iter().enumerate().map(|(index, item)| (Step::Index(index), item)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The value one step down.
     pub fn step(&self, step: &Step) -> Option<&Node> {
         match (step, &self.value) {

@@ -68,18 +68,17 @@ fn belonging(word: &str, item: &Item) -> String {
     let name = item.name();
     let called = if name == word { format!("`{name}` is") } else { format!("here it is called `{name}`,") };
     let around = &item.path[..item.path.len() - 1];
-    let places = |family: &str| {
-        let places: Vec<String> =
-            reference().places(family).iter().take(2).map(|p| format!("`{}`", p.join("."))).collect();
-        places.join(" or ")
+    let place = |family: &str| {
+        let first = reference().places(family).first();
+        format!("`{}`", first.map(|place| place.join(".")).unwrap_or_default())
     };
     if let Role::Member(family) = item.role {
-        return format!("{called} {} and stands in {}", with_article(family), places(family));
+        return format!("{called} {}: it belongs in {}", with_article(family), place(family));
     }
     let member = reference().items.iter().find(|other| other.path == around);
     match member.map(|member| (member.name(), member.role)) {
         Some((member, Role::Member(family))) => {
-            format!("{called} an argument of the {family} `{member}`, in {}", places(family))
+            format!("{called} an argument of the {family} `{member}`, in {}", place(family))
         }
         _ if around.is_empty() => format!("{called} a key of the pipeline itself: write it without indentation"),
         _ => format!("{called} a key of `{}`", around.join(".")),
@@ -115,9 +114,9 @@ mod tests {
             ("lr", "here it is called `learning_rate`, an argument of the optimizer `adam`"),
             ("batch_size", "`batch_size` is an argument of the stage `batch`, in `dataset.train`"),
             ("epochs", "`epochs` is a key of `training`"),
-            ("early_stopping", "`early_stopping` is a callback and stands in `training.callbacks`"),
+            ("early_stopping", "`early_stopping` is a callback: it belongs in `training.callbacks`"),
             ("EarlyStopping", "here it is called `early_stopping`, a callback"),
-            ("nn.Linear", "here it is called `dense`, a layer"),
+            ("nn.Linear", "here it is called `dense`, a layer: it belongs in `model.layers`"),
             ("seed", "`seed` is a key of the pipeline itself"),
             ("num_workers", "leave it out"),
         ] {

@@ -14,13 +14,6 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     split(sound, declared, problems);
 }
 
-/// About how many of the training examples are kept for validation: of each class the same share.
-fn split_off(validation: &Validation, declared: &Declared) -> usize {
-    let (Some((share, _)), Some(all)) = (validation.split(), declared.train) else { return 0 };
-    let classes = declared.classes.unwrap_or(1).max(1) as f64;
-    ((share * all as f64 / classes).round() * classes) as usize
-}
-
 fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     let dataset = &sound.pipeline.dataset;
     for (list, stages, evaluation) in [("train", &dataset.train, false), ("evaluate", &dataset.evaluate, true)] {
@@ -41,10 +34,7 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
             ),
         }
         let batch = batches.first().copied();
-        let examples = declared
-            .train
-            .filter(|_| !evaluation)
-            .map(|all| all.saturating_sub(split_off(&dataset.validation, declared)));
+        let examples = dataset.validation.training_examples(declared).filter(|_| !evaluation);
         let shuffle = stages.iter().position(|stage| matches!(stage, Stage::Shuffle(_)));
         if let (Some(shuffle), Some(batch)) = (shuffle, batch)
             && shuffle > batch
@@ -138,8 +128,10 @@ fn validation(sound: &Sound, problems: &mut Vec<Diagnostic>) {
 
 fn split(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     let validation = &sound.pipeline.dataset.validation;
-    let (Some((share, _)), Some(all)) = (validation.split(), declared.train) else { return };
-    let off = split_off(validation, declared);
+    let (Some((share, _)), Some(all), Some(off)) = (validation.split(), declared.train, validation.examples(declared))
+    else {
+        return;
+    };
     let message = match off {
         0 => "no example is left for validation",
         off if off >= all => "no example is left for training",

@@ -1,6 +1,6 @@
 //! What the model is validated on after each epoch.
 
-use crate::family;
+use crate::{family, source::Declared};
 
 /// What all ways of validating share.
 pub trait ValidationDefinition {
@@ -16,6 +16,26 @@ family! {
         none::None,
         test::Test,
         split::Split,
+    }
+}
+
+impl Validation {
+    /// How many examples are validated on, about: of a share, the same part of every class.
+    pub fn examples(&self, declared: &Declared) -> Option<usize> {
+        match self {
+            Validation::None(_) => Some(0),
+            Validation::Test(_) => declared.test,
+            Validation::Split(split) => {
+                let classes = declared.classes.unwrap_or(1).max(1) as f64;
+                Some(((split.share * declared.train? as f64 / classes).round() * classes) as usize)
+            }
+        }
+    }
+
+    /// How many examples remain to train on.
+    pub fn training_examples(&self, declared: &Declared) -> Option<usize> {
+        let off = self.split().map_or(Some(0), |_| self.examples(declared))?;
+        Some(declared.train?.saturating_sub(off))
     }
 }
 

@@ -1,0 +1,352 @@
+//! `trainyard plan`
+
+use super::{Ending, PipelineArguments, context::Output, summary::layer_table};
+use crate::{
+    check::{Checked, Memory, Options, Plan},
+    data::count_steps,
+    device,
+    diagnostic::{Place, Result},
+    progress::duration,
+    run::{RunDirectory, Status},
+    source::Declared,
+    spec::{
+        Pipeline, Threads,
+        load::Sound,
+        tree::{Node, Step, display_path},
+    },
+    text::{Table, bytes, thousands},
+};
+use serde::Serialize;
+use serde_json::Value as Json;
+use std::{fmt::Write, path::PathBuf};
+
+/// `trainyard plan FILE`
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  trainyard plan pipelines/cifar10.yaml --set training.epochs=5")]
+pub struct Arguments {
+    #[command(flatten)]
+    pipeline: PipelineArguments,
+    /// Where runs are kept: a past one tells how long this one will take.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    runs_dir: PathBuf,
+}
+
+/// What a run would do.
+#[derive(Serialize)]
+struct Planned {
+    pipeline: Pipeline,
+    /// Where each value was written that isn't a default, by its path.
+    origins: Vec<Origin>,
+    steps: Steps,
+    memory: Memory,
+    memory_total: u64,
+    /// Bytes of decoded examples that are kept in memory.
+    data_in_memory: u64,
+    machine_memory: Option<u64>,
+    /// Bytes that the run will leave on the disk, about.
+    disk: u64,
+    device: String,
+    threads: usize,
+    estimate: Option<Estimate>,
+}
+
+#[derive(Serialize)]
+struct Origin {
+    path: String,
+    file: String,
+    line: usize,
+}
+
+/// How many of what.
+#[derive(Serialize)]
+struct Steps {
+    train_examples: Option<usize>,
+    validation_examples: Option<usize>,
+    test_examples: Option<usize>,
+    batch: usize,
+    steps_per_epoch: Option<usize>,
+    epochs: usize,
+}
+
+/// How long it will take, as a past run tells.
+#[derive(Serialize)]
+struct Estimate {
+    /// The past run.
+    run: PathBuf,
+    /// Its training images a second.
+    images_per_second: f64,
+    /// Seconds for an epoch, validation included.
+    epoch_seconds: f64,
+    /// Seconds for all epochs.
+    at_most_seconds: f64,
+}
+
+/// Says what a run would do.
+pub fn plan(arguments: &Arguments, output: &Output) -> Result<Ending> {
+    let options = arguments.pipeline.options();
+    let checked = output.with_surroundings(None, |surroundings| {
+        output.check(&arguments.pipeline.file, &Options { surroundings: Some(surroundings), ..options })
+    });
+    let (true, Some(sound), Some(declared), Some(plan)) =
+        (checked.is_sound(), &checked.pipeline, &checked.declared, &checked.plan)
+    else {
+        return Ok(Ending::Invalid);
+    };
+    let planned = planned(&checked, sound, declared, plan, arguments)?;
+    if output.json {
+        println!("{}", serde_json::to_string_pretty(&planned).expect("plain data"));
+    } else {
+        print!("{}", resolved(&checked, sound));
+        println!("\n{}", layer_table(plan));
+        print!("{}", table(&planned, plan));
+    }
+    Ok(Ending::Done)
+}
+
+fn planned(
+    checked: &Checked,
+    sound: &Sound,
+    declared: &Declared,
+    plan: &Plan,
+    arguments: &Arguments,
+) -> Result<Planned> {
+    let pipeline = &sound.pipeline;
+    let batch = pipeline.batch_size();
+    let memory = plan.memory(batch, pipeline.training.optimizer.numbers_per_parameter());
+    let steps = steps(pipeline, declared);
+    let example: u64 = plan.input.iter().map(|&n| n as u64).product();
+    let cached = |stages: &[crate::stage::Stage], examples: Option<usize>| {
+        let kept = stages.iter().any(|stage| stage.keeps_examples());
+        examples.filter(|_| kept).map_or(0, |examples| example * examples as u64)
+    };
+    let evaluated = steps.validation_examples.max(steps.test_examples);
+    let dataset = &pipeline.dataset;
+    let predictions = steps.test_examples.unwrap_or(0) as u64 * (declared.classes.unwrap_or(0) as u64 * 4 + 12);
+    Ok(Planned {
+        origins: origins(checked, sound),
+        data_in_memory: cached(&dataset.train, steps.train_examples) + cached(&dataset.evaluate, evaluated),
+        memory_total: memory.total(),
+        machine_memory: device::memory(&pipeline.device),
+        // The report with its charts takes some 200 KiB.
+        disk: memory.weights + predictions + (200 << 10),
+        device: device::name(device::open(&pipeline.device)?),
+        threads: match pipeline.threads {
+            Threads::Auto => device::available_threads(),
+            Threads::Fixed(threads) => threads,
+        },
+        estimate: estimate(pipeline, plan, &steps, &arguments.runs_dir),
+        pipeline: pipeline.clone(),
+        steps,
+        memory,
+    })
+}
+
+fn steps(pipeline: &Pipeline, declared: &Declared) -> Steps {
+    let batch = pipeline.batch_size();
+    let validation = &pipeline.dataset.validation;
+    let train = validation.training_examples(declared);
+    Steps {
+        train_examples: train,
+        validation_examples: validation.examples(declared),
+        test_examples: declared.test,
+        batch,
+        steps_per_epoch: train.map(|examples| count_steps(&pipeline.dataset.train, examples)),
+        epochs: pipeline.training.epochs,
+    }
+}
+
+/// Looks for the latest completed run of the same layers on the same device.
+fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &std::path::Path) -> Option<Estimate> {
+    let examples = steps.train_examples?;
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(runs.join(&pipeline.name)).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    names.sort();
+    let shapes = |rows: &[crate::run::LayerRow]| -> Vec<_> {
+        rows.iter().map(|row| (row.kind.clone(), row.output_shape.clone(), row.parameters)).collect()
+    };
+    names.into_iter().rev().find_map(|path| {
+        let directory = RunDirectory::open(&path).ok()?;
+        let info = directory.read_info().ok()?;
+        let same = info.status == Status::Completed && shapes(&info.layers) == shapes(&plan.rows());
+        let history = directory.read_history().ok().filter(|history| same && !history.is_empty())?;
+        // The first epoch also reads the data.
+        let typical = &history[history.len() / 2];
+        let training = examples as f64 / typical.images_per_second;
+        let around = (info.timings.training - history.iter().map(|epoch| epoch.seconds).sum::<f64>()).max(0.0);
+        let epoch_seconds = training + around / history.len() as f64;
+        Some(Estimate {
+            run: path,
+            images_per_second: typical.images_per_second,
+            epoch_seconds,
+            at_most_seconds: epoch_seconds * steps.epochs as f64,
+        })
+    })
+}
+
+/// Where a value was written: the name of the file or flag, and the line.
+fn origin(checked: &Checked, place: Place) -> (String, usize) {
+    (checked.sources.text(place.text).name.clone(), checked.sources.line(place))
+}
+
+fn origins(checked: &Checked, sound: &Sound) -> Vec<Origin> {
+    fn collect(node: &Node, path: &[Step], root: Place, checked: &Checked, all: &mut Vec<Origin>) {
+        let children = node.children();
+        if children.is_empty() && node.place != root {
+            let (file, line) = origin(checked, node.place);
+            all.push(Origin { path: display_path(path), file, line });
+        }
+        for (step, child) in children {
+            collect(child, &[path, &[step]].concat(), root, checked, all);
+        }
+    }
+    let mut all = Vec::new();
+    collect(&sound.tree, &[], sound.tree.place, checked, &mut all);
+    all
+}
+
+/// The resolved pipeline as YAML; behind each value that isn't a default, where it was written.
+fn resolved(checked: &Checked, sound: &Sound) -> String {
+    let json = serde_json::to_value(&sound.pipeline).expect("a pipeline is plain data");
+    let mut lines = Vec::new();
+    let origins = Origins { checked, root: sound.tree.place };
+    origins.write_yaml(&json, Some(&sound.tree), 0, &mut lines);
+    let width = lines.iter().filter(|(_, origin)| origin.is_some()).map(|(line, _)| line.chars().count()).max();
+    let mut text = String::new();
+    for (line, origin) in lines {
+        let _ = match origin {
+            Some(origin) => writeln!(text, "{line:<width$}  # {origin}", width = width.unwrap_or(0)),
+            None => writeln!(text, "{line}"),
+        };
+    }
+    text
+}
+
+/// A line of YAML and where its value was written.
+type Line = (String, Option<String>);
+
+/// Knows where values were written.
+struct Origins<'a> {
+    checked: &'a Checked,
+    /// What stands for a value that was not written: the place of the whole pipeline.
+    root: Place,
+}
+
+impl Origins<'_> {
+    fn write_yaml(&self, json: &Json, node: Option<&Node>, indent: usize, lines: &mut Vec<Line>) {
+        match json {
+            Json::Object(map) => {
+                for (key, value) in map {
+                    let child = node.and_then(|node| node.get(key));
+                    self.write_entry(&format!("{:indent$}{key}:", ""), value, child, indent + 2, lines);
+                }
+            }
+            Json::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let child = node.and_then(|node| node.step(&index.into()));
+                    let dash = format!("{:indent$}-", "");
+                    match item.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next()) {
+                        // A member without arguments is a bare name.
+                        Some((name, Json::Object(arguments))) if arguments.is_empty() => {
+                            lines.push((format!("{dash} {name}"), self.written(child)));
+                        }
+                        Some((name, arguments)) => {
+                            let child = child.and_then(|child| child.get(name));
+                            self.write_entry(&format!("{dash} {name}:"), arguments, child, indent + 4, lines);
+                        }
+                        None => self.write_entry(&dash, item, child, indent + 2, lines),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn write_entry(&self, head: &str, value: &Json, node: Option<&Node>, indent: usize, lines: &mut Vec<Line>) {
+        let is_scalar = |value: &Json| !value.is_object() && !value.is_array();
+        let inline = match value {
+            Json::Object(map) => map.is_empty().then(|| "{}".to_owned()),
+            Json::Array(items) if items.iter().all(is_scalar) => {
+                Some(format!("[{}]", items.iter().map(scalar).collect::<Vec<_>>().join(", ")))
+            }
+            Json::Array(_) => None,
+            value => Some(scalar(value)),
+        };
+        match inline {
+            Some(text) => lines.push((format!("{head} {text}"), self.written(node))),
+            None => {
+                lines.push((head.to_owned(), None));
+                self.write_yaml(value, node, indent, lines);
+            }
+        }
+    }
+
+    /// Where a value was written, where it isn't a default.
+    fn written(&self, node: Option<&Node>) -> Option<String> {
+        let place = node?.place;
+        let (name, line) = origin(self.checked, place);
+        (place != self.root).then(|| match name.starts_with("--") {
+            true => format!("{name} {}", self.checked.sources.text(place.text).content),
+            false => format!("{name}:{line}"),
+        })
+    }
+}
+
+/// A scalar in YAML; text that could be taken for something else stands in quotes.
+fn scalar(value: &Json) -> String {
+    let Json::String(text) = value else { return value.to_string() };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
+    let is_other = ["true", "false", "null"].contains(&text.to_lowercase().as_str());
+    if is_word && !is_other { text.clone() } else { value.to_string() }
+}
+
+fn table(planned: &Planned, plan: &Plan) -> String {
+    let Planned { steps, memory, .. } = planned;
+    let count =
+        |number: Option<usize>| number.map_or("not known before the data is there".to_owned(), |n| thousands(n as u64));
+    let mut table = Table::new(&["", ""], "<<");
+    let mut row = |name: &str, value: String| table.row(&[name, &value]);
+    row("training examples", count(steps.train_examples));
+    row("validation examples", count(steps.validation_examples));
+    row("test examples", count(steps.test_examples));
+    row(
+        "steps",
+        match steps.steps_per_epoch {
+            Some(per_epoch) => format!(
+                "{} an epoch of batches of {}, {} in {} epochs at most",
+                thousands(per_epoch as u64),
+                steps.batch,
+                thousands((per_epoch * steps.epochs) as u64),
+                steps.epochs
+            ),
+            None => format!("{} epochs at most, in batches of {}", steps.epochs, steps.batch),
+        },
+    );
+    row("parameters", thousands(plan.total(|row| row.parameters)));
+    let parts = [
+        ("weights", memory.weights),
+        ("gradients", memory.gradients),
+        ("optimizer", memory.optimizer),
+        ("activations", memory.activations),
+        ("data", planned.data_in_memory),
+    ];
+    let parts: Vec<String> = parts.iter().map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
+    let total = planned.memory_total.saturating_add(planned.data_in_memory);
+    let machine = planned.machine_memory.map(|all| format!(" of {}", bytes(all))).unwrap_or_default();
+    row("memory", format!("about {}{machine}: {}", bytes(total), parts.join(", ")));
+    row("disk", format!("about {}", bytes(planned.disk)));
+    row("device", format!("{}, {} threads", planned.device, planned.threads));
+    row(
+        "time",
+        match &planned.estimate {
+            Some(estimate) => format!(
+                "about {} an epoch, {} at most, as {} tells",
+                duration(estimate.epoch_seconds),
+                duration(estimate.at_most_seconds),
+                estimate.run.display()
+            ),
+            None => "no past run tells".to_owned(),
+        },
+    );
+    table.to_string()
+}
