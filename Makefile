@@ -6,7 +6,7 @@ CARGO ?= cargo
 PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
 
-.PHONY: help run test lint schema bench tools libtorch clean distclean
+.PHONY: help run test editor lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -21,6 +21,13 @@ test: libtorch ## run all tests, with cargo-nextest where it is installed
 	    $(CARGO) nextest run --locked && $(CARGO) test --locked --doc; \
 	else \
 	    $(CARGO) test --locked; \
+	fi
+
+editor: ## test what yaml-language-server makes of the schema; skipped where node or npm is missing, but not in CI
+	@if ! { command -v node && command -v npm; } >/dev/null; then \
+	    echo "editor: node or npm is missing, so the schema wasn't tested in an editor" >&2; [ "$${CI:-}" != true ]; \
+	else \
+	    cd tests/editor && npm ci --no-audit --no-fund && node --test; \
 	fi
 
 lint: libtorch ## check formatting, clippy's lints and that the committed schema is the code's
