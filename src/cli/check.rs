@@ -2,14 +2,20 @@
 
 use super::{Ending, LintArguments, context::Output};
 use crate::{
-    check::Options,
-    diagnostic::{Result, Severity},
+    check::{Checked, Options, check_all},
+    diagnostic::{
+        Result, Severity,
+        format::{self, Findings},
+    },
+    source::Surroundings,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `trainyard check FILE...`
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  trainyard check pipelines/*.yaml")]
+#[command(
+    after_help = "Example:\n  trainyard check pipelines/*.yaml\n  trainyard check --format sarif pipelines/*.yaml > check.sarif"
+)]
 pub struct Arguments {
     /// The pipelines.
     #[arg(required = true)]
@@ -22,29 +28,68 @@ pub struct Arguments {
     /// Look at the data too: that it is there, its classes, its sizes.
     #[arg(long)]
     deep: bool,
+    /// How to tell what was found; all but `human` go to standard output, as one document. `--json` means `json`.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+}
+
+/// How findings are told.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Format {
+    /// For people, in the look of rustc.
+    Human,
+    /// All that is known, as JSON.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// SARIF 2.1.0, for code scanning and editors.
+    Sarif,
 }
 
 /// Checks every file and tells everything that is wrong.
 pub fn check(arguments: &Arguments, output: &Output) -> Result<Ending> {
-    let mut ending = Ending::Done;
-    for file in &arguments.files {
-        let options = Options { sets: &arguments.set, ..arguments.lints.options() };
-        let checked = if arguments.deep {
-            output.with_surroundings(None, |surroundings| {
-                output.check(file, &Options { surroundings: Some(surroundings), ..options })
-            })
-        } else {
-            output.check(file, &options)
-        };
-        if !checked.is_sound() {
-            ending = Ending::Invalid;
-        } else if !output.quiet {
-            match checked.count(Severity::Warning) {
-                0 => println!("{}: no mistakes found", file.display()),
-                1 => println!("{}: no mistakes found, 1 warning", file.display()),
-                n => println!("{}: no mistakes found, {n} warnings", file.display()),
-            }
+    let format = arguments.format.unwrap_or(if output.json { Format::Json } else { Format::Human });
+    let check = |surroundings: Option<&Surroundings<'_>>| {
+        check_all(&arguments.files, &Options { sets: &arguments.set, surroundings, ..arguments.lints.options() })
+    };
+    let all = if arguments.deep { output.with_surroundings(None, |s| check(Some(s))) } else { check(None) };
+    if format == Format::Human {
+        arguments.files.iter().zip(&all).for_each(|(file, checked)| conclude(file, checked, output));
+    } else {
+        print!("{}", document(format, &arguments.files, &all));
+    }
+    Ok(if all.iter().all(Checked::is_sound) { Ending::Done } else { Ending::Invalid })
+}
+
+/// Tells people what was found in one file.
+fn conclude(file: &Path, checked: &Checked, output: &Output) {
+    output.tell_all(file, checked);
+    if checked.is_sound() && !output.quiet {
+        match checked.count(Severity::Warning) {
+            0 => println!("{}: no mistakes found", file.display()),
+            1 => println!("{}: no mistakes found, 1 warning", file.display()),
+            n => println!("{}: no mistakes found, {n} warnings", file.display()),
         }
     }
-    Ok(ending)
+}
+
+/// Everything that was found, as one document; nothing for people, who are told otherwise.
+fn document(format: Format, files: &[PathBuf], all: &[Checked]) -> String {
+    let findings: Vec<Findings<'_>> = files
+        .iter()
+        .zip(all)
+        .map(|(file, checked)| Findings {
+            file,
+            sound: checked.is_sound(),
+            sources: &checked.sources,
+            problems: &checked.problems,
+        })
+        .collect();
+    let root = std::env::current_dir().unwrap_or_default();
+    match format {
+        Format::Human => String::new(),
+        Format::Json => format::json(&findings),
+        Format::Github => format::github(&findings, &root),
+        Format::Sarif => format::sarif(&findings, &root),
+    }
 }

@@ -24,34 +24,33 @@ pub struct Output {
 }
 
 impl Output {
-    /// What turns diagnostics into text for stderr.
-    pub fn renderer(&self) -> Renderer {
-        let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        if coloured { Renderer::coloured() } else { Renderer::plain() }
-    }
-
     /// Prints a diagnostic to stderr.
     pub fn tell(&self, sources: &SourceMap, problem: &Diagnostic) {
-        eprintln!("{}\n", self.renderer().render(sources, problem));
+        let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let mut renderer = if coloured { Renderer::coloured() } else { Renderer::plain() };
+        if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size_of(std::io::stderr()) {
+            renderer = renderer.width(columns.into());
+        }
+        eprintln!("{}\n", renderer.render(sources, problem));
     }
 
-    /// Prints what a check found; with `quiet`, errors only.
-    pub fn tell_all(&self, checked: &Checked) {
+    /// Prints what a check of `file` found; with `quiet`, errors only.
+    pub fn tell_all(&self, file: &Path, checked: &Checked) {
         for problem in &checked.problems {
             if !self.quiet || problem.is_error() {
                 self.tell(&checked.sources, problem);
             }
+        }
+        if !checked.is_sound() {
+            let errors = checked.count(Severity::Error);
+            eprintln!("{}: {errors} {}", file.display(), if errors == 1 { "error" } else { "errors" });
         }
     }
 
     /// Checks a pipeline, prints what was found, and says whether it can run.
     pub fn check(&self, file: &Path, options: &Options<'_>) -> Checked {
         let checked = check::check(file, options);
-        self.tell_all(&checked);
-        if !checked.is_sound() {
-            let errors = checked.count(Severity::Error);
-            eprintln!("{}: {errors} {}", file.display(), if errors == 1 { "error" } else { "errors" });
-        }
+        self.tell_all(file, &checked);
         checked
     }
 

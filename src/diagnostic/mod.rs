@@ -4,7 +4,9 @@
 //! of, and help that says what to write instead.
 
 mod code;
+pub mod format;
 mod place;
+pub mod position;
 mod render;
 mod suggest;
 
