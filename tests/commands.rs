@@ -67,3 +67,70 @@ fn check_tells_other_programs_on_standard_output() {
     assert_eq!(stdout, "sound.yaml: no mistakes found\n");
     assert!(stderr.ends_with("wrong.yaml: 1 error\n"), "{stderr}");
 }
+
+#[test]
+fn diff_shows_what_differs_and_where_it_was_written() {
+    let bench = Bench::new();
+    bench.write("a.yaml", SOUND);
+    // Other names by default, sugar, key order and written-out defaults mean nothing.
+    let same = "\
+training: {epochs: 2, optimizer: {adam: {learning_rate: 1e-3}}, loss: {sparse_categorical_crossentropy: {}}}
+model: {layers: [{rescaling: {scale: 1/255}}, {flatten: {}}, {dense: {units: 10}}]}
+dataset: {train: [{batch: {batch_size: 32}}], source: {digits: {}}}
+seed: 0
+version: 1
+";
+    bench.write("same.yaml", same);
+    let (code, stdout, stderr) = bench.call(&["diff", "a.yaml", "same.yaml", "--exit-code"]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "no difference in meaning\n", ""));
+
+    let other = SOUND.replace("flatten, {dense: 10}", "flatten, {dropout: 0.3}, {dense: {units: 12}}");
+    bench.write(
+        "b.yaml",
+        format!("name: b\n{other}seed: 4\n").replace("epochs: 2", "optimizer: {adam: 0.1}, epochs: 2"),
+    );
+    let set = ["--set", "training.epochs=5"];
+    let call = |more: &[&str]| bench.call(&[&["diff", "a.yaml", "b.yaml"], &set[..], more].concat());
+    let (code, stdout, stderr) = call(&[]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(stdout);
+    assert_eq!(call(&["--exit-code"]).0, 1);
+
+    let (code, stdout, _) = call(&["--json"]);
+    assert_eq!(code, 0);
+    let document: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let all = document["differences"].as_array().unwrap();
+    let epochs = all.iter().find(|found| found["path"] == "training.epochs").unwrap();
+    assert_eq!(epochs["old"]["written"], serde_json::json!({ "file": "a.yaml", "line": 7 }));
+    assert_eq!(
+        epochs["new"],
+        serde_json::json!({
+            "path": "training.epochs", "value": 5, "written": { "file": "--set", "line": null },
+        })
+    );
+    let seed = all.iter().find(|found| found["path"] == "seed").unwrap();
+    assert_eq!(seed["old"]["written"], serde_json::Value::Null);
+}
+
+#[test]
+fn diff_reads_runs_and_refuses_what_it_cannot_read() {
+    let bench = Bench::new();
+    bench.write("a.yaml", SOUND);
+    let (code, stdout, stderr) = bench.call(&["run", "a.yaml", "--set", "training.epochs=1", "--json", "--quiet"]);
+    assert_eq!(code, 0, "{stderr}");
+    let result: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let run = result["run"].as_str().unwrap();
+    let (code, stdout, _) = bench.call(&["diff", run, "a.yaml"]);
+    assert_eq!(code, 0);
+    let line = stdout.strip_suffix('\n').unwrap();
+    assert!(line.starts_with("training.epochs: 1 -> 2   (") && line.ends_with(" -> a.yaml:7)"), "{line}");
+    assert!(line.contains("resolved.yaml:"), "{line}");
+
+    bench.write("wrong.yaml", SOUND.replace("flatten", "flaten"));
+    for (other, said) in [("wrong.yaml", "error[unknown-layer]"), ("nowhere.yaml", "no such file"), (".", "is no run")]
+    {
+        let (code, stdout, stderr) = bench.call(&["diff", "a.yaml", other, "--exit-code"]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
+}

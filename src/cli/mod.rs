@@ -2,6 +2,7 @@
 
 mod check;
 mod context;
+mod diff;
 mod evaluate;
 mod explain;
 mod plan;
@@ -53,6 +54,8 @@ enum Command {
     Run(run::Arguments),
     /// Show the layers with their shapes, parameters and operations.
     Summary(summary::Arguments),
+    /// Show what differs between two pipelines by meaning.
+    Diff(diff::Arguments),
     /// Print the JSON schema of pipelines.
     Schema(schema::Arguments),
     /// Render the report of a run again.
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Plan(a) => plan::plan(&a, &output),
         Command::Run(a) => run::run(&a, &output),
         Command::Summary(a) => summary::summary(&a, &output),
+        Command::Diff(a) => diff::diff(&a, &output),
         Command::Schema(a) => schema::schema(&a),
         Command::Report(a) => report::report(&a, &output),
         Command::Predict(a) => predict::predict(&a, &output),

@@ -4,6 +4,7 @@
 //! schema, fills in the defaults that hang on other values, and hands the tree to serde.
 
 pub mod extends;
+pub mod difference;
 pub mod load;
 mod normalize;
 mod overrides;
