@@ -134,3 +134,101 @@ fn diff_reads_runs_and_refuses_what_it_cannot_read() {
         assert!(stderr.contains(said), "{stderr}");
     }
 }
+
+const TEMPLATES: [&str; 3] = ["digits", "cifar10", "image-folder"];
+
+#[test]
+fn new_writes_each_template_and_check_finds_nothing_in_it() {
+    let bench = Bench::new();
+    let (code, stdout, _) = bench.call(&["new", "--list"]);
+    assert_eq!(code, 0);
+    let names: Vec<&str> = stdout.lines().filter_map(|line| line.split("  ").next()).map(str::trim).collect();
+    assert_eq!(names, TEMPLATES);
+    for template in TEMPLATES {
+        let file = format!("{template}.yaml");
+        let (code, stdout, stderr) = bench.call(&["new", "--template", template]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        let (first, second) = stdout.trim_end().split_once('\n').unwrap();
+        assert_eq!(first, format!("wrote {file}"));
+        assert!(second.starts_with("next: trainyard ") && second.ends_with(&file), "{stdout}");
+        let (code, stdout, _) = bench.call(&["check", "--format", "json", &file]);
+        assert_eq!(code, 0, "{stdout}");
+        assert!(!stdout.contains("\"severity\": \"warning\""), "{stdout}");
+    }
+}
+
+#[test]
+fn what_the_templates_say_in_comments_is_true() {
+    let bench = Bench::new();
+    for template in TEMPLATES {
+        let file = format!("{template}.yaml");
+        bench.call(&["new", "--template", template]);
+        // Every key that is commented out, as it stands there.
+        let text = fs::read_to_string(bench.path(&file)).unwrap();
+        let is_yaml = |line: &str| {
+            let line = line.trim_start();
+            line.starts_with('-') || line.split(' ').next().is_some_and(|word| word.ends_with(':'))
+        };
+        let uncommented: Vec<String> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("version:"))
+            .map(|line| match line.split_once("# ") {
+                Some((indentation, rest)) if indentation.trim().is_empty() && is_yaml(rest) => {
+                    format!("{indentation}{rest}")
+                }
+                _ => line.to_owned(),
+            })
+            .collect();
+        assert!(uncommented.iter().any(|line| line.starts_with("expect:")), "{uncommented:?}");
+        bench.write("full.yaml", uncommented.join("\n") + "\n");
+        let (code, stdout, stderr) = bench.call(&["check", "full.yaml"]);
+        assert_eq!((code, stdout.as_str()), (0, "full.yaml: no mistakes found\n"), "{stderr}");
+        // What stands there as the default is the default.
+        let (_, stdout, _) = bench.call(&["diff", &file, "full.yaml"]);
+        let differing: Vec<&str> = stdout.lines().filter(|line| !line.starts_with("name: ")).collect();
+        assert!(differing.len() == 1 && differing[0].starts_with("+ expect.test_accuracy: "), "{stdout}");
+        for set in [
+            "dataset.source=digits",
+            "dataset.source={image_folder: {train: data/train, test: data/test}}",
+            "dataset.validation=none",
+            "dataset.train=[{shuffle: 1000}, {batch: 8}]",
+            "training.optimizer={adam: {learning_rate: 0.0003}}",
+            "device=cuda:1",
+        ] {
+            // Without validation there is nothing that early stopping could look at.
+            let (_, _, stderr) = bench.call(&["check", &file, "--set", set, "--set", "training.callbacks=[]"]);
+            let allowed = ["error[class-count]", "error[shape]"];
+            let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error")).collect();
+            assert!(errors.iter().all(|e| allowed.iter().any(|a| e.starts_with(a))), "{set}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn new_overwrites_nothing_and_takes_plain_names_only() {
+    let bench = Bench::new();
+    bench.write("mine.yaml", "mine");
+    let (code, stdout, stderr) = bench.call(&["new", "mine"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("mine.yaml is there already") && stderr.contains("another name"), "{stderr}");
+    assert_eq!(fs::read_to_string(bench.path("mine.yaml")).unwrap(), "mine");
+    for name in ["../up", "a/b", "a\\b", "", ".hidden", "a b", "é", "..", "a\nb"] {
+        let (code, stdout, stderr) = bench.call(&["new", name]);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{name:?}");
+        assert!(stderr.contains("cannot be a pipeline's name"), "{stderr}");
+    }
+    assert_eq!(bench.call(&["new", "x", "--template", "digit"]).0, 2);
+    assert_eq!(fs::read_dir(bench.directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn new_names_a_schema_that_is_near() {
+    let bench = Bench::new();
+    assert_eq!(bench.call(&["new", "far.yaml", "--quiet"]).1, "wrote far.yaml\n");
+    assert!(!fs::read_to_string(bench.path("far.yaml")).unwrap().contains("yaml-language-server"));
+    bench.call(&["schema", "--output", "pipeline.schema.json"]);
+    bench.call(&["new", "near"]);
+    let text = fs::read_to_string(bench.path("near.yaml")).unwrap();
+    assert!(text.starts_with("# yaml-language-server: $schema=pipeline.schema.json\n"), "{text}");
+    assert_eq!(bench.call(&["check", "near.yaml"]).1, "near.yaml: no mistakes found\n");
+}

@@ -6,6 +6,7 @@ mod diff;
 mod evaluate;
 mod explain;
 mod plan;
+mod new;
 mod predict;
 mod report;
 mod run;
@@ -44,6 +45,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a commented pipeline to begin from.
+    New(new::Arguments),
     /// Find every mistake of pipelines before training.
     Check(check::Arguments),
     /// Say what a key of the language or the code of a message means.
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
     quiet_panics();
     let output = Output { quiet: arguments.quiet, json: arguments.json, data_directory: arguments.data_dir };
     let result = match arguments.command {
+        Command::New(a) => new::new(&a, &output),
         Command::Check(a) => check::check(&a, &output),
         Command::Explain(a) => explain::explain(&a, &output),
         Command::Plan(a) => plan::plan(&a, &output),
