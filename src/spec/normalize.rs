@@ -88,7 +88,10 @@ impl<'s> Walk<'s, '_> {
             Value::Map(_) => self.map(node, schema),
             Value::List(_) => self.list(node, schema),
             Value::Int(_) | Value::Float(_) => self.range(node, schema),
-            Value::String(_) => self.pattern(node, schema),
+            Value::String(_) => {
+                self.length(node, schema);
+                self.pattern(node, schema);
+            }
             Value::Null | Value::Bool(_) => {}
         }
     }
@@ -277,6 +280,22 @@ impl<'s> Walk<'s, '_> {
                     .at(node.place, format!("expected {expected}")),
             );
         }
+    }
+
+    fn length(&mut self, node: &Node, schema: &Json) {
+        let Value::String(text) = &node.value else { return };
+        let count = text.chars().count() as u64;
+        let (min, max) = (schema["minLength"].as_u64().unwrap_or(0), schema["maxLength"].as_u64());
+        let expected = match max {
+            _ if count < min => format!("at least {min} {}", if min == 1 { "character" } else { "characters" }),
+            Some(max) if count > max => format!("at most {max} characters"),
+            _ => return,
+        };
+        let subject = self.subject();
+        self.report(
+            Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` has {count} characters; it takes {expected}"))
+                .at(node.place, format!("expected {expected}")),
+        );
     }
 
     fn pattern(&mut self, node: &Node, schema: &Json) {
