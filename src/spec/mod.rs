@@ -18,6 +18,7 @@ mod vocabulary;
 
 pub use load::{Loaded, load};
 pub use normalize::listed;
+pub use parse::parse;
 pub use pipeline::*;
 pub use validation::{Validation, none, split, test};
 pub use vocabulary::advice;

@@ -1,0 +1,136 @@
+//! Which mutants are valid, and why.
+
+use crate::mutate::{Kind, Mutant};
+
+/// Why a mutant is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Because {
+    /// It is a pipeline that someone may want.
+    Wanted(&'static str),
+    /// It may be wanted; a warning, or a note, of this code asks.
+    Warned(&'static str),
+}
+
+use Because::{Wanted, Warned};
+
+/// The reason why `mutant` is accepted; `None` where it must be refused.
+pub fn valid_because(mutant: &Mutant) -> Option<Because> {
+    let (at, what) = (mutant.at.as_str(), mutant.what.as_str());
+    match mutant.kind {
+        Kind::Drop => dropped(mutant, at, what),
+        Kind::MisspellKey | Kind::WrongType | Kind::OutOfRange => None,
+        Kind::MisspellValue => misspelt(at),
+        Kind::Duplicate => duplicated(at),
+        Kind::Misplace => misplaced(at, what),
+        Kind::Swap => swapped(mutant, at, what),
+        Kind::Indent => indented(at, what),
+    }
+}
+
+fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
+    Some(match at {
+        // Another key needs it.
+        "dataset.validation" | "training.metrics[accuracy]" if told_at(mutant).is_some() => return None,
+        "allow" | "allow[validation-on-test]" => Warned("validation-on-test"),
+        // Nothing is left to expect.
+        "expect.test_accuracy" | "expect.test_accuracy.min" => return None,
+        _ if mutant.optional => Wanted("the key has a default"),
+        "dataset.train[cache]" | "dataset.evaluate[cache]" => Wanted("examples may be decoded in every epoch"),
+        "dataset.train[shuffle]" => Wanted("examples may come in the source's order"),
+        "dataset.train[prefetch]" | "dataset.evaluate[prefetch]" => Wanted("nothing need be read ahead"),
+        "model.layers[rescaling]" => Warned("unscaled-input"),
+        "model.layers[conv2d]" | "model.layers[max_pooling2d]" | "model.layers[dropout]" => {
+            Wanted("a network without this layer is a network")
+        }
+        "model.layers[dense]" if what.contains("relu") => Wanted("a network without a hidden layer is a network"),
+        "model.layers[dense]" if looks_later(mutant) => Wanted("only the folder says how many classes there are"),
+        "evaluation[classification_report]" | "evaluation[confusion_matrix]" => Wanted("what is shown is a choice"),
+        _ => return None,
+    })
+}
+
+/// Whether the classes are known only when the source is looked at.
+fn looks_later(mutant: &Mutant) -> bool {
+    mutant.text.contains("image_folder:")
+}
+
+fn misspelt(at: &str) -> Option<Because> {
+    Some(match at {
+        "name" => Wanted("a run may be called anything"),
+        "description" => Wanted("a description may say anything"),
+        "dataset.source.image_folder.train" | "dataset.source.image_folder.test" => {
+            Wanted("whether a folder is there is known when the source is looked at")
+        }
+        _ => return None,
+    })
+}
+
+fn duplicated(at: &str) -> Option<Because> {
+    Some(match at {
+        "allow[validation-on-test]" => Wanted("what is allowed may be allowed twice"),
+        "dataset.train[cache]" | "dataset.evaluate[cache]" => Wanted("what is kept may be kept again"),
+        "dataset.train[shuffle]" => Wanted("tf.data shuffles twice where it is told to"),
+        "dataset.train[prefetch]" | "dataset.evaluate[prefetch]" => Wanted("tf.data reads ahead in two places"),
+        "model.layers[rescaling]" => Wanted("two rescalings in a row are one"),
+        "model.layers[flatten]" => Wanted("a vector may be flattened"),
+        "model.layers[conv2d]" | "model.layers[max_pooling2d]" | "model.layers[dropout]" | "model.layers[dense]" => {
+            Wanted("two layers of a kind in a row are legal")
+        }
+        "training.metrics[accuracy]" => Wanted("a figure may be told twice"),
+        "training.callbacks[early_stopping]" => Wanted("two callbacks may look at the same figure"),
+        "evaluation[classification_report]" | "evaluation[confusion_matrix]" => Wanted("a step may be shown twice"),
+        _ => return None,
+    })
+}
+
+fn misplaced(at: &str, what: &str) -> Option<Because> {
+    Some(match (at, what) {
+        ("dataset.train[cache]" | "dataset.train[prefetch]", "in dataset.evaluate") => {
+            Wanted("an evaluation may have such a stage twice, training none")
+        }
+        ("dataset.evaluate[cache]" | "dataset.evaluate[prefetch]", "in dataset.train") => {
+            Wanted("training may have such a stage twice, an evaluation none")
+        }
+        ("dataset.train[shuffle]", "in dataset.evaluate") => Warned("shuffle-on-evaluation"),
+        _ => return None,
+    })
+}
+
+fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
+    Some(match (at, what) {
+        ("dataset.train[cache]", "with shuffle") => Warned("cache-after-shuffle"),
+        ("dataset.train[shuffle]", "with batch") => Warned("shuffle-after-batch"),
+        ("dataset.evaluate[cache]", "with batch") => Wanted("whole batches may be kept"),
+        ("dataset.train[batch]" | "dataset.evaluate[batch]", "with prefetch") => Wanted("examples may be read ahead"),
+        ("model.layers[rescaling]", "with conv2d") => Warned("unscaled-input"),
+        ("model.layers[conv2d]", "with max_pooling2d")
+        | ("model.layers[max_pooling2d]", "with conv2d" | "with dropout")
+        | ("model.layers[dropout]", "with flatten") => Wanted("these layers go in either order"),
+        ("model.layers[dense]", "with dense") if looks_later(mutant) => {
+            Wanted("only the folder says how many classes there are")
+        }
+        ("evaluation[classification_report]", "with confusion_matrix") => Wanted("what is shown has no fixed order"),
+        _ => return None,
+    })
+}
+
+fn indented(at: &str, what: &str) -> Option<Because> {
+    Some(match (at, what) {
+        ("dataset.source.image_folder" | "model.layers" | "expect.test_accuracy", "two columns more") => {
+            Wanted("what is alone in its mapping may stand as deep as one likes")
+        }
+        ("training.callbacks[early_stopping]", _) => Wanted("what is alone in its list may stand as deep as one likes"),
+        _ => return None,
+    })
+}
+
+/// What begins the line of the key that needs what `mutant` changed, or that is no longer excused: it is told there.
+pub fn told_at(mutant: &Mutant) -> Option<&'static str> {
+    let told_at = match (mutant.kind, mutant.at.as_str()) {
+        (Kind::Drop, "dataset.validation") => "- early_stopping:",
+        (Kind::Drop, "training.metrics[accuracy]") => "test_accuracy:",
+        (Kind::Drop, "allow" | "allow[validation-on-test]") => "validation:",
+        _ => return None,
+    };
+    mutant.text.lines().any(|line| line.trim_start().starts_with(told_at)).then_some(told_at)
+}
