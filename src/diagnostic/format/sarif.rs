@@ -10,15 +10,15 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 /// The findings as one log with one run. Files below `root` are named from there.
 pub fn sarif(findings: &[Findings<'_>], root: &Path) -> String {
     let used = |code: &Code| findings.iter().any(|found| found.problems.iter().any(|problem| problem.code == *code));
-    let rules: Vec<(Code, &str)> = Code::ALL.iter().copied().filter(|(code, _)| used(code)).collect();
-    let index = |code: Code| rules.iter().position(|(rule, _)| *rule == code);
+    let rules: Vec<Code> = Code::all().filter(used).collect();
+    let index = |code: Code| rules.iter().position(|rule| *rule == code);
     let results: Vec<Json> = findings
         .iter()
         .flat_map(|found| found.problems.iter().map(|problem| result(found, problem, index(problem.code), root)))
         .collect();
     let described: Vec<Json> = rules
         .iter()
-        .map(|(code, meaning)| json!({ "id": code.name(), "shortDescription": { "text": meaning.trim() } }))
+        .map(|code| json!({ "id": code.name(), "shortDescription": { "text": code.meaning() } }))
         .collect();
     let driver = json!({ "name": "trainyard", "version": env!("CARGO_PKG_VERSION"), "rules": described });
     let run = json!({ "tool": { "driver": driver }, "columnKind": "utf16CodeUnits", "results": results });
