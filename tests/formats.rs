@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use std::{fmt::Write, fs, path::Path};
 use trainyard::{
-    check::{Checked, check},
+    check::{Checked, Options, check},
     diagnostic::{
         Code, Renderer,
         format::{Findings, github, json, sarif},
@@ -31,7 +31,7 @@ fn shown(files: &[(&str, String)], sets: &[&str], show: impl Fn(&[Findings<'_>],
             if !content.is_empty() {
                 fs::write(&file, content).unwrap();
             }
-            let checked = check(&file, &sets, None);
+            let checked = check(&file, &Options { sets: &sets, ..Options::default() });
             (file, checked)
         })
         .collect();

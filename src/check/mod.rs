@@ -9,7 +9,7 @@ pub use examples::try_out;
 pub use plan::{Memory, Plan, PlannedLayer};
 
 use crate::{
-    diagnostic::{Diagnostic, Result, Severity, SourceMap},
+    diagnostic::{Code, Diagnostic, MAX_PROBLEMS, Result, Severity, SourceMap},
     path,
     source::{Declared, Surroundings},
     spec::{self, load::Sound},
@@ -95,7 +95,7 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
     checked
 }
 
-/// Heeds the flags and puts what is to tell in order.
+/// Heeds the flags, and puts what is to tell in order and within bounds.
 fn finish(checked: &mut Checked, options: &Options<'_>) {
     heed_flags(checked, options);
     // Of several files the pipeline's own comes first; what has no place comes before what has one.
@@ -103,6 +103,11 @@ fn finish(checked: &mut Checked, options: &Options<'_>) {
         let place = problem.labels.first().map(|label| (label.place.text, label.place.start));
         (std::cmp::Reverse(problem.severity), place)
     });
+    if checked.problems.len() >= MAX_PROBLEMS {
+        checked.problems.truncate(MAX_PROBLEMS);
+        let more = format!("no more than {MAX_PROBLEMS} complaints are told at once");
+        checked.problems.push(Diagnostic::note(Code::TOO_LARGE, more));
+    }
 }
 
 /// Leaves out what is allowed, and makes errors of what is denied.

@@ -100,7 +100,7 @@ impl Opened {
             }
             node = node.step(step)?;
         }
-        let place = self.sound.tree.place_of(path);
+        let place = self.sound.tree.place_of(path).place;
         let text = self.sources.text(place.text);
         Some((&text.name, text.path.is_some().then(|| self.sources.line(place))))
     }

@@ -31,15 +31,19 @@ pub enum Example {
 }
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $ident:ident = $name:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $ident:ident = $name:literal $(, $allowable:ident)?;)+) => {
         #[allow(clippy::tabs_in_doc_comments)] // The example of a tab holds one.
         impl Code {
             $($(#[doc = $doc])+ pub const $ident: Code = Code($name);)+
 
             /// Every code with its documentation, in the order of the phases that report them.
             const DOCUMENTED: &'static [(Code, &'static str)] = &[$((Code::$ident, concat!($($doc, "\n"),+))),+];
+
+            /// The codes that warnings and notes have.
+            const ALLOWABLE: &'static [Code] = &[$($(codes!(@$allowable Code::$ident),)?)+];
         }
     };
+    (@allowable $code:expr) => { $code };
 }
 
 codes! {
@@ -98,7 +102,7 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, flatten, {dense: &wide 20}, {activation: relu}, {dense: *wide}, {activation: relu}, {dense: 10}]
     /// ```
-    UNUSED_ANCHOR = "unused-anchor";
+    UNUSED_ANCHOR = "unused-anchor", allowable;
     /// Files that extend each other in a circle, or in too long a chain.
     ///
     /// ```yaml
@@ -293,7 +297,7 @@ codes! {
     /// evaluation: [confusion_matrix]
     /// ```
     UNKNOWN_EVALUATION = "unknown-evaluation";
-    /// A code in `allow`, `--allow` or `--deny` that doesn't exist.
+    /// A code in `allow`, `--allow` or `--deny` that doesn't exist, or that is always an error.
     ///
     /// ```yaml
     /// allow: [validation-on-tset]
@@ -314,7 +318,7 @@ codes! {
     /// ```sh
     /// trainyard check base.yaml example.yaml
     /// ```
-    SAME_NAME = "same-name";
+    SAME_NAME = "same-name", allowable;
     /// Stages without exactly one `batch`. The model takes batches, and batches of batches are nothing.
     ///
     /// ```yaml
@@ -325,6 +329,16 @@ codes! {
     /// dataset: {train: [shuffle, {batch: 32}]}
     /// ```
     BATCH_STAGES = "batch-stages";
+    /// The same stage, metric, callback or evaluation step twice: the second one adds nothing.
+    ///
+    /// ```yaml
+    /// evaluation: [confusion_matrix, confusion_matrix]
+    /// ```
+    ///
+    /// ```yaml
+    /// evaluation: [confusion_matrix]
+    /// ```
+    REPEATED = "repeated";
     /// `shuffle` behind `batch` mixes whole batches, not examples.
     ///
     /// ```yaml
@@ -334,7 +348,7 @@ codes! {
     /// ```yaml
     /// dataset: {train: [shuffle, {batch: 32}]}
     /// ```
-    SHUFFLE_AFTER_BATCH = "shuffle-after-batch";
+    SHUFFLE_AFTER_BATCH = "shuffle-after-batch", allowable;
     /// `cache` behind `shuffle` keeps the first epoch's order for ever.
     ///
     /// ```yaml
@@ -344,7 +358,7 @@ codes! {
     /// ```yaml
     /// dataset: {train: [cache, shuffle, {batch: 32}]}
     /// ```
-    CACHE_AFTER_SHUFFLE = "cache-after-shuffle";
+    CACHE_AFTER_SHUFFLE = "cache-after-shuffle", allowable;
     /// `shuffle` on evaluation data changes nothing but the order.
     ///
     /// ```yaml
@@ -354,7 +368,7 @@ codes! {
     /// ```yaml
     /// dataset: {evaluate: [{batch: 32}]}
     /// ```
-    SHUFFLE_ON_EVALUATION = "shuffle-on-evaluation";
+    SHUFFLE_ON_EVALUATION = "shuffle-on-evaluation", allowable;
     /// Training examples come in the same order in every epoch. Gradient descent learns worse so, and batch for batch the
     /// same.
     ///
@@ -365,7 +379,7 @@ codes! {
     /// ```yaml
     /// dataset: {train: [shuffle, {batch: 32}]}
     /// ```
-    UNSHUFFLED_TRAINING = "unshuffled-training";
+    UNSHUFFLED_TRAINING = "unshuffled-training", allowable;
     /// A shuffle buffer that holds only a part of the examples mixes only near ones.
     ///
     /// ```yaml
@@ -375,7 +389,7 @@ codes! {
     /// ```yaml
     /// dataset: {train: [shuffle, {batch: 32}]}
     /// ```
-    SMALL_SHUFFLE_BUFFER = "small-shuffle-buffer";
+    SMALL_SHUFFLE_BUFFER = "small-shuffle-buffer", allowable;
     /// `drop_remainder` leaves not a single batch, or drops examples from an evaluation.
     ///
     /// ```yaml
@@ -385,7 +399,7 @@ codes! {
     /// ```yaml
     /// dataset: {train: [shuffle, {batch: {batch_size: 200, drop_remainder: true}}]}
     /// ```
-    DROPPED_EXAMPLES = "dropped-examples";
+    DROPPED_EXAMPLES = "dropped-examples", allowable;
     /// A batch that holds more examples than there are: an epoch is a single step.
     ///
     /// ```yaml
@@ -395,7 +409,7 @@ codes! {
     /// ```yaml
     /// dataset: {train: [shuffle, {batch: 200}]}
     /// ```
-    SINGLE_BATCH = "single-batch";
+    SINGLE_BATCH = "single-batch", allowable;
     /// A share for validation that is less than one example, or all of them.
     ///
     /// ```yaml
@@ -418,7 +432,7 @@ codes! {
     /// dataset: {validation: {split: 0.1}}
     /// training: {callbacks: [early_stopping: {patience: 2}]}
     /// ```
-    VALIDATION_ON_TEST = "validation-on-test";
+    VALIDATION_ON_TEST = "validation-on-test", allowable;
     /// `from_logits` contradicts the model's last activation.
     ///
     /// ```yaml
@@ -456,7 +470,7 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
     /// ```
-    ACTIVATION_ON_OUTPUT = "activation-on-output";
+    ACTIVATION_ON_OUTPUT = "activation-on-output", allowable;
     /// Dropout behind the last layer with weights sets whole classes to zero.
     ///
     /// ```yaml
@@ -468,7 +482,7 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, flatten, {dropout: 0.2}, {dense: 10}]
     /// ```
-    DROPOUT_ON_OUTPUT = "dropout-on-output";
+    DROPOUT_ON_OUTPUT = "dropout-on-output", allowable;
     /// Two layers with weights and no activation between them compute what one of them could.
     ///
     /// ```yaml
@@ -480,7 +494,7 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 64, activation: relu}}, {dense: 10}]
     /// ```
-    LINEAR_STACK = "linear-stack";
+    LINEAR_STACK = "linear-stack", allowable;
     /// A monitor or an expectation names a figure that nothing produces.
     ///
     /// ```yaml
@@ -500,7 +514,7 @@ codes! {
     /// ```yaml
     /// training: {callbacks: [early_stopping: {monitor: val_accuracy, patience: 2}]}
     /// ```
-    MONITOR_MODE = "monitor-mode";
+    MONITOR_MODE = "monitor-mode", allowable;
     /// A callback that cannot act before training ends.
     ///
     /// ```yaml
@@ -510,7 +524,7 @@ codes! {
     /// ```yaml
     /// training: {epochs: 50, callbacks: [early_stopping: {patience: 10}]}
     /// ```
-    NEVER_REACHED = "never-reached";
+    NEVER_REACHED = "never-reached", allowable;
     /// An expectation whose minimum lies above its maximum, that bounds nothing, or that any run meets or none can meet.
     ///
     /// ```yaml
@@ -530,7 +544,7 @@ codes! {
     /// ```yaml
     /// training: {optimizer: {adam: {learning_rate: 0.001}}}
     /// ```
-    LEARNING_RATE = "learning-rate";
+    LEARNING_RATE = "learning-rate", allowable;
     /// Raw pixel values of 0 to 255 reach a layer with weights.
     ///
     /// ```yaml
@@ -542,8 +556,8 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
     /// ```
-    UNSCALED_INPUT = "unscaled-input";
-    /// Values are scaled twice, so that hardly anything is left of them.
+    UNSCALED_INPUT = "unscaled-input", allowable;
+    /// So little is left of the pixels, or nothing, that the first layer with weights sees no difference between them.
     ///
     /// ```yaml
     /// model:
@@ -554,7 +568,20 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
     /// ```
-    DOUBLE_RESCALING = "double-rescaling";
+    FAINT_INPUT = "faint-input", allowable;
+    /// A softmax within the model: it squeezes all channels into numbers that are 1 in sum, and hardly a gradient comes
+    /// back through it.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 64, activation: softmax}}, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 64, activation: relu}}, {dense: 10}]
+    /// ```
+    HIDDEN_SOFTMAX = "hidden-softmax", allowable;
 
     // Shapes.
     /// A layer cannot take the shape that reaches it.
@@ -586,7 +613,7 @@ codes! {
     /// model:
     ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 64, kernel_size: 3, activation: relu}}, {repeat: {times: 9, layers: [{dropout: 0.5}]}}, flatten, {dense: 10}]
     /// ```
-    MEMORY = "memory";
+    MEMORY = "memory", allowable;
     /// The data of a source isn't where it was looked for.
     ///
     /// ```yaml
@@ -637,6 +664,11 @@ impl Code {
     /// The code of that name.
     pub fn named(name: &str) -> Option<Code> {
         Code::all().find(|code| code.0 == name)
+    }
+
+    /// Whether it may be a warning, which `allow` silences.
+    pub fn is_allowable(self) -> bool {
+        Code::ALLOWABLE.contains(&self)
     }
 
     fn documentation(self) -> &'static str {

@@ -15,6 +15,9 @@ pub use place::{Place, SourceMap, Spot, Text, TextId};
 pub use render::Renderer;
 pub use suggest::nearest;
 
+/// More are not told at once: they follow from each other, or the file is none of ours.
+pub const MAX_PROBLEMS: usize = 100;
+
 /// How much a diagnostic costs the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

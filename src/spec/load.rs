@@ -194,11 +194,10 @@ fn tell_once(problems: &mut Vec<Diagnostic>) {
     let mut told: Vec<Diagnostic> = Vec::new();
     for problem in problems.drain(..) {
         let same = |other: &&mut Diagnostic| {
-            (other.code, &other.message) == (problem.code, &problem.message)
-                && !problem.labels.is_empty()
-                && other.labels.first() == problem.labels.first()
+            (other.code, &other.message, other.labels.first())
+                == (problem.code, &problem.message, problem.labels.first())
         };
-        match told.iter_mut().find(same) {
+        match told.iter_mut().find(same).filter(|first| !first.labels.is_empty()) {
             Some(first) => {
                 let new: Vec<Label> =
                     problem.labels.into_iter().filter(|label| !first.labels.contains(label)).collect();

@@ -3,8 +3,8 @@
 //! [`load`] leads from the one to the other: it reads the YAML, applies `--set`, rewrites sugar, checks against the
 //! schema, fills in the defaults that hang on other values, and hands the tree to serde.
 
-pub mod extends;
 pub mod difference;
+pub mod extends;
 pub mod load;
 mod normalize;
 mod overrides;
@@ -12,6 +12,7 @@ mod parse;
 mod pipeline;
 pub mod reference;
 pub mod schema;
+mod syntax;
 pub mod tree;
 mod validation;
 mod vocabulary;

@@ -10,7 +10,7 @@ use super::{
     tree::{Entry, Node, Step, Value, display_path},
     vocabulary,
 };
-use crate::diagnostic::{Code, Diagnostic, Label, Place, nearest};
+use crate::diagnostic::{Code, Diagnostic, Label, MAX_PROBLEMS, Place, nearest};
 use regex_lite::Regex;
 use serde_json::Value as Json;
 
@@ -36,6 +36,9 @@ impl<'s> Walk<'s, '_> {
     }
 
     fn report(&mut self, mut problem: Diagnostic) {
+        if self.problems.len() >= MAX_PROBLEMS {
+            return;
+        }
         if let Some(place) = self.via {
             problem.labels.insert(1, Label { place, text: "used here".to_owned() });
         }
@@ -55,6 +58,9 @@ impl<'s> Walk<'s, '_> {
     }
 
     fn value(&mut self, node: &mut Node, schema: &'s Json) {
+        if self.problems.len() >= MAX_PROBLEMS {
+            return;
+        }
         let around = self.via;
         self.via = around.or(node.via);
         self.value_itself(node, schema);
@@ -125,14 +131,18 @@ impl<'s> Walk<'s, '_> {
         }
         let subject = self.subject();
         let expected = expectation(schema);
-        let mut problem =
-            Diagnostic::error(Code::WRONG_TYPE, format!("`{subject}` takes {expected}, not {}", node.value.kind()))
-                .at(self.point(node), format!("expected {expected}"));
+        let (code, found) = match &node.value {
+            // The right type of value, but none that fits.
+            Value::Float(number) if allows("integer") => (Code::INVALID_VALUE, number_text(*number)),
+            other => (Code::WRONG_TYPE, other.kind().to_owned()),
+        };
+        let mut problem = Diagnostic::error(code, format!("`{subject}` takes {expected}, not {found}"))
+            .at(self.point(node), format!("expected {expected}"));
         if let Value::String(text) = &node.value
             && (allows("number") || allows("integer"))
-            && text.parse::<f64>().is_ok()
+            && let Some(advice) = number_advice(text)
         {
-            problem = problem.help(format!("in quotes it is text: write `{text}` without quotes"));
+            problem = problem.help(advice);
         } else if allows("string") && matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_)) {
             problem = problem.help("put it in quotes to make it text");
         } else if allows("array") && !matches!(node.value, Value::Null) {
@@ -159,7 +169,14 @@ impl<'s> Walk<'s, '_> {
             let inner = properties.and_then(|p| p.get(&entry.key));
             match (inner, &schema["additionalProperties"]) {
                 (Some(inner), _) => self.entry(entry, inner),
-                (None, extra @ Json::Object(_)) => self.entry(entry, extra),
+                (None, extra @ Json::Object(_)) => match self.schema["properties"].get(&entry.key) {
+                    // A key of the pipeline itself that was indented by mistake.
+                    Some(_) => {
+                        let problem = self.unknown_key(entry, &schema["properties"]);
+                        self.report(problem);
+                    }
+                    None => self.entry(entry, extra),
+                },
                 (None, Json::Bool(false)) => {
                     let problem = self.unknown_key(entry, &schema["properties"]);
                     let around = self.via;
@@ -202,10 +219,12 @@ impl<'s> Walk<'s, '_> {
             self.report(
                 Diagnostic::error(Code::WRONG_TYPE, format!("`{subject}` has no value"))
                     .at(entry.key_place, "nothing follows the colon")
-                    .help(format!(
-                        "give it a value, or remove the line: its default is `{}`",
-                        inline(&schema["default"])
-                    )),
+                    .help(match inline(&schema["default"]) {
+                        empty if empty.is_empty() => {
+                            "give it a value, or remove the line: by default it is empty".to_owned()
+                        }
+                        default => format!("give it a value, or remove the line: its default is `{default}`"),
+                    }),
             );
         }
         self.path.pop();
@@ -218,6 +237,9 @@ impl<'s> Walk<'s, '_> {
         let problem =
             Diagnostic::error(Code::UNKNOWN_KEY, format!("unknown key `{}` in {}", entry.key, quoted(&inside)));
         let problem = problem.at(entry.key_place, "no such key here");
+        if let Some((key, value)) = entry.key.split_once(':').filter(|_| entry.value.value == Value::Null) {
+            return problem.help(format!("a blank is missing behind the colon: `{key}: {value}`"));
+        }
         let others = |name: &str| known_as(&properties[name]);
         let called = vocabulary::called(&entry.key, names.iter().map(|name| (*name, others(name))));
         if let Some(name) = called {
@@ -246,8 +268,14 @@ impl<'s> Walk<'s, '_> {
             };
             let subject = self.subject();
             self.report(
-                Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` has {count} items; it takes {expected}"))
-                    .at(place, format!("expected {expected}")),
+                Diagnostic::error(
+                    Code::INVALID_VALUE,
+                    format!(
+                        "`{subject}` has {count} {}; it takes {expected}",
+                        if count == 1 { "item" } else { "items" }
+                    ),
+                )
+                .at(place, format!("expected {expected}")),
             );
         }
         for (index, item) in items.iter_mut().enumerate() {
@@ -270,11 +298,12 @@ impl<'s> Walk<'s, '_> {
             || schema["exclusiveMinimum"].as_f64().is_some_and(|min| number <= min)
             || schema["exclusiveMaximum"].as_f64().is_some_and(|max| number >= max);
         if outside {
-            let (subject, expected) = (self.subject(), expectation(schema));
-            let value = match node.value {
-                Value::Int(number) => number.to_string(),
-                _ => number.to_string(),
+            let subject = self.subject();
+            let expected = match expectation(schema) {
+                any if any == "a number" => "a finite number".to_owned(),
+                bounded => bounded,
             };
+            let value = number_text(number);
             self.report(
                 Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` takes {expected}, not {value}"))
                     .at(node.place, format!("expected {expected}")),
@@ -311,15 +340,21 @@ impl<'s> Walk<'s, '_> {
         }
     }
 
-    fn constant(&mut self, node: &Node, constant: &Json) {
-        let same = matches!((&node.value, constant.as_i64()), (Value::Int(a), Some(b)) if *a == b);
-        if !same {
-            let (subject, place) = (self.subject(), self.point(node));
-            self.report(
-                Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` must be {constant}"))
-                    .at(place, format!("expected {constant}")),
-            );
+    fn constant(&mut self, node: &mut Node, constant: &Json) {
+        let same = match (&node.value, constant.as_i64()) {
+            (Value::Int(number), Some(wanted)) => *number == wanted,
+            (Value::Float(number), Some(wanted)) => *number == wanted as f64,
+            _ => false,
+        };
+        if same {
+            node.value = Value::Int(constant.as_i64().unwrap_or_default());
+            return;
         }
+        let (subject, place) = (self.subject(), self.point(node));
+        let problem = Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` must be {constant}"))
+            .at(place, format!("expected {constant}"));
+        let quoted = matches!(&node.value, Value::String(text) if *text == constant.to_string());
+        self.report(if quoted { problem.help("write it without quotes") } else { problem });
     }
 
     fn choice(&mut self, node: &Node, choices: &[&str]) {
@@ -397,16 +432,17 @@ impl<'s> Walk<'s, '_> {
                 (entry.key.clone(), entry.key_place, entry.value.clone())
             }
             Value::Map(entries) if entries.len() > 1 => {
-                let problem = not_an_item(entries, &members, kind);
+                let in_list = matches!(self.path.last(), Some(Step::Index(_)));
+                let problem = self.not_an_item(entries, &members, kind, in_list);
                 return self.report(problem);
             }
             other => {
-                let found = other.kind();
-                let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+                let found = if matches!(other, Value::Map(_)) { "an empty mapping" } else { other.kind() };
+                let kind = spoken(kind);
                 let problem =
                     Diagnostic::error(Code::NOT_AN_ITEM, format!("{found} where {} was expected", article(kind)))
                         .at(self.point(node), format!("expected the name of {}", article(kind)))
-                        .help(format!("{} is one of {}", article(kind), listed(&names, "or")));
+                        .help(one_of(kind, &members));
                 return self.report(problem);
             }
         };
@@ -454,12 +490,50 @@ impl<'s> Walk<'s, '_> {
         node.value = Value::Map(vec![Entry { key: name, key_place: name_place, value: arguments }]);
     }
 
+    /// Several keys where one member of a family should stand.
+    fn not_an_item(&self, entries: &[Entry], members: &[(&str, &Json)], kind: &str, in_list: bool) -> Diagnostic {
+        let kind = spoken(kind);
+        let definition = |entry: &Entry| members.iter().find(|(name, _)| *name == entry.key).map(|(_, inner)| *inner);
+        let foreign = entries.iter().find(|entry| definition(entry).is_none());
+        let known: Vec<&Entry> = entries.iter().filter(|entry| definition(entry).is_some()).collect();
+        let problem = Diagnostic::error(Code::NOT_AN_ITEM, format!("{} keys in one {kind}", entries.len()));
+        let ([member], Some(other)) = (known.as_slice(), foreign) else {
+            let problem = problem.at(entries[1].key_place, "the second key").at(entries[0].key_place, "the first key");
+            return problem.help(match in_list {
+                true => format!("each {kind} is an item of its own, with a `-` before it"),
+                false => format!("one {kind} stands here: remove the others"),
+            });
+        };
+        let (name, key) = (&member.key, &other.key);
+        let problem = problem.at(other.key_place, format!("not inside `{name}`"));
+        let arguments = &self.resolve(definition(member).unwrap_or(&Json::Null))["properties"];
+        match (&member.value.value, arguments.get(key)) {
+            // conv2d:      the arguments stand as deep as the name
+            // filters: 32
+            (Value::Null | Value::Map(_), Some(_)) => {
+                problem.help(format!("indent the arguments deeper than `{name}`, or write `{name}: {{{key}: ...}}`"))
+            }
+            (_, Some(_)) => problem.help(format!("arguments stand together: `{name}: {{{key}: ..., ...}}`")),
+            (_, None) => match vocabulary::advice(key) {
+                Some(advice) => problem.help(advice),
+                None if in_list => problem.help(format!("each {kind} is an item of its own, with a `-` before it")),
+                None => problem.help(format!("one {kind} stands here: remove `{key}`")),
+            },
+        }
+    }
+
     fn unknown_member(&self, name: &str, place: Place, members: &[(&str, &Json)], kind: &str) -> Diagnostic {
         let code = Code::named(&format!("unknown-{kind}")).expect("every family has a code");
-        let kind = if kind == "evaluation" { "evaluation step" } else { kind };
+        let kind = spoken(kind);
         let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
         let problem =
             Diagnostic::error(code, format!("unknown {kind} `{name}`")).at(place, format!("not {}", article(kind)));
+        if name.contains(" - ") {
+            return problem.help("a `-` within a name: begin each item in the same column as the one above it");
+        }
+        if let Some((name, value)) = name.split_once(':') {
+            return problem.help(format!("a blank is missing behind the colon: `{name}: {value}`"));
+        }
         let definitions = members.iter().map(|(name, definition)| (*name, self.resolve(definition)));
         let candidates = definitions.clone().map(|(name, definition)| (name, known_as(definition)));
         if let Some(name) = vocabulary::called(name, candidates) {
@@ -477,7 +551,7 @@ impl<'s> Walk<'s, '_> {
         match nearest(name, names.iter().copied()) {
             Some(name) => problem.help(format!("did you mean `{name}`?")),
             None => {
-                let problem = problem.help(format!("{} is one of {}", article(kind), listed(&names, "or")));
+                let problem = problem.help(one_of(kind, members));
                 match vocabulary::advice(name) {
                     Some(advice) => problem.help(advice),
                     None => problem,
@@ -492,21 +566,42 @@ fn known_as(schema: &Json) -> Vec<&str> {
     schema["x-known-as"].as_array().into_iter().flatten().filter_map(Json::as_str).collect()
 }
 
-fn not_an_item(entries: &[Entry], members: &[(&str, &Json)], kind: &str) -> Diagnostic {
-    let is_member = |entry: &&Entry| members.iter().any(|(name, _)| *name == entry.key);
-    let known: Vec<&Entry> = entries.iter().filter(is_member).collect();
-    let problem = Diagnostic::error(Code::NOT_AN_ITEM, format!("{} keys in one {kind}", entries.len()));
-    match (known.as_slice(), entries) {
-        // conv2d:      the arguments stand as deep as the name
-        // filters: 32
-        ([name], [first, second, ..]) if name.key == first.key && first.value.value == Value::Null => problem
-            .at(second.key_place, format!("not inside `{}`", first.key))
-            .help(format!("indent the arguments deeper than `{}`, or write `{0}: {{{}: ...}}`", first.key, second.key)),
-        _ => problem
-            .at(entries[1].key_place, "the second key")
-            .at(entries[0].key_place, "the first key")
-            .help(format!("each {kind} is an item of its own, with a `-` before it")),
+/// What a message calls a family.
+fn spoken(family: &str) -> &str {
+    if family == "evaluation" { "evaluation step" } else { family }
+}
+
+/// The members of a family as a help lists them.
+fn one_of(kind: &str, members: &[(&str, &Json)]) -> String {
+    let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+    match names.as_slice() {
+        [only] => format!("the only {kind} is `{only}`"),
+        _ => format!("{} is one of {}", article(kind), listed(&names, "or")),
     }
+}
+
+/// A number as YAML writes it.
+fn number_text(number: f64) -> String {
+    match number {
+        n if n.is_nan() => "`.nan`".to_owned(),
+        n if n.is_infinite() => if n > 0.0 { "`.inf`" } else { "`-.inf`" }.to_owned(),
+        n if n.abs() >= 1e16 => format!("{n:e}"),
+        n => n.to_string(),
+    }
+}
+
+/// What to write instead of text that looks like a number.
+fn number_advice(text: &str) -> Option<String> {
+    let share = text.strip_suffix('%').and_then(|percent| percent.trim().parse::<f64>().ok());
+    if let Some(percent) = share {
+        return Some(format!("write `{}`", percent / 100.0));
+    }
+    if text.parse::<f64>().is_ok() {
+        return Some(format!("in quotes it is text: write `{text}` without quotes"));
+    }
+    let (above, below) = text.split_once('/')?;
+    let divides = above.trim().parse::<f64>().is_ok() && below.trim().parse::<f64>() == Ok(0.0);
+    divides.then(|| "this divides by zero".to_owned())
 }
 
 /// Follows references within `root`.

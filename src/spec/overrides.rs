@@ -99,6 +99,15 @@ impl Override {
             }
             let so_far = || display_path(&self.path[..depth].iter().map(|(step, _)| step.clone()).collect::<Vec<_>>());
             node = match (step, &mut node.value) {
+                (Step::Key(key), Value::Map(entries))
+                    if depth + 1 < self.path.len()
+                        && matches!(self.path.get(depth.wrapping_sub(1)), Some((Step::Index(_), _)))
+                        && entries.len() == 1
+                        && entries[0].key != *key =>
+                {
+                    let found = format!("`{}` is `{}`, not `{key}`", so_far(), entries[0].key);
+                    return Err(Box::new(Diagnostic::error(Code::BAD_OVERRIDE, found).at(*place, "another one")));
+                }
                 (Step::Key(key), Value::Map(entries)) => {
                     let index = entries.iter().position(|entry| entry.key == *key).unwrap_or_else(|| {
                         let value = Node::new(*place, Value::Null);

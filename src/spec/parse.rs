@@ -1,7 +1,10 @@
 //! YAML text to a [`Node`] tree: YAML 1.2 scalars, duplicate keys refused, size, depth and aliases bounded.
 
-use super::tree::{Entry, Node, Value};
-use crate::diagnostic::{Code, Diagnostic, Place, Result, SourceMap, TextId};
+use super::{
+    syntax::Broken,
+    tree::{Entry, Node, Value},
+};
+use crate::diagnostic::{Code, Diagnostic, MAX_PROBLEMS, Place, Result, SourceMap, TextId};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::collections::HashMap;
 
@@ -135,26 +138,16 @@ impl<'t> Builder<'t, '_> {
 
     fn syntax_error(&self, error: &ScanError) -> Diagnostic {
         let at = self.offsets.byte(error.marker().index());
-        if let Some(tab) = self.tab_in_indentation(at) {
-            return Diagnostic::error(Code::TAB, "a tab in the indentation")
-                .at(Place { text: self.text, start: tab, end: tab + 1 }, "this is a tab")
-                .help("YAML indents with spaces only: replace each tab by two spaces");
-        }
-        let end = self.content[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-        Diagnostic::error(Code::SYNTAX, format!("not YAML: {}", error.info()))
-            .at(Place { text: self.text, start: at, end }, "")
+        Broken { text: self.text, content: self.content, at }.explain(error.info())
     }
 
-    /// The tab that made the line at `at`, or the one before it, unreadable.
-    fn tab_in_indentation(&self, at: usize) -> Option<usize> {
-        let line_start = |at: usize| self.content[..at].rfind('\n').map_or(0, |i| i + 1);
-        let this = line_start(at);
-        let before = if this == 0 { 0 } else { line_start(this - 1) };
-        [this, before].into_iter().find_map(|start| {
-            let line = &self.content[start..];
-            let indentation = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
-            indentation.find('\t').map(|offset| start + offset)
-        })
+    /// Where a list or mapping ends: behind its bracket, or, without one, with the last of its items.
+    fn end_of(&self, end: Span, last: Option<usize>) -> usize {
+        let at = self.offsets.byte(end.start.index());
+        match self.content[at..].starts_with([']', '}']) {
+            true => at + 1,
+            false => last.unwrap_or_default(),
+        }
     }
 
     fn count(&mut self, nodes: usize, place: Place) -> Result<()> {
@@ -185,11 +178,11 @@ impl<'t> Builder<'t, '_> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), place)?;
-                let mut items = Vec::new();
+                let mut items: Vec<Node> = Vec::new();
                 loop {
                     match self.next()? {
                         (Event::SequenceEnd, end) => {
-                            place.end = self.place(end).end.max(place.end);
+                            place.end = self.end_of(end, items.last().map(end_of_node)).max(place.end);
                             break (Value::List(items), anchor);
                         }
                         (event, span) => items.push(self.node(event, span, depth + 1)?),
@@ -199,10 +192,12 @@ impl<'t> Builder<'t, '_> {
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), place)?;
                 let mut entries: Vec<Entry> = Vec::new();
+                let mut seen: HashMap<String, usize> = HashMap::new();
                 loop {
                     match self.next()? {
                         (Event::MappingEnd, end) => {
-                            place.end = self.place(end).end.max(place.end);
+                            let last = entries.last().map(|entry| end_of_node(&entry.value).max(entry.key_place.end));
+                            place.end = self.end_of(end, last).max(place.end);
                             self.merge(&mut entries)?;
                             break (Value::Map(entries), anchor);
                         }
@@ -210,14 +205,12 @@ impl<'t> Builder<'t, '_> {
                             let (key, key_place) = self.key(event, span)?;
                             let (event, span) = self.next()?;
                             let value = self.node(event, span, depth + 1)?;
-                            match entries.iter().find(|entry| entry.key == key) {
-                                Some(first) => self.problems.push(
-                                    Diagnostic::error(Code::DUPLICATE_KEY, format!("`{key}` stands twice"))
-                                        .at(key_place, "the second one")
-                                        .at(first.key_place, "the first one")
-                                        .help("a key may stand once in a mapping: remove one of the two"),
-                                ),
-                                None => entries.push(Entry { key, key_place, value }),
+                            match seen.get(&key) {
+                                Some(&first) => self.stands_twice(&key, key_place, entries[first].key_place),
+                                None => {
+                                    seen.insert(key.clone(), entries.len());
+                                    entries.push(Entry { key, key_place, value });
+                                }
                             }
                         }
                     }
@@ -244,6 +237,17 @@ impl<'t> Builder<'t, '_> {
             self.anchors.insert(anchor, Anchor { node: node.clone(), size, place, used: false });
         }
         Ok(node)
+    }
+
+    fn stands_twice(&mut self, key: &str, second: Place, first: Place) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(
+                Diagnostic::error(Code::DUPLICATE_KEY, format!("`{key}` stands twice"))
+                    .at(second, "the second one")
+                    .at(first, "the first one")
+                    .help("a key may stand once in a mapping: remove one of the two"),
+            );
+        }
     }
 
     /// Where the name of the anchor stands that belongs to what begins at `place`.
@@ -321,6 +325,11 @@ impl<'t> Builder<'t, '_> {
             )),
         }
     }
+}
+
+/// Where a value ends where it is used.
+fn end_of_node(node: &Node) -> usize {
+    node.via.unwrap_or(node.place).end
 }
 
 /// A scalar by YAML 1.2's core schema: `1e-4` is a number, `no` is a string.

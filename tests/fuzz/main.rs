@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use trainyard::{
-    check::{self, Checked},
+    check::{self, Checked, Options},
     diagnostic::Renderer,
     random::Purpose,
     spec::Pipeline,
@@ -54,7 +54,7 @@ const HUNG: Duration = Duration::from_secs(60);
 const MOST_SEEDS: usize = 1000;
 
 fn check(file: &Path, sets: &[String]) -> Checked {
-    check::check(file, sets, None)
+    check::check(file, &Options { sets, ..Options::default() })
 }
 
 /// What is wrong: a short name, by which inputs that show the same are known, and the whole story.

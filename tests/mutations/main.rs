@@ -27,7 +27,7 @@ use std::{
     thread,
 };
 use trainyard::{
-    check::{self, Checked},
+    check::{self, Checked, Options},
     diagnostic::{Diagnostic, Place, Renderer, SourceMap},
     spec,
     spec::tree::Node,
@@ -35,7 +35,7 @@ use trainyard::{
 use valid::{Because, told_at, valid_because};
 
 fn check(file: &Path) -> Checked {
-    check::check(file, &[], None)
+    check::check(file, &Options::default())
 }
 
 /// A copy of `pipelines/` in which one file at a time is replaced by its mutants.

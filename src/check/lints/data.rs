@@ -21,6 +21,8 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
         let batches: Vec<usize> = (0..stages.len()).filter(|&i| stages[i].batch_size().is_some()).collect();
         match batches.as_slice() {
             [_] => {}
+            // Where the evaluation's stages aren't written, they follow from training's.
+            [] if evaluation && sound.tree.at(path!["dataset", list]).is_none_or(|n| n.place == sound.tree.place) => {}
             [] => problems.push(
                 Diagnostic::error(Code::BATCH_STAGES, format!("`dataset.{list}` makes no batches"))
                     .at(sound.tree.key_place_of(path!["dataset", list]), "`batch` is missing here")

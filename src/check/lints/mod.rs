@@ -10,19 +10,58 @@ use crate::{
     diagnostic::{Code, Diagnostic, Spot, nearest},
     path,
     source::Declared,
-    spec::load::Sound,
+    spec::{
+        load::Sound,
+        tree::{Step, display_path},
+    },
 };
+use serde::Serialize;
 
 /// Reports what is suspicious in `sound`, whatever machine it may run on.
 pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &mut Vec<Diagnostic>) {
     for (index, name) in sound.pipeline.allow.iter().enumerate() {
         problems.extend(unknown_code(name, sound.tree.place_of(path!["allow", index])));
     }
+    repeated(sound, problems);
     data::lint(sound, declared, problems);
     training::lint(sound, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
     }
+}
+
+/// Reports what stands twice in a list where the second one adds nothing.
+fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let pipeline = &sound.pipeline;
+    let training = &pipeline.training;
+    let lists: [(&[Step], Vec<String>); 6] = [
+        (path!["allow"], texts(&pipeline.allow)),
+        (path!["dataset", "train"], texts(&pipeline.dataset.train)),
+        (path!["dataset", "evaluate"], texts(&pipeline.dataset.evaluate)),
+        (path!["training", "metrics"], texts(&training.metrics)),
+        (path!["training", "callbacks"], texts(&training.callbacks)),
+        (path!["evaluation"], texts(&pipeline.evaluation)),
+    ];
+    for (path, items) in lists {
+        for (index, item) in items.iter().enumerate() {
+            // Two batches are another mistake, and told as that.
+            let first = items[..index].iter().position(|other| other == item && !item.starts_with(r#"{"batch""#));
+            if let Some(first) = first {
+                let place = |index: usize| sound.tree.place_of(&[path, path![index]].concat());
+                problems.push(
+                    Diagnostic::error(Code::REPEATED, format!("the same twice in `{}`", display_path(path)))
+                        .at(place(index), "the second one")
+                        .at(place(first), "the first one")
+                        .help("remove one of the two"),
+                );
+            }
+        }
+    }
+}
+
+/// Items as text, by which they can be compared.
+fn texts<T: Serialize>(items: &[T]) -> Vec<String> {
+    items.iter().map(|item| serde_json::to_string(item).unwrap_or_default()).collect()
 }
 
 /// Reports what this machine cannot do.
@@ -48,12 +87,17 @@ pub fn same_names(all: &mut [Checked]) {
 
 /// The complaint about `name`, where no diagnostic is called so.
 pub fn unknown_code(name: &str, spot: impl Into<Spot>) -> Option<Diagnostic> {
-    if Code::named(name).is_some() {
-        return None;
+    match Code::named(name) {
+        Some(code) if code.is_allowable() => return None,
+        Some(_) => {
+            let message = format!("`{name}` is an error and not a warning");
+            return Some(Diagnostic::error(Code::UNKNOWN_CODE, message).at(spot, "can neither be allowed nor denied"));
+        }
+        None => {}
     }
     let problem =
         Diagnostic::error(Code::UNKNOWN_CODE, format!("no warning is called `{name}`")).at(spot, "no such code");
-    Some(match nearest(name, Code::all().map(Code::name)) {
+    Some(match nearest(name, Code::all().filter(|code| code.is_allowable()).map(Code::name)) {
         Some(near) => problem.help(format!("did you mean `{near}`?")),
         None => problem.help("the code stands in brackets behind `warning`"),
     })

@@ -16,6 +16,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &m
     let mut each = Vec::new();
     in_order(layers, &plan.layers, path!["model", "layers"], &mut each);
     scaling(sound, &each, problems);
+    hidden_softmax(sound, &each, problems);
     linear_stacks(sound, layers, &plan.layers, path!["model", "layers"], problems);
 }
 
@@ -117,29 +118,53 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What is left of pixel values of 0 to 255 where the first layer with weights gets them.
 fn scaling(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
-    let shrinks = |standing: &&Standing<'_>| match standing.layer {
-        Layer::Rescaling(rescaling) => rescaling.scale.abs() <= 0.02,
-        _ => false,
-    };
-    let scales = each.iter().position(|standing| matches!(standing.layer, Layer::Rescaling(_)));
-    let learns = each.iter().position(|standing| standing.planned.row.parameters > 0);
-    if let Some(learns) = learns
-        && scales.is_none_or(|scales| scales > learns)
-    {
-        problems.push(
-            Diagnostic::warning(Code::UNSCALED_INPUT, "pixel values of 0 to 255 reach a layer with weights")
-                .at(sound.tree.place_of(&each[learns].path), "trains badly on such large numbers")
-                .help("begin the model with `rescaling: {scale: 1/255}`"),
-        );
+    let Some(learns) = each.iter().position(|standing| standing.planned.row.parameters > 0) else { return };
+    let scalings = each[..learns].iter().filter_map(|standing| match standing.layer {
+        Layer::Rescaling(rescaling) => Some((standing, rescaling.scale.abs())),
+        _ => None,
+    });
+    let largest = scalings.clone().fold(255.0, |largest, (_, scale)| largest * scale);
+    let place = |standing: &Standing<'_>| sound.tree.place_of(&standing.path);
+    if largest > MOST_INPUT {
+        let problem = Diagnostic::warning(
+            Code::UNSCALED_INPUT,
+            format!("pixel values of 0 to {largest} reach a layer with weights"),
+        )
+        .at(place(&each[learns]), "trains badly on such large numbers")
+        .help("begin the model with `rescaling: {scale: 1/255}`");
+        problems
+            .push(scalings.clone().fold(problem, |problem, (standing, _)| problem.at(place(standing), "scaled here")));
+    } else if largest < LEAST_INPUT {
+        let message = match largest {
+            0.0 => "nothing is left of the pixel values".to_owned(),
+            _ => format!("of pixel values of 0 to 255, 0 to {largest:.4} reach a layer with weights"),
+        };
+        let mut problem = Diagnostic::warning(Code::FAINT_INPUT, message);
+        for (standing, scale) in scalings {
+            problem = problem.at(place(standing), format!("multiplied by {scale:.6}"));
+        }
+        problems.push(problem.help("scale once: `rescaling: {scale: 1/255}`"));
     }
-    let mut shrinking = each.iter().take(learns.unwrap_or(each.len())).filter(shrinks);
-    if let (Some(first), Some(second)) = (shrinking.next(), shrinking.next()) {
+}
+
+/// Values of about 1 train well. Ten times that still do, and a hundredth part of it.
+const MOST_INPUT: f64 = 20.0;
+const LEAST_INPUT: f64 = 0.02;
+
+/// Softmax anywhere but at the end.
+fn hidden_softmax(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
+    let inner = each.iter().filter(|standing| matches!(standing.layer.structure(), Structure::Computation));
+    let softmax = inner.filter(|standing| standing.layer.activation() == ActivationFunction::Softmax);
+    let last = path!["model", "layers", sound.pipeline.model.layers.len() - 1];
+    for standing in softmax.filter(|standing| !standing.path.starts_with(last)) {
+        let key = if matches!(standing.layer, Layer::Activation(_)) { "function" } else { "activation" };
+        let path = [standing.path.as_slice(), path![standing.layer.name(), key]].concat();
         problems.push(
-            Diagnostic::warning(Code::DOUBLE_RESCALING, "values are scaled twice")
-                .at(sound.tree.place_of(&second.path), "scaled again")
-                .at(sound.tree.place_of(&first.path), "scaled here already")
-                .help("remove one of the two"),
+            Diagnostic::warning(Code::HIDDEN_SOFTMAX, "a softmax within the model")
+                .at(sound.tree.place_of(&path), "lets hardly a gradient through")
+                .help("`relu` is what stands between layers; `softmax` belongs at the end, or nowhere"),
         );
     }
 }

@@ -33,16 +33,15 @@ fn unknown_figure(name: &str, known: &[String], place: Spot) -> Diagnostic {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let problem =
         Diagnostic::error(Code::UNKNOWN_FIGURE, format!("nothing produces `{name}`")).at(place, "no such figure");
-    let problem = match nearest(name, names.iter().copied()) {
-        Some(near) => problem.help(format!("did you mean `{near}`?")),
-        None => problem.help(format!("there is {}", listed(&names, "and"))),
-    };
     if name.starts_with("val_") && !names.iter().any(|name| name.starts_with("val_")) {
         return problem
             .fact("nothing is validated: `dataset.validation` is `none`")
             .help("`validation: {split: 0.1}` in `dataset` validates on a tenth of the training data");
     }
-    problem
+    match nearest(name, names.iter().copied()) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("there is {}", listed(&names, "and"))),
+    }
 }
 
 fn monitors(sound: &Sound, problems: &mut Vec<Diagnostic>) {

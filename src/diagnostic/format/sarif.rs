@@ -16,10 +16,8 @@ pub fn sarif(findings: &[Findings<'_>], root: &Path) -> String {
         .iter()
         .flat_map(|found| found.problems.iter().map(|problem| result(found, problem, index(problem.code), root)))
         .collect();
-    let described: Vec<Json> = rules
-        .iter()
-        .map(|code| json!({ "id": code.name(), "shortDescription": { "text": code.meaning() } }))
-        .collect();
+    let described: Vec<Json> =
+        rules.iter().map(|code| json!({ "id": code.name(), "shortDescription": { "text": code.meaning() } })).collect();
     let driver = json!({ "name": "trainyard", "version": env!("CARGO_PKG_VERSION"), "rules": described });
     let run = json!({ "tool": { "driver": driver }, "columnKind": "utf16CodeUnits", "results": results });
     let log = json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": [run] });
