@@ -7,7 +7,7 @@ const SOUND: &str = "\
 version: 1
 dataset:
   source: digits
-  train: [{batch: 32}]
+  train: [shuffle, {batch: 32}]
 model:
   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
 training: {loss: sparse_categorical_crossentropy, epochs: 2}
@@ -76,7 +76,7 @@ fn diff_shows_what_differs_and_where_it_was_written() {
     let same = "\
 training: {epochs: 2, optimizer: {adam: {learning_rate: 1e-3}}, loss: {sparse_categorical_crossentropy: {}}}
 model: {layers: [{rescaling: {scale: 1/255}}, {flatten: {}}, {dense: {units: 10}}]}
-dataset: {train: [{batch: {batch_size: 32}}], source: {digits: {}}}
+dataset: {train: [{shuffle: {}}, {batch: {batch_size: 32}}], source: {digits: {}}}
 seed: 0
 version: 1
 ";

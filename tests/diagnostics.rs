@@ -8,7 +8,7 @@ use trainyard::{
 };
 
 const HEAD: &str = "version: 1\ndataset:\n  source: digits\n";
-const TRAIN: &str = "  train: [{batch: 32}]\n";
+const TRAIN: &str = "  train: [shuffle, {batch: 32}]\n";
 const MODEL: &str = "model:\n  layers: [{rescaling: 1/255}, flatten, {dense: 10}]\n";
 const TRAINING: &str = "training: {loss: sparse_categorical_crossentropy, epochs: 2}\n";
 

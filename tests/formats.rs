@@ -14,7 +14,7 @@ const SOUND: &str = "\
 version: 1
 dataset:
   source: digits
-  train: [{batch: 32}]
+  train: [shuffle, {batch: 32}]
 model:
   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
 training: {loss: sparse_categorical_crossentropy, epochs: 2}

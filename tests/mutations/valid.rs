@@ -36,7 +36,7 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         "expect.test_accuracy" | "expect.test_accuracy.min" => return None,
         _ if mutant.optional => Wanted("the key has a default"),
         "dataset.train[cache]" | "dataset.evaluate[cache]" => Wanted("examples may be decoded in every epoch"),
-        "dataset.train[shuffle]" => Wanted("examples may come in the source's order"),
+        "dataset.train[shuffle]" => Warned("unshuffled-training"),
         "dataset.train[prefetch]" | "dataset.evaluate[prefetch]" => Wanted("nothing need be read ahead"),
         "model.layers[rescaling]" => Warned("unscaled-input"),
         "model.layers[conv2d]" | "model.layers[max_pooling2d]" | "model.layers[dropout]" => {
@@ -67,30 +67,17 @@ fn misspelt(at: &str) -> Option<Because> {
 
 fn duplicated(at: &str) -> Option<Because> {
     Some(match at {
-        "allow[validation-on-test]" => Wanted("what is allowed may be allowed twice"),
-        "dataset.train[cache]" | "dataset.evaluate[cache]" => Wanted("what is kept may be kept again"),
-        "dataset.train[shuffle]" => Wanted("tf.data shuffles twice where it is told to"),
-        "dataset.train[prefetch]" | "dataset.evaluate[prefetch]" => Wanted("tf.data reads ahead in two places"),
-        "model.layers[rescaling]" => Wanted("two rescalings in a row are one"),
+        "model.layers[rescaling]" => Warned("faint-input"),
         "model.layers[flatten]" => Wanted("a vector may be flattened"),
         "model.layers[conv2d]" | "model.layers[max_pooling2d]" | "model.layers[dropout]" | "model.layers[dense]" => {
             Wanted("two layers of a kind in a row are legal")
         }
-        "training.metrics[accuracy]" => Wanted("a figure may be told twice"),
-        "training.callbacks[early_stopping]" => Wanted("two callbacks may look at the same figure"),
-        "evaluation[classification_report]" | "evaluation[confusion_matrix]" => Wanted("a step may be shown twice"),
         _ => return None,
     })
 }
 
 fn misplaced(at: &str, what: &str) -> Option<Because> {
     Some(match (at, what) {
-        ("dataset.train[cache]" | "dataset.train[prefetch]", "in dataset.evaluate") => {
-            Wanted("an evaluation may have such a stage twice, training none")
-        }
-        ("dataset.evaluate[cache]" | "dataset.evaluate[prefetch]", "in dataset.train") => {
-            Wanted("training may have such a stage twice, an evaluation none")
-        }
         ("dataset.train[shuffle]", "in dataset.evaluate") => Warned("shuffle-on-evaluation"),
         _ => return None,
     })
