@@ -61,6 +61,11 @@ impl Table {
         table
     }
 
+    /// A table without headings.
+    pub fn bare(alignment: &'static str) -> Self {
+        Table { alignment, rows: Vec::new() }
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: &[&str]) {
         self.rows.push(cells.iter().map(|cell| (*cell).to_owned()).collect());

@@ -151,9 +151,8 @@ fn new_writes_each_template_and_check_finds_nothing_in_it() {
         let (first, second) = stdout.trim_end().split_once('\n').unwrap();
         assert_eq!(first, format!("wrote {file}"));
         assert!(second.starts_with("next: trainyard ") && second.ends_with(&file), "{stdout}");
-        let (code, stdout, _) = bench.call(&["check", "--format", "json", &file]);
-        assert_eq!(code, 0, "{stdout}");
-        assert!(!stdout.contains("\"severity\": \"warning\""), "{stdout}");
+        let (code, _, stderr) = bench.call(&["check", "--deny", "warnings", &file]);
+        assert_eq!(code, 0, "{stderr}");
     }
 }
 
@@ -231,4 +230,111 @@ fn new_names_a_schema_that_is_near() {
     let text = fs::read_to_string(bench.path("near.yaml")).unwrap();
     assert!(text.starts_with("# yaml-language-server: $schema=pipeline.schema.json\n"), "{text}");
     assert_eq!(bench.call(&["check", "near.yaml"]).1, "near.yaml: no mistakes found\n");
+}
+
+const NETWORK: &str = "\
+extends: sound.yaml
+description: \"A block: with a shortcut\"
+model:
+  layers:
+    - rescaling: 1/255
+    - residual: [conv2d: {filters: 4, kernel_size: 3, padding: same}]
+    - flatten
+    - dense: 10
+";
+
+#[test]
+fn plan_shows_what_a_run_would_do_and_where_values_come_from() {
+    let bench = Bench::new();
+    bench.write("sound.yaml", SOUND);
+    bench.write("network.yaml", NETWORK.replace("filters: 4", "filters: 1"));
+    let (code, stdout, stderr) = bench.call(&["plan", "network.yaml", "--set", "training.epochs=3"]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    insta::with_settings!({ filters => vec![
+        (r" of [0-9.]+ [KMGTP]iB:", " of [MEMORY]:"),
+        (r"(?m)^device .*$", "device               [DEVICE]"),
+    ] }, {
+        insta::assert_snapshot!(stdout);
+    });
+    let (code, stdout, _) = bench.call(&["plan", "network.yaml", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &plan["steps"]["steps_per_epoch"]), (0, &45.into()));
+
+    // What a past run of the same layers took.
+    assert_eq!(bench.call(&["run", "network.yaml"]).0, 0);
+    let (_, stdout, _) = bench.call(&["plan", "network.yaml"]);
+    assert!(stdout.lines().last().unwrap().contains("at most, as runs/network/"), "{stdout}");
+}
+
+#[test]
+fn warnings_are_allowed_and_denied() {
+    let bench = Bench::new();
+    bench.write("sound.yaml", SOUND.replace("shuffle, ", ""));
+    for (arguments, code, told) in [
+        (&["check", "sound.yaml"][..], 0, "warning[unshuffled-training]"),
+        (&["check", "sound.yaml", "--allow", "unshuffled-training"], 0, ""),
+        (&["check", "sound.yaml", "--deny", "warnings"], 2, "error[unshuffled-training]"),
+        (&["check", "sound.yaml", "--deny", "unshuffled-training"], 2, "error[unshuffled-training]"),
+        (&["check", "sound.yaml", "--deny", "warnings", "--allow", "unshuffled-training"], 0, ""),
+        (&["check", "sound.yaml", "--deny", "linear-stack"], 0, "warning[unshuffled-training]"),
+        (&["check", "sound.yaml", "--allow", "unshufled"], 2, "error[unknown-code]"),
+        (&["run", "sound.yaml", "--deny", "warnings"], 2, "error[unshuffled-training]"),
+    ] {
+        let (ended, _, stderr) = bench.call(arguments);
+        assert!(ended == code && stderr.starts_with(told), "{arguments:?} ended with {ended}: {stderr}");
+    }
+    bench.write("other.yaml", format!("name: sound\n{}", SOUND));
+    let (code, _, stderr) = bench.call(&["check", "sound.yaml", "other.yaml", "--deny", "same-name"]);
+    assert!(code == 2 && stderr.contains("error[same-name]: `sound` is the name of sound.yaml too"), "{stderr}");
+}
+
+#[test]
+fn explain_knows_every_key_and_every_code() {
+    let bench = Bench::new();
+    let (code, overview, _) = bench.call(&["explain", "--json"]);
+    assert_eq!(code, 0);
+    let overview: serde_json::Value = serde_json::from_str(&overview).unwrap();
+    for item in overview["keys"].as_array().unwrap() {
+        assert!(!item["description"].as_str().unwrap().is_empty(), "{item}");
+        assert!(!item["stands_in"].as_array().unwrap().is_empty(), "{item}");
+    }
+    let mut all = String::new();
+    for subject in
+        ["layers.conv2d", "model.layers[1].conv2d.padding", "epochs", "dataset.train", "shape", "lr", "nothing"]
+    {
+        let (code, stdout, stderr) = bench.call(&["explain", subject]);
+        all += &format!("==== explain {subject}: {code}\n{stdout}{stderr}");
+    }
+    insta::assert_snapshot!(all);
+    let (code, stdout, _) = bench.call(&["explain"]);
+    assert!(code == 0 && stdout.contains("early_stopping") && stdout.contains("  unknown-layer"));
+}
+
+#[test]
+fn a_network_of_blocks_trains_and_can_be_used() {
+    let bench = Bench::new();
+    bench.write("sound.yaml", SOUND);
+    let blocks = "[conv2d: {filters: 1, kernel_size: 3, padding: same, activation: relu}]";
+    let layers = format!(
+        "[{{rescaling: 1/255}}, {{repeat: {{times: 2, layers: [{{residual: {blocks}}}]}}}}, \
+         {{branches: [{blocks}, [], {blocks}]}}, flatten, {{dense: 10}}]"
+    );
+    bench.write("blocks.yaml", format!("extends: sound.yaml\nmodel:\n  layers: {layers}\n"));
+    let (code, table, _) = bench.call(&["summary", "blocks.yaml"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(table);
+    let (code, stdout, stderr) = bench.call(&["run", "blocks.yaml", "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let run: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let directory = run["run"].as_str().unwrap();
+    let (code, stdout, _) = bench.call(&["evaluate", directory, "--json"]);
+    let again: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &again["metrics"]), (0, &run["metrics"]));
+    // Resolved, it is the same network, trained to the same bytes.
+    let resolved = format!("{directory}/resolved.yaml");
+    let (_, stdout, _) = bench.call(&["run", &resolved, "--json"]);
+    let second: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(second["weights_digest"], run["weights_digest"]);
+    let written = fs::read_to_string(bench.path(directory).join("pipeline.yaml")).unwrap();
+    assert!(written.contains("# extends sound.yaml:\n#   version: 1\n"), "{written}");
 }

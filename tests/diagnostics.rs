@@ -52,6 +52,7 @@ fn every_code_has_an_example_that_fails_and_a_repaired_one() {
         let (Example::Pipeline(body) | Example::Command(body)) = &wrong;
         insta::with_settings!({ description => body, omit_expression => true, filters => vec![
             (r"there are [0-9.]+ [KMGTP]iB", "there are [MEMORY]"),
+            (r"looked for .*", "looked for [PLACES]"),
         ] }, {
             insta::assert_snapshot!(format!("code-{}", code.name()), said);
         });
@@ -160,4 +161,155 @@ fn overrides() {
         writeln!(all, "==== --set {set}\n{}", said(&sound, &[set])).unwrap();
     }
     insta::assert_snapshot!(all);
+}
+
+/// Mistakes of ten kinds in one phase are ten complaints.
+#[test]
+fn ten_mistakes_of_one_phase_are_ten_complaints() {
+    let schema = "\
+version: 2
+sead: 1
+threads: 0
+device: gpu
+dataset:
+  source: digit
+  train: [shufle, {batch: 0}]
+model:
+  layers:
+    - rescaling: 1/0
+    - dense: {units: 10, activation: rellu}
+    - conv2d: {filters: 3}
+training: {loss: sparse_categorical_crossentropy, epochs: many}
+";
+    let meaning = "\
+version: 1
+allow: [nothing]
+dataset:
+  source: digits
+  validation: test
+  train: [{batch: 2000}, shuffle, cache]
+  evaluate: [shuffle, {batch: 32}]
+model:
+  layers: [flatten, {dense: {units: 64}}, {dense: {units: 12, activation: relu}}, {dropout: 0.5}]
+training:
+  loss: sparse_categorical_crossentropy
+  epochs: 5
+  optimizer: {adam: {learning_rate: 3}}
+  callbacks: [early_stopping: {monitor: val_acc}, early_stopping: {patience: 9}]
+expect: {test_accuracy: {min: 70}}
+";
+    let shapes = "\
+version: 1
+dataset: {source: digits, train: [shuffle, {batch: 32}]}
+model:
+  layers:
+    - rescaling: 1/255
+    - residual: [conv2d: {filters: 4, kernel_size: 3}]
+    - branches: [[dense: 4], [max_pooling2d: 9], []]
+    - dense: 10
+    - conv2d: {filters: 4, kernel_size: 3}
+training: {loss: sparse_categorical_crossentropy, epochs: 5}
+";
+    let mut all = String::new();
+    for (name, content, least) in [("schema", schema, 10), ("meaning", meaning, 10), ("shapes", shapes, 4)] {
+        let said = said(content, &[]);
+        let count = said.matches("error[").count() + said.matches("warning[").count();
+        assert!(count >= least, "{count} in:\n{said}");
+        writeln!(all, "==== {name}\n{said}").unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
+/// Files that extend each other, aliases and merge keys: what is wrong is shown where it stands and where it is used.
+#[test]
+fn places_survive_extends_and_aliases() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = format!("{HEAD}  validaton: test\n{TRAIN}{TRAINING}").replace("epochs: 2", "epochs: 0");
+    fs::write(directory.path().join("base.yaml"), base).unwrap();
+    fs::write(directory.path().join("middle.yaml"), "extends: base.yaml\ndataset: {train: [{batch: many}]}\n").unwrap();
+    let own = "\
+extends: middle.yaml
+model:
+  layers:
+    - rescaling: 1/255
+    - conv2d: &conv
+        filters: 8
+        kernel_size: 3
+        activaton: relu
+    - conv2d: *conv
+    - conv2d: {<<: *conv, filters: none}
+    - flatten
+    - dense: *dens
+";
+    let file = directory.path().join("own.yaml");
+    let mut all = String::new();
+    for content in [own.to_owned(), own.replace("*dens", "10"), "extends: [a]\n".to_owned(), "<<: 3\n".to_owned()] {
+        fs::write(&file, content).unwrap();
+        let checked = check::check(&file, &Options::default());
+        for problem in &checked.problems {
+            writeln!(all, "{}\n", Renderer::plain().render(&checked.sources, problem)).unwrap();
+        }
+        writeln!(all, "====").unwrap();
+    }
+    insta::assert_snapshot!(all.replace(&format!("{}/", directory.path().display()), ""));
+}
+
+/// What a parser would say in its own words.
+#[test]
+fn broken_yaml() {
+    let mut all = String::new();
+    for (name, content) in [
+        ("no blank behind a colon", "version: 1\ntraining:\n  epochs:30\n  loss: x\n"),
+        ("no blank behind a dash", "version: 1\ndataset:\n  train:\n    -shuffle\n    - batch: 2\n"),
+        ("a line too deep", "version: 1\n  seed: 2\n"),
+        ("a line not deep enough", "dataset:\n    source: digits\n  train: [shuffle]\n"),
+        ("an item not deep enough", "dataset:\n  train:\n    - shuffle\n   - batch: 2\n"),
+        ("an item too deep", "dataset:\n  train:\n    - cache\n      - shuffle\n"),
+        ("a colon in text", "description: this: that\n"),
+        ("an open brace", "model:\n  layers:\n    - rescaling: {scale: 1/255\n    - flatten\n"),
+        ("an open quote", "name: \"digits\nseed: 1\n"),
+        ("a key without a colon", "version: 1\ntraining\n  epochs: 3\n"),
+        ("an unknown anchor", "a: &conv {b: 1}\nc: *cnv\n"),
+        ("a tag", "seed: !!int 3\n"),
+        ("two documents", "version: 1\n---\nversion: 1\n"),
+        ("a list as a key", "[a, b]: 1\n"),
+        ("a null character", "seed: \0\n"),
+        ("a percent sign", "version: 1\n%YAML 1.2\n"),
+        ("no blank in a flow", "training: {epochs:3}\n"),
+        ("percent", "training: {epochs: 50%}\n"),
+    ] {
+        writeln!(all, "==== {name}\n{}", said(content, &[])).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
+/// Byte-order marks and Windows' line ends change no place.
+#[test]
+fn marks_and_line_ends_change_nothing() {
+    let wrong = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}").replace("flatten", "flaten");
+    let plain = said(&wrong, &[]);
+    assert_eq!(said(&format!("\u{feff}{wrong}"), &[]), plain);
+    assert_eq!(said(&wrong.replace('\n', "\r\n"), &[]), plain);
+}
+
+/// Every pipeline and every template, resolved, is a pipeline that resolves to itself.
+#[test]
+fn a_resolved_pipeline_resolves_to_itself() {
+    let mut count = 0;
+    for directory in ["pipelines", "templates/pipelines"] {
+        for entry in fs::read_dir(format!("{}/{directory}", env!("CARGO_MANIFEST_DIR"))).unwrap() {
+            let file = entry.unwrap().path();
+            let resolve = |file: &std::path::Path| {
+                let checked = check::check(file, &Options::default());
+                checked.pipeline.unwrap_or_else(|| panic!("{}: {:?}", file.display(), checked.problems)).pipeline
+            };
+            let once = resolve(&file);
+            let directory = tempfile::tempdir().unwrap();
+            let resolved = directory.path().join("resolved.yaml");
+            fs::write(&resolved, once.to_yaml()).unwrap();
+            assert_eq!(resolve(&resolved), once, "{}", file.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 6);
 }

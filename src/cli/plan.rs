@@ -274,8 +274,13 @@ impl Origins<'_> {
         match inline {
             Some(text) => lines.push((format!("{head} {text}"), self.written(node))),
             None => {
+                let at = lines.len();
                 lines.push((head.to_owned(), None));
                 self.write_yaml(value, node, indent, lines);
+                // Where all within it are defaults, it is the item itself that was written.
+                if lines[at..].iter().all(|(_, origin)| origin.is_none()) {
+                    lines[at].1 = self.written(node);
+                }
             }
         }
     }
@@ -284,8 +289,10 @@ impl Origins<'_> {
     fn written(&self, node: Option<&Node>) -> Option<String> {
         let place = node?.place;
         let (name, line) = origin(self.checked, place);
+        let own = place.text == self.root.text;
         (place != self.root).then(|| match name.starts_with("--") {
             true => format!("{name} {}", self.checked.sources.text(place.text).content),
+            false if own => format!("line {line}"),
             false => format!("{name}:{line}"),
         })
     }
@@ -304,7 +311,7 @@ fn table(planned: &Planned, plan: &Plan) -> String {
     let Planned { steps, memory, .. } = planned;
     let count =
         |number: Option<usize>| number.map_or("not known before the data is there".to_owned(), |n| thousands(n as u64));
-    let mut table = Table::new(&["", ""], "<<");
+    let mut table = Table::bare("<<");
     let mut row = |name: &str, value: String| table.row(&[name, &value]);
     row("training examples", count(steps.train_examples));
     row("validation examples", count(steps.validation_examples));

@@ -60,7 +60,8 @@ impl Merge {
                         display_shape(other)
                     ),
                     "give the branches the same strides and paddings",
-                ));
+                )
+                .or(first.clone()));
             }
             let mut output = first.clone();
             if let Some(last) = output.last_mut() {

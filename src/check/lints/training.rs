@@ -101,7 +101,12 @@ fn expectations(sound: &Sound, problems: &mut Vec<Diagnostic>) {
                     .at(sound.tree.place_of(path!["expect", name.as_str(), key]), "out of reach")
             }
         };
-        problems.push(problem.help(format!("for example `{name}: {{min: 0.7}}`")));
+        // A percentage, where a share was expected.
+        let shares = [bounds.min, bounds.max].into_iter().flatten().filter(|b| *b > 1.0 && *b <= 100.0 && high == 1.0);
+        problems.push(match shares.map(|percent| percent / 100.0).next() {
+            Some(share) => problem.help(format!("it is a share, and no percentage: write `{share}`")),
+            None => problem.help(format!("for example `{name}: {{min: 0.7}}`")),
+        });
     }
 }
 
