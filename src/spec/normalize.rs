@@ -140,7 +140,7 @@ impl<'s> Walk<'s, '_> {
             .at(self.point(node), format!("expected {expected}"));
         if let Value::String(text) = &node.value
             && (allows("number") || allows("integer"))
-            && let Some(advice) = number_advice(text)
+            && let Some(advice) = number_advice(text).filter(|_| allows("number") || !text.ends_with('%'))
         {
             problem = problem.help(advice);
         } else if allows("string") && matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_)) {

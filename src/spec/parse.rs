@@ -141,6 +141,10 @@ impl<'t> Builder<'t, '_> {
         Broken { text: self.text, content: self.content, at }.explain(error.info())
     }
 
+    fn first_word(&self, place: Place) -> &str {
+        self.content[place.start..].split_whitespace().next().unwrap_or_default()
+    }
+
     /// Where a list or mapping ends: behind its bracket, or, without one, with the last of its items.
     fn end_of(&self, end: Span, last: Option<usize>) -> usize {
         let at = self.offsets.byte(end.start.index());
@@ -318,8 +322,8 @@ impl<'t> Builder<'t, '_> {
     fn refuse_tag(&self, tag: Option<&Tag>, place: Place) -> Result<()> {
         match tag {
             None => Ok(()),
-            Some(tag) => Err(Box::new(
-                Diagnostic::error(Code::SYNTAX, format!("the tag `{tag}`"))
+            Some(_) => Err(Box::new(
+                Diagnostic::error(Code::SYNTAX, format!("the tag `{}`", self.first_word(place)))
                     .at(place, "tagged here")
                     .help("a pipeline needs no tags: types follow from the keys"),
             )),

@@ -35,7 +35,7 @@ impl Broken<'_> {
         self.tab()
             .or_else(|| self.unknown_anchor(reason))
             .or_else(|| self.missing_blank())
-            .or_else(|| self.never_closed())
+            .or_else(|| self.never_closed(reason))
             .or_else(|| self.missing_colon(reason))
             .or_else(|| self.indentation(reason))
             .unwrap_or_else(|| {
@@ -115,7 +115,7 @@ impl Broken<'_> {
     }
 
     /// A bracket or a quote that is open where reading ended.
-    fn never_closed(&self) -> Option<Diagnostic> {
+    fn never_closed(&self, reason: &str) -> Option<Diagnostic> {
         let mut open: Vec<(usize, char)> = Vec::new();
         let mut quote: Option<(usize, char)> = None;
         let mut before = ' ';
@@ -135,18 +135,18 @@ impl Broken<'_> {
             }
             before = c;
         }
-        let (at, opening) = quote.or(open.pop())?;
+        // Of a quoted text, the parser names the beginning.
+        let named = self.content[self.at..].chars().next().filter(|c| reason.contains("quoted") && "\"'".contains(*c));
+        let (at, opening) = named.map(|quote| (self.at, quote)).or(quote).or(open.pop())?;
         let closing = match opening {
             '[' => ']',
             '{' => '}',
             quote => quote,
         };
-        Some(
-            Diagnostic::error(Code::SYNTAX, format!("`{opening}` is never closed"))
-                .at(self.place(at..at + 1), "opened here")
-                .at(self.place(self.at..self.at), "read up to here")
-                .help(format!("put `{closing}` behind what belongs inside")),
-        )
+        let problem = Diagnostic::error(Code::SYNTAX, format!("`{opening}` is never closed"))
+            .at(self.place(at..at + 1), "opened here")
+            .help(format!("put `{closing}` behind what belongs inside"));
+        Some(if at == self.at { problem } else { problem.at(self.place(self.at..self.at), "read up to here") })
     }
 
     /// A line with a key alone and no colon.
@@ -165,20 +165,27 @@ impl Broken<'_> {
         })
     }
 
+    /// A line in the wrong column, or one with a colon too many.
     fn indentation(&self, reason: &str) -> Option<Diagnostic> {
         if !INDENTATION.contains(&reason) {
             return None;
         }
         let (start, line) = *self.lines().first()?;
+        let mut colons = line.match_indices(": ").map(|(at, _)| start + at);
+        if let (true, Some(_), Some(second)) = (reason.contains("mapping values"), colons.next(), colons.next()) {
+            return Some(
+                Diagnostic::error(Code::SYNTAX, "two colons in one line")
+                    .at(self.place(second..second + 1), "one too many")
+                    .help("put text with a colon in quotes; a mapping within a line stands in braces, `{a: 1}`"),
+            );
+        }
         let blanks = line.len() - line.trim_start().len();
         let word = line.trim_start().split([':', ' ']).next().unwrap_or_default().len().max(1);
         let place = self.place(start + blanks..(start + blanks + word).min(self.content.len()));
-        let problem = Diagnostic::error(Code::SYNTAX, "this line doesn't fit the lines above it")
-            .at(place, format!("begins in column {}", blanks + 1))
-            .help("keys of one mapping begin in the same column, and what belongs inside of a key stands deeper");
-        Some(match reason.contains("mapping values") {
-            true => problem.help("text with `: ` in it stands in quotes"),
-            false => problem,
-        })
+        Some(
+            Diagnostic::error(Code::SYNTAX, "this line doesn't fit the lines above it")
+                .at(place, format!("begins in column {}", blanks + 1))
+                .help("keys of one mapping begin in the same column, and what belongs inside of a key stands deeper"),
+        )
     }
 }
