@@ -84,8 +84,11 @@ impl Plan {
     /// What a training step holds in memory at once.
     pub fn memory(&self, batch: usize, optimizer_numbers: u64) -> Memory {
         let weights = self.total(|row| row.parameters).saturating_mul(FLOAT_BYTES);
-        // Bytes come in and are rescaled to numbers, which the first layer's row counts.
-        let activations = self.total(|row| row.activation_bytes).saturating_add(elements(&self.input));
+        // Bytes come in and are rescaled to numbers, which the first layer's row counts. On the way back the gradients of
+        // what goes into a layer and what comes out of it exist at once.
+        let kept = self.total(|row| row.activation_bytes).saturating_add(elements(&self.input));
+        let largest = self.rows().iter().map(|row| elements(&row.output_shape)).max().unwrap_or(0);
+        let activations = kept.saturating_add(largest.saturating_mul(2 * FLOAT_BYTES));
         Memory {
             weights,
             gradients: weights,
@@ -104,7 +107,7 @@ pub struct Memory {
     pub gradients: u64,
     /// What the optimizer remembers of each of them.
     pub optimizer: u64,
-    /// What the way back needs of the way forward, for a whole batch.
+    /// What the way back needs of the way forward, and the gradients on the way, for a whole batch.
     pub activations: u64,
 }
 
