@@ -61,6 +61,10 @@ fn fitting_shortcut(input: &[usize], output: &[usize]) -> String {
     match (input, output) {
         ([height, width, _], [rows, columns, channels]) => {
             let stride = |from: &usize, to: &usize| from.div_ceil((*to).max(1)).max(1);
+            let fits = |from: &usize, to: &usize| from.div_ceil(stride(from, to)) == *to;
+            if !(fits(height, rows) && fits(width, columns)) {
+                return "`padding: same` in the layers keeps the size".to_owned();
+            }
             let strides = match (stride(height, rows), stride(width, columns)) {
                 (1, 1) => String::new(),
                 (vertical, horizontal) if vertical == horizontal => format!(", strides: {vertical}"),
@@ -70,5 +74,35 @@ fn fitting_shortcut(input: &[usize], output: &[usize]) -> String {
         }
         (_, [features]) => format!("fit the shortcut: `shortcut: [flatten, {{dense: {features}}}]`"),
         _ => "give `layers` and `shortcut` the same output".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn residual(layers: &str, shortcut: &str) -> Residual {
+        serde_json::from_str(&format!(r#"{{"layers": [{layers}], "shortcut": [{shortcut}]}}"#)).expect("a residual")
+    }
+
+    #[test]
+    fn the_shortcut_that_is_proposed_fits() {
+        for (layers, shortcut) in [
+            (
+                r#"{"conv2d": {"filters": 8, "kernel_size": 3, "strides": 2, "padding": "same"}}"#,
+                r#"{"conv2d": {"filters": 8, "kernel_size": 1, "strides": 2}}"#,
+            ),
+            (
+                r#"{"conv2d": {"filters": 5, "kernel_size": 3, "padding": "same"}}"#,
+                r#"{"conv2d": {"filters": 5, "kernel_size": 1}}"#,
+            ),
+        ] {
+            let error = residual(layers, "").output_shape(&[9, 8, 3]).expect_err("another shape");
+            let proposed = shortcut.replace('"', "");
+            assert!(error.help.contains(&proposed.replace(":", ": ").replace("  ", " ")), "{}", error.help);
+            assert!(residual(layers, shortcut).output_shape(&[9, 8, 3]).is_ok());
+        }
+        let valid = residual(r#"{"conv2d": {"filters": 4, "kernel_size": 3}}"#, "");
+        assert!(valid.output_shape(&[8, 8, 1]).expect_err("smaller").help.contains("padding: same"));
     }
 }

@@ -353,7 +353,8 @@ impl<'s> Walk<'s, '_> {
         let (subject, place) = (self.subject(), self.point(node));
         let problem = Diagnostic::error(Code::INVALID_VALUE, format!("`{subject}` must be {constant}"))
             .at(place, format!("expected {constant}"));
-        let quoted = matches!(&node.value, Value::String(text) if *text == constant.to_string());
+        let wanted = constant.to_string();
+        let quoted = matches!(&node.value, Value::String(text) if *text == wanted);
         self.report(if quoted { problem.help("write it without quotes") } else { problem });
     }
 
