@@ -122,6 +122,52 @@ fn layers_compute_what_keras_computes_forward_and_backward() {
     }
 }
 
+#[test]
+fn batch_normalization_is_keras_over_steps_and_in_inference() {
+    for case in read("batch_normalization")["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let layer: Layer = serde_json::from_value(case["layer"].clone()).unwrap();
+        let input_shape: Vec<usize> = shape(&case["inference"]["input"])[1..].iter().map(|&n| n as usize).collect();
+        let declared = layer.parameters(&input_shape);
+        let parameters: Vec<Tensor> = declared
+            .iter()
+            .map(|parameter| match &case["parameters"][parameter.name] {
+                Json::Null => {
+                    assert!(!parameter.trainable, "{name}: {}", parameter.name);
+                    Tensor::from_slice(&parameter.initializer.draw(&parameter.shape, 0, "moving"))
+                }
+                values => tensor(values).set_requires_grad(true),
+            })
+            .collect();
+        let own = parameters.iter().map(Tensor::shallow_clone).collect();
+        let operations = layer.build(Build { name: "it", input: &input_shape, parameters: own });
+        let run = |x: &Tensor, training| {
+            let pass = Pass { training, seed: 0, step: 0 };
+            channels_last(&operations[0].forward(&channels_first(x), &pass).unwrap())
+        };
+        for (index, step) in case["steps"].as_array().unwrap().iter().enumerate() {
+            let name = format!("{name}, step {index}");
+            let x = tensor(&step["input"]).set_requires_grad(true);
+            let y = run(&x, true);
+            assert_close(&y, &tensor(&step["output"]), 1e-5, &name);
+            (&y * tensor(&step["output_gradient"])).sum(Kind::Float).backward();
+            assert_close(&x.grad(), &tensor(&step["input_gradient"]), 1e-4, &format!("{name}: input gradient"));
+            for (parameter, declared) in parameters.iter().zip(&declared) {
+                if declared.trainable {
+                    let theirs = tensor(&step["parameter_gradients"][declared.name]);
+                    assert_close(&parameter.grad(), &theirs, 1e-4, &format!("{name}: {}", declared.name));
+                    parameter.shallow_clone().zero_grad();
+                } else {
+                    let theirs = tensor(&step["moving"][declared.name]);
+                    assert_close(parameter, &theirs, 1e-5, &format!("{name}: {}", declared.name));
+                }
+            }
+        }
+        let inference = &case["inference"];
+        assert_close(&run(&tensor(&inference["input"]), false), &tensor(&inference["output"]), 1e-5, name);
+    }
+}
+
 fn crossentropy() -> Loss {
     serde_json::from_value(serde_json::json!({ "sparse_categorical_crossentropy": {} })).unwrap()
 }

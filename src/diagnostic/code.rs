@@ -569,6 +569,22 @@ codes! {
     ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
     /// ```
     FAINT_INPUT = "faint-input", allowable;
+    /// Batch normalization with batches of one example: each is its own mean.
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   train: [shuffle, {batch: 1}]
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 16}, batch_normalization, {activation: relu}, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   train: [shuffle, {batch: 32}]
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 16}, batch_normalization, {activation: relu}, {dense: 10}]
+    /// ```
+    SINGLE_EXAMPLES = "single-examples", allowable;
     /// A softmax within the model: it squeezes all channels into numbers that are 1 in sum, and hardly a gradient comes
     /// back through it.
     ///

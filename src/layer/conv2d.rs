@@ -82,9 +82,9 @@ impl LayerDefinition for Conv2d {
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let Pair([height, width]) = self.kernel_size;
         let shape = vec![self.filters as i64, input[2] as i64, height as i64, width as i64];
-        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer };
+        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: true };
         let bias =
-            Parameter { name: "bias", shape: vec![self.filters as i64], initializer: self.bias_initializer };
+            Parameter { name: "bias", shape: vec![self.filters as i64], initializer: self.bias_initializer, trainable: true };
         if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 

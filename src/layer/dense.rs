@@ -46,8 +46,8 @@ impl LayerDefinition for Dense {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let shape = vec![self.units as i64, input[0] as i64];
-        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer };
-        let bias = Parameter { name: "bias", shape: vec![self.units as i64], initializer: self.bias_initializer };
+        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: true };
+        let bias = Parameter { name: "bias", shape: vec![self.units as i64], initializer: self.bias_initializer, trainable: true };
         if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 

@@ -37,7 +37,7 @@ impl ShapeError {
     }
 }
 
-/// A tensor that training changes.
+/// A tensor that a layer keeps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// Its name within the layer: `kernel`.
@@ -46,6 +46,8 @@ pub struct Parameter {
     pub shape: Vec<i64>,
     /// How it starts.
     pub initializer: Initializer,
+    /// Whether the optimizer changes it; what else is stored follows the data, such as moving averages.
+    pub trainable: bool,
 }
 
 /// What a computation needs to know beyond its input.
@@ -101,7 +103,7 @@ pub trait LayerDefinition {
     /// Where it cannot take `input`.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError>;
 
-    /// What it learns, given a shape that [`LayerDefinition::output_shape`] accepts.
+    /// What it keeps, given a shape that [`LayerDefinition::output_shape`] accepts.
     fn parameters(&self, _input: &[usize]) -> Vec<Parameter> {
         Vec::new()
     }
@@ -158,6 +160,7 @@ family! {
         flatten::Flatten,
         dense::Dense,
         activation::Activation,
+        batch_normalization::BatchNormalization,
         residual::Residual,
         branches::Branches,
         repeat::Repeat,

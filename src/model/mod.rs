@@ -21,6 +21,8 @@ pub struct NamedParameter {
     pub name: String,
     /// The values, OIHW or OI, on the model's device.
     pub tensor: Tensor,
+    /// Whether the optimizer changes it.
+    pub trainable: bool,
 }
 
 /// One operation, with the layer that it came from.
@@ -79,9 +81,14 @@ impl Model {
         Ok(Model { parameters: builder.parameters, operations, activation, device })
     }
 
-    /// All parameters, in the order of their layers.
+    /// All that is kept, in the order of the layers.
     pub fn parameters(&self) -> &[NamedParameter] {
         &self.parameters
+    }
+
+    /// What an optimizer changes, in the order of the layers.
+    pub fn trainable(&self) -> impl Iterator<Item = &Tensor> {
+        self.parameters.iter().filter(|parameter| parameter.trainable).map(|parameter| &parameter.tensor)
     }
 
     /// Where it computes.
@@ -150,9 +157,9 @@ impl Builder {
             let name = format!("{}.{}", planned.row.name, parameter.name);
             let values = parameter.initializer.draw(&parameter.shape, self.seed, &name);
             let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.device)?;
-            let tensor = channels_last(&tensor)?.set_requires_grad(true);
+            let tensor = channels_last(&tensor)?.set_requires_grad(parameter.trainable);
             own.push(tensor.shallow_clone());
-            self.parameters.push(NamedParameter { name, tensor });
+            self.parameters.push(NamedParameter { name, tensor, trainable: parameter.trainable });
         }
         let built = layer.build(Build { name: &planned.row.name, input: &planned.input, parameters: own });
         let operation = |forward| Operation::Computation { layer: planned.row.name.clone(), forward };

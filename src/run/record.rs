@@ -111,7 +111,7 @@ pub struct LayerRow {
     pub depth: usize,
     /// Without the batch dimension.
     pub output_shape: Vec<usize>,
-    /// Weights that training changes.
+    /// Numbers that it keeps: weights, and moving averages.
     pub parameters: u64,
     /// Floating-point operations forward for one example; a multiply-add counts as two.
     pub flops: u64,

@@ -53,7 +53,7 @@ pub struct Outcome {
 /// Where data cannot be read, libtorch fails, the loss is no number any more, or an observer fails.
 pub fn train(training: &Training<'_>, shape: [usize; 3], observer: &mut dyn Observer) -> Result<Outcome> {
     let spec = &training.pipeline.training;
-    let parameters: Vec<Tensor> = training.model.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
+    let parameters: Vec<Tensor> = training.model.trainable().map(Tensor::shallow_clone).collect();
     let mut optimizer = spec.optimizer.start(parameters);
     let mut callbacks = start_callbacks(training.pipeline);
     let mut kept: Option<(usize, Vec<Tensor>)> = None;
@@ -171,8 +171,8 @@ fn one_step(
     let spec = &training.pipeline.training;
     let failed = |error: TchError| computation(&error, "a training step");
     let (images, labels) = to_device(batch, shape, training.model.device()).map_err(failed)?;
-    for parameter in training.model.parameters() {
-        parameter.tensor.shallow_clone().zero_grad();
+    for parameter in training.model.trainable() {
+        parameter.shallow_clone().zero_grad();
     }
     let outputs = training.model.forward(&images, pass).map_err(|error| in_layer(&error))?;
     let loss = spec.loss.compute(&outputs, &labels, training.model.gives_logits()).map_err(failed)?;

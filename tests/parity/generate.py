@@ -159,6 +159,55 @@ def layers():
 # -------------------------------------------------------------------------------------------------------- training
 
 
+def normalization_case(rng, name, shape, steps=3, **arguments):
+    """Some training steps: outputs, gradients and moving statistics of each; then inference."""
+    layer = keras.layers.BatchNormalization(**arguments)
+    layer.build(shape)
+    start = {}
+    for weight in layer.trainable_weights:
+        weight.assign(normal(rng, weight.shape, 0.5, decimals=3) + (1.0 if weight.name == "gamma" else 0.0))
+        start[weight.name] = tensor(weight.numpy())
+    passes = []
+    for _ in range(steps):
+        inputs = normal(rng, shape) * 2.0 + 1.0
+        x = tf.Variable(inputs)
+        with tf.GradientTape() as tape:
+            output = layer(x, training=True)
+            upstream = normal(rng, output.shape)
+            total = tf.reduce_sum(output * upstream)
+        gradients = tape.gradient(total, [x] + [weight.value for weight in layer.trainable_weights])
+        passes.append(
+            {
+                "input": tensor(inputs),
+                "output": tensor(output),
+                "output_gradient": tensor(upstream),
+                "input_gradient": tensor(gradients[0]),
+                "parameter_gradients": {w.name: tensor(g) for w, g in zip(layer.trainable_weights, gradients[1:])},
+                "moving": {weight.name: tensor(weight.numpy()) for weight in layer.non_trainable_weights},
+            }
+        )
+    inputs = normal(rng, shape)
+    return {
+        "name": name,
+        "layer": {"batch_normalization": arguments},
+        "parameters": start,
+        "steps": passes,
+        "inference": {"input": tensor(inputs), "output": tensor(layer(inputs, training=False))},
+    }
+
+
+def batch_normalization():
+    rng = np.random.default_rng(7)
+    return {
+        "cases": [
+            normalization_case(rng, "images", (4, 5, 3, 2)),
+            normalization_case(rng, "vectors", (6, 4), momentum=0.9, epsilon=0.01),
+            normalization_case(rng, "without_scale", (3, 2, 2, 3), scale=False),
+            normalization_case(rng, "without_center", (3, 2, 2, 3), center=False),
+        ]
+    }
+
+
 def losses(rng):
     """`sparse_categorical_crossentropy`: each example's, their mean, and the mean's gradient."""
 
@@ -581,6 +630,7 @@ def main():
     python = {"python": platform.python_version(), "numpy": np.__version__}
     by_keras = {"keras": keras.__version__, "tensorflow": tf.__version__, **python}
     write(output / "layers.json", {"layout": LAYOUT, **layers()}, by_keras)
+    write(output / "batch_normalization.json", {"layout": LAYOUT, **batch_normalization()}, by_keras)
     write(output / "training.json", {"layout": LAYOUT, **training()}, by_keras)
     write(output / "initializers.json", {"layout": LAYOUT, **initializers()}, by_keras)
     write(output / "early_stopping.json", early_stopping(), by_keras)

@@ -7,6 +7,7 @@ use crate::{
     path,
     source::Declared,
     spec::{load::Sound, tree::Step},
+    stage::Stage,
 };
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<Diagnostic>) {
@@ -17,6 +18,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &m
     in_order(layers, &plan.layers, path!["model", "layers"], &mut each);
     scaling(sound, &each, problems);
     hidden_softmax(sound, &each, problems);
+    single_examples(sound, declared, &each, problems);
     linear_stacks(sound, layers, &plan.layers, path!["model", "layers"], problems);
 }
 
@@ -169,6 +171,36 @@ fn hidden_softmax(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagn
     }
 }
 
+/// Batch normalization where a batch has nothing to be normalized over.
+fn single_examples(sound: &Sound, declared: &Declared, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    let Some((at, Stage::Batch(batch))) =
+        dataset.train.iter().enumerate().find(|(_, stage)| stage.batch_size().is_some())
+    else {
+        return;
+    };
+    let rest = dataset.validation.training_examples(declared).map(|examples| examples % batch.batch_size);
+    let message = match (batch.batch_size, rest, batch.drop_remainder) {
+        (1, ..) => "batches of one example",
+        (_, Some(1), false) => "the last batch of an epoch has one example",
+        _ => return,
+    };
+    let mut normalized = each.iter().filter(|standing| matches!(standing.layer, Layer::BatchNormalization(_)));
+    // On images one example has many positions; on vectors nothing is left but the learned mean.
+    let found = match batch.batch_size {
+        1 => normalized.next(),
+        _ => normalized.find(|standing| standing.planned.input.len() == 1),
+    };
+    if let Some(standing) = found {
+        problems.push(
+            Diagnostic::warning(Code::SINGLE_EXAMPLES, message)
+                .at(sound.tree.place_of(path!["dataset", "train", at]), "too few to tell a mean and a variance")
+                .at(sound.tree.place_of(&standing.path), "normalizes over the examples of a batch")
+                .help("make the batch larger, or `drop_remainder: true` where only the last one is too small"),
+        );
+    }
+}
+
 /// Layers with weights that have nothing between them that one of them alone couldn't compute.
 fn linear_stacks(
     sound: &Sound,
@@ -179,7 +211,7 @@ fn linear_stacks(
 ) {
     let mut linear: Option<usize> = None;
     for (index, (layer, plan)) in layers.iter().zip(planned).enumerate() {
-        let learns = plan.row.parameters > 0;
+        let learns = layer.parameters(&plan.input).iter().any(|parameter| parameter.name == "kernel");
         if let Some(first) = linear.filter(|_| learns) {
             // A narrow layer between wide ones is a matrix of low rank, and meant.
             let narrow = elements(&planned[first].row.output_shape) < elements(&plan.row.output_shape);

@@ -1,0 +1,140 @@
+//! `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` (Ioffe and Szegedy, 2015), as Keras' `BatchNormalization`.
+//!
+//! In training, mean and variance are those of the batch, for each channel over all examples and positions, and the moving
+//! ones follow: `moving = momentum * moving + (1 - momentum) * batch`, both with the biased variance. In inference the
+//! moving ones are used. `[height, width, channels]` and `[features]` keep their shape.
+
+use super::{
+    Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError, elements,
+    conv2d::{yes, zeros},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor};
+
+fn ones() -> Initializer {
+    Initializer::Ones
+}
+
+fn momentum() -> f64 {
+    0.99
+}
+
+fn epsilon() -> f64 {
+    1e-3
+}
+
+/// Brings each channel to mean 0 and variance 1, then to a learned mean and variance, so that deep networks train fast.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-known-as" = ["BatchNorm2d", "BatchNorm1d", "BatchNorm"], "examples" = [{}, {"momentum": 0.9, "scale": false}]))]
+pub struct BatchNormalization {
+    /// How much of the moving mean and variance stays at each step. PyTorch's momentum is 1 minus this.
+    #[serde(default = "momentum")]
+    #[schemars(range(min = 0, max = 1))]
+    pub momentum: f64,
+    /// Added to the variance, so that nothing is divided by zero.
+    #[serde(default = "epsilon")]
+    #[schemars(extend("exclusiveMinimum" = 0, "x-known-as" = ["eps"]))]
+    pub epsilon: f64,
+    /// Whether a learned mean is added.
+    #[serde(default = "yes")]
+    pub center: bool,
+    /// Whether channels are multiplied by a learned number.
+    #[serde(default = "yes")]
+    pub scale: bool,
+    /// How the learned mean starts.
+    #[serde(default = "zeros")]
+    pub beta_initializer: Initializer,
+    /// How the learned factor starts.
+    #[serde(default = "ones")]
+    pub gamma_initializer: Initializer,
+}
+
+impl LayerDefinition for BatchNormalization {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
+        Ok(input.to_vec())
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
+        let channels = vec![input.last().copied().unwrap_or(1) as i64];
+        let parameter = |name, initializer, trainable| Parameter { name, shape: channels.clone(), initializer, trainable };
+        let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer, true));
+        let beta = self.center.then(|| parameter("beta", self.beta_initializer, true));
+        let moving = [
+            parameter("moving_mean", Initializer::Zeros, false),
+            parameter("moving_variance", Initializer::Ones, false),
+        ];
+        gamma.into_iter().chain(beta).chain(moving).collect()
+    }
+
+    fn flops(&self, input: &[usize], _: &[usize]) -> u64 {
+        elements(input).saturating_mul(4)
+    }
+
+    /// Besides the output, mean and deviation of each channel.
+    fn activation_bytes(&self, _: &[usize], output: &[usize]) -> u64 {
+        let channels = output.last().copied().unwrap_or(0) as u64;
+        elements(output).saturating_add(2 * channels).saturating_mul(FLOAT_BYTES)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+
+    fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
+        let mut parameters = build.parameters.into_iter();
+        let gamma = self.scale.then(|| parameters.next()).flatten();
+        let beta = self.center.then(|| parameters.next()).flatten();
+        let mut moving = || parameters.next().expect("the moving statistics are declared");
+        vec![Box::new(Normalize {
+            gamma,
+            beta,
+            mean: moving(),
+            variance: moving(),
+            momentum: self.momentum,
+            epsilon: self.epsilon,
+        })]
+    }
+}
+
+struct Normalize {
+    gamma: Option<Tensor>,
+    beta: Option<Tensor>,
+    /// The moving mean and variance.
+    mean: Tensor,
+    variance: Tensor,
+    momentum: f64,
+    epsilon: f64,
+}
+
+impl Normalize {
+    /// Lets the moving statistics follow those of a batch. libtorch gives `1 / sqrt(variance + epsilon)` back.
+    fn follow(&self, mean: &Tensor, inverse_deviation: &Tensor) -> Result<(), TchError> {
+        tch::no_grad(|| {
+            let variance = inverse_deviation.f_pow_tensor_scalar(-2)?.f_sub_scalar(self.epsilon)?;
+            for (moving, batch) in [(&self.mean, mean), (&self.variance, &variance)] {
+                let follows = moving.f_mul_scalar(self.momentum)?.f_add(&batch.f_mul_scalar(1.0 - self.momentum)?)?;
+                moving.shallow_clone().f_copy_(&follows)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Forward for Normalize {
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
+        let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
+        if !pass.training {
+            let (mean, variance) = (Some(&self.mean), Some(&self.variance));
+            return Ok(x.f_native_batch_norm(gamma, beta, mean, variance, false, 0.0, self.epsilon)?.0);
+        }
+        if x.size()[0] == 0 {
+            return Ok(x.shallow_clone());
+        }
+        let none = None::<&Tensor>;
+        let (y, mean, inverse_deviation) = x.f_native_batch_norm(gamma, beta, none, none, true, 0.0, self.epsilon)?;
+        self.follow(&mean, &inverse_deviation)?;
+        Ok(y)
+    }
+}
