@@ -166,6 +166,9 @@ impl<'s> Walk<'s, '_> {
         let properties = schema["properties"].as_object();
         let Value::Map(entries) = &mut node.value else { return };
         for entry in entries.iter_mut() {
+            if self.problems.len() >= MAX_PROBLEMS {
+                return;
+            }
             let inner = properties.and_then(|p| p.get(&entry.key));
             match (inner, &schema["additionalProperties"]) {
                 (Some(inner), _) => self.entry(entry, inner),

@@ -194,7 +194,7 @@ impl Mutator {
                 false => self.mutate(&mut input.file, pools[0], stream),
             }
         }
-        input.file.truncate(if stream.below(500) == 0 { 3 << 20 } else { 1 << 15 });
+        input.file.truncate(if stream.below(500) == 0 { 3 << 20 } else { 1 << 17 });
         if stream.below(4) == 0 {
             input.sets = (0..1 + stream.below(3)).map(|_| self.flag(stream)).collect();
         }
