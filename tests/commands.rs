@@ -35,6 +35,8 @@ impl Bench {
     fn call(&self, arguments: &[&str]) -> (i32, String, String) {
         let mut command = Command::cargo_bin("trainyard").unwrap();
         command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
+        // Nobody listens there, and nothing is kept there.
+        command.env("TRAINYARD_MIRROR", "http://127.0.0.1:1").env("XDG_CACHE_HOME", self.path("cache"));
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
@@ -337,4 +339,40 @@ fn a_network_of_blocks_trains_and_can_be_used() {
     assert_eq!(second["weights_digest"], run["weights_digest"]);
     let written = fs::read_to_string(bench.path(directory).join("pipeline.yaml")).unwrap();
     assert!(written.contains("# extends sound.yaml:\n#   version: 1\n"), "{written}");
+}
+
+/// What no pipeline alone can bring about, told as everything else is.
+#[test]
+fn what_only_surroundings_and_training_can_bring_about() {
+    let bench = Bench::new();
+    bench.write("sound.yaml", SOUND);
+    let (_, stdout, _) = bench.call(&["run", "sound.yaml", "--json"]);
+    let run: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let run = run["run"].as_str().unwrap();
+    bench.write("cat.jpg", b"no image at all");
+    bench.write("cifar10.yaml", SOUND.replace("digits", "cifar10").replace("rescaling: 1/255", "rescaling: 0.003"));
+    fs::create_dir_all(bench.path("data/cifar-10-batches-bin")).unwrap();
+    for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        bench.write(&format!("data/cifar-10-batches-bin/{name}.bin"), b"short");
+    }
+    let names = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n";
+    bench.write("data/cifar-10-batches-bin/batches.meta.txt", names);
+    let diverging = "model.layers[0].rescaling.scale=1e38";
+    let mut all = String::new();
+    for (code, arguments) in [
+        ("bad-run", &["report", "cache"][..]),
+        ("bad-image", &["predict", run, "cat.jpg"]),
+        ("bad-data", &["check", "--deep", "cifar10.yaml", "--data-dir", "data"]),
+        ("download", &["run", "cifar10.yaml"]),
+        ("not-finite", &["run", "sound.yaml", "--set", diverging, "--allow", "unscaled-input"]),
+    ] {
+        let _ = fs::create_dir(bench.path("cache"));
+        let (ended, _, stderr) = bench.call(arguments);
+        let at = stderr.find(&format!("error[{code}]")).unwrap_or_else(|| panic!("{code}: {stderr}"));
+        let told = stderr[at..].split("\n\n").next().unwrap_or_default();
+        all += &format!("==== {ended}\n{told}\n");
+    }
+    insta::with_settings!({ filters => vec![(r"runs/sound/[0-9-]+-\w+", "[RUN]"), (r"/\S*/\.tmp\w+", "[DIR]")] }, {
+        insta::assert_snapshot!(all);
+    });
 }

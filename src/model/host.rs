@@ -10,8 +10,12 @@ use tch::{Device, Kind, TchError, Tensor};
 /// A failure of libtorch as something a user can read.
 pub fn computation(error: &TchError, during: &str) -> Box<Diagnostic> {
     let text = error.to_string();
-    // What follows the first line speaks of C++.
-    let reason = text.lines().next().unwrap_or_default();
+    // What follows the first line speaks of C++, and so does what stands in brackets before the reason.
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("Internal torch error: ");
+    let reason = match line.strip_prefix('[').and_then(|line| line.split_once("] ")) {
+        Some((_, reason)) => reason,
+        None => line,
+    };
     let problem = Diagnostic::error(Code::COMPUTATION, format!("the computation failed in {during}: {reason}"));
     let memory = ["out of memory", "not enough memory", "can't allocate memory"].iter().any(|m| text.contains(m));
     Box::new(if memory { problem.help("make `batch` smaller, or the model") } else { problem })
@@ -32,4 +36,23 @@ pub fn to_device(
     let size = [batch.labels.len() as i64, height, width, channels];
     let images = Tensor::f_from_data_size(&batch.images, &size, Kind::Uint8)?.f_to_device(device)?;
     Ok((images, Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::computation;
+    use crate::diagnostic::{Renderer, SourceMap};
+    use tch::TchError;
+
+    #[test]
+    fn a_failure_of_libtorch_is_told_in_a_line() {
+        let lack = "[enforce fail at alloc_cpu.cpp:125] DefaultCPUAllocator: can't allocate memory: you tried to allocate \
+                    9 bytes.\nException raised from alloc_cpu";
+        let problem = computation(&TchError::Torch(lack.to_owned()), "`conv2d_1`");
+        let told = Renderer::plain().render(&SourceMap::default(), &problem);
+        assert!(told.starts_with(
+            "error[computation]: the computation failed in `conv2d_1`: DefaultCPUAllocator: can't allocate"
+        ));
+        assert!(told.ends_with("= help: make `batch` smaller, or the model") && !told.contains("raised"), "{told}");
+    }
 }
