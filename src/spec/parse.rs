@@ -196,7 +196,8 @@ impl<'t> Builder<'t, '_> {
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), place)?;
                 let mut entries: Vec<Entry> = Vec::new();
-                let mut seen: HashMap<String, usize> = HashMap::new();
+                // Where each key stands first; nothing once it was told that it stands twice.
+                let mut seen: HashMap<String, Option<usize>> = HashMap::new();
                 loop {
                     match self.next()? {
                         (Event::MappingEnd, end) => {
@@ -210,9 +211,13 @@ impl<'t> Builder<'t, '_> {
                             let (event, span) = self.next()?;
                             let value = self.node(event, span, depth + 1)?;
                             match seen.get(&key) {
-                                Some(&first) => self.stands_twice(&key, key_place, entries[first].key_place),
+                                Some(Some(first)) => {
+                                    self.stands_twice(&key, key_place, entries[*first].key_place);
+                                    seen.insert(key, None);
+                                }
+                                Some(None) => {}
                                 None => {
-                                    seen.insert(key.clone(), entries.len());
+                                    seen.insert(key.clone(), Some(entries.len()));
                                     entries.push(Entry { key, key_place, value });
                                 }
                             }
