@@ -376,3 +376,58 @@ fn what_only_surroundings_and_training_can_bring_about() {
         insta::assert_snapshot!(all);
     });
 }
+
+#[test]
+fn data_is_listed_fetched_inspected_and_verified() {
+    let bench = Bench::new();
+    bench.write("sound.yaml", SOUND.replace("digits\n", "digits\n  validation: {split: 0.1}\n"));
+    let (code, stdout, _) = bench.call(&["data", "list"]);
+    assert!(code == 0 && stdout.starts_with("digits ") && stdout.contains("\nimage_folder "), "{stdout}");
+    let (code, stdout, _) = bench.call(&["data", "inspect", "sound.yaml", "--html", "data.html"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(stdout);
+    let page = fs::read_to_string(bench.path("data.html")).unwrap();
+    assert!(page.matches("<img src=\"data:image/png;base64,").count() == 75 && !page.contains("<script"));
+    let (code, stdout, _) = bench.call(&["data", "verify", "sound.yaml"]);
+    assert_eq!((code, stdout.as_str()), (0, "1,797 of 1,797 examples can be read\n"));
+    let (code, stdout, _) = bench.call(&["data", "fetch", "digits", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &found["test"]), (0, &360.into()));
+    for (name, told) in [
+        ("digit", "error[unknown-source]: unknown source `digit`\n |\n = help: did you mean `digits`?"),
+        ("image_folder", "error[missing-key]: `image_folder` needs arguments"),
+        ("cifar10", "error[download]"),
+    ] {
+        let (code, _, stderr) = bench.call(&["data", "fetch", name]);
+        assert!(code != 0 && stderr.starts_with(told), "{stderr}");
+    }
+}
+
+#[test]
+fn a_broken_image_is_named_by_verify() {
+    let bench = Bench::new();
+    for (split, class) in [("train", "cat"), ("train", "dog"), ("test", "cat"), ("test", "dog")] {
+        fs::create_dir_all(bench.path(&format!("{split}/{class}"))).unwrap();
+        let grey = image_of(if class == "cat" { 10 } else { 200 });
+        bench.write(&format!("{split}/{class}/one.bmp"), &grey);
+        bench.write(&format!("{split}/{class}/two.bmp"), &grey);
+    }
+    bench.write("train/dog/broken.png", b"\x89PNG\r\n\x1a\nand no more");
+    let source = "\n    image_folder: {train: train, test: test, image_size: 4}\n";
+    bench.write("folder.yaml", SOUND.replace(" digits\n", source).replace("dense: 10", "dense: 2"));
+    let (code, stdout, _) = bench.call(&["data", "verify", "folder.yaml"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("train/dog/broken.png") && stdout.ends_with("8 of 9 examples can be read\n"), "{stdout}");
+    let (code, stdout, _) = bench.call(&["data", "inspect", "folder.yaml"]);
+    assert!(code == 0 && stdout.contains("copies: 2 within train, 0 within test, 4 of test in train;"), "{stdout}");
+}
+
+/// A BMP of 4x4 pixels of one grey.
+fn image_of(grey: u8) -> Vec<u8> {
+    let mut bytes = b"BM".to_vec();
+    for number in [54 + 48, 0, 54, 40, 4, 4, (24 << 16) | 1, 0, 48, 0, 0, 0, 0u32] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes.extend([grey; 48]);
+    bytes
+}

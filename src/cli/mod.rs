@@ -2,6 +2,7 @@
 
 mod check;
 mod context;
+mod data;
 mod diff;
 mod evaluate;
 mod explain;
@@ -61,6 +62,8 @@ enum Command {
     Diff(diff::Arguments),
     /// Print the JSON schema of pipelines.
     Schema(schema::Arguments),
+    /// List, fetch, inspect and verify data.
+    Data(data::Arguments),
     /// Render the report of a run again.
     Report(report::Arguments),
     /// Say what is on images, by the model of a run.
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Summary(a) => summary::summary(&a, &output),
         Command::Diff(a) => diff::diff(&a, &output),
         Command::Schema(a) => schema::schema(&a),
+        Command::Data(a) => data::data(&a, &output),
         Command::Report(a) => report::report(&a, &output),
         Command::Predict(a) => predict::predict(&a, &output),
         Command::Evaluate(a) => evaluate::evaluate(&a, &output),

@@ -3,6 +3,7 @@
 use super::{
     Ending, PipelineArguments,
     context::{Output, set_up_threads, stop_flag},
+    data::look,
     evaluate::{evaluate_into, print_metrics},
     report::write_report,
     summary::layer_table,
@@ -195,7 +196,10 @@ impl Observer for Recorder {
 }
 
 /// Examples to train on and to validate on.
-fn splits(pipeline: &Pipeline, dataset: &Dataset) -> (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str) {
+pub(super) fn splits(
+    pipeline: &Pipeline,
+    dataset: &Dataset,
+) -> (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str) {
     match &pipeline.dataset.validation {
         Validation::None(_) => (dataset.train.clone(), None, "none"),
         Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
@@ -236,6 +240,9 @@ fn work(
     let model = Model::new(&pipeline.model.layers, plan, pipeline.seed, device)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;
     recorder.info.training.steps_per_epoch = data.steps();
+    // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
+    let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory());
+    recorder.directory.write_json("data.json", &inspection)?;
     recorder.info.timings.setup = start.elapsed().as_secs_f64();
     recorder.save()?;
 

@@ -1,9 +1,11 @@
 //! The engine that runs an input pipeline: orders, splits, caching, workers, reading ahead.
 
 mod engine;
+mod inspect;
 mod order;
 mod split;
 
 pub use engine::{Batches, HostBatch, InputPipeline};
+pub use inspect::{Split, inspect};
 pub use order::{count_steps, epoch};
 pub use split::{Subset, stratified};

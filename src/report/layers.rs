@@ -19,7 +19,8 @@ fn data(record: &Record) -> Option<Value> {
                 "name": layer.name,
                 "kind": layer.kind,
                 "place": layer.place(),
-                "indent": layer.depth,
+                // The policy forbids styles within elements: blanks of the width of a letter indent.
+                "indent": "\u{2003}".repeat(layer.depth),
                 "shape": figure::shape(&layer.output_shape),
                 "parameters": figure::grouped(layer.parameters),
                 "flops": figure::grouped(layer.flops),

@@ -9,6 +9,7 @@ mod classification;
 mod configuration;
 mod confusion;
 mod curves;
+mod data;
 mod figure;
 mod layers;
 mod provenance;
@@ -20,7 +21,8 @@ mod warnings;
 
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
-    run::{Record, Status},
+    run::{Inspection, Record, Status},
+    text::base64,
 };
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde_json::json;
@@ -46,6 +48,7 @@ const SECTIONS: &[Section] = &[
     confusion::SECTION,
     classification::SECTION,
     layers::SECTION,
+    data::SECTION,
     time_and_data::SECTION,
     configuration::SECTION,
     provenance::SECTION,
@@ -58,19 +61,64 @@ const STYLE: &str = include_str!("../../templates/report.css");
 ///
 /// Fails only where a template is wrong, which is a mistake in this program and not in the run.
 pub fn render(record: &Record) -> Result<String> {
-    page(record).map_err(|error| {
-        Box::new(
-            Diagnostic::error(Code::BAD_RUN, format!("cannot render the report: {error:#}"))
-                .fact("this is a mistake in trainyard, not in the pipeline; the run itself is unharmed"),
-        )
-    })
+    page(record).map_err(mistake)
 }
 
-fn page(record: &Record) -> std::result::Result<String, minijinja::Error> {
+/// A page that shows what was seen of the data of the pipeline `name`.
+///
+/// Fails only where a template is wrong.
+pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
+    let page = || {
+        let environment = environment()?;
+        let html = environment.render_named_str(
+            "data.html",
+            data::SECTION.template,
+            Value::from(Serde(data::shown(inspection))),
+        )?;
+        let section = json!({ "id": "data", "title": "Data", "html": html });
+        framed(&environment, json!({ "title": name, "name": name, "sections": [section] }))
+    };
+    page().map_err(mistake)
+}
+
+fn mistake(error: minijinja::Error) -> Box<Diagnostic> {
+    Box::new(
+        Diagnostic::error(Code::BAD_RUN, format!("cannot render the page: {error:#}"))
+            .fact("this is a mistake in trainyard, not in the pipeline; the run itself is unharmed"),
+    )
+}
+
+fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    Ok(environment)
+}
 
+/// The page around the sections; what `data` doesn't say is left out.
+fn framed(environment: &Environment<'_>, mut data: serde_json::Value) -> std::result::Result<String, minijinja::Error> {
+    // A checkout may have turned line breaks into CRLF, and browsers turn them back before they digest.
+    let style = STYLE.replace('\r', "");
+    let defaults = json!({
+        "description": "",
+        "id": "",
+        "started": "",
+        "started_shown": "",
+        "version": env!("CARGO_PKG_VERSION"),
+        "running": false,
+        "style_digest": base64(&Sha256::digest(&style)),
+        "style": style,
+    });
+    for (key, value) in defaults.as_object().into_iter().flatten() {
+        if data.get(key).is_none() {
+            data[key] = value.clone();
+        }
+    }
+    environment.render_named_str("report.html", PAGE, Value::from(Serde(data)))
+}
+
+fn page(record: &Record) -> std::result::Result<String, minijinja::Error> {
+    let environment = environment()?;
     let mut sections = Vec::new();
     for section in SECTIONS {
         let Some(data) = (section.data)(record) else { continue };
@@ -79,10 +127,7 @@ fn page(record: &Record) -> std::result::Result<String, minijinja::Error> {
         let html = environment.render_named_str(&name, section.template, Value::from(Serde(data)))?;
         sections.push(json!({ "id": section.id, "title": section.title, "html": html }));
     }
-
     let info = &record.info;
-    // A checkout may have turned line breaks into CRLF, and browsers turn them back before they digest.
-    let style = STYLE.replace('\r', "");
     let data = json!({
         "title": if info.title.is_empty() { &info.name } else { &info.title },
         "name": info.name,
@@ -92,25 +137,9 @@ fn page(record: &Record) -> std::result::Result<String, minijinja::Error> {
         "started_shown": figure::moment(&info.started),
         "version": info.provenance.version,
         "running": info.status == Status::Running,
-        "style_digest": base64(&Sha256::digest(&style)),
-        "style": style,
         "sections": sections,
     });
-    environment.render_named_str("report.html", PAGE, Value::from(Serde(data)))
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
-        for i in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * i) & 63) as usize];
-            text.push(if i <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    framed(&environment, data)
 }
 
 #[cfg(test)]

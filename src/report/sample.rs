@@ -22,6 +22,7 @@ pub fn sample() -> Record {
         history: (1..=12).map(epoch).collect(),
         evaluation: Some(evaluation),
         pipeline: "version: 1\nname: cifar10-cnn\n\ndataset:\n  source: cifar10\n".into(),
+        inspection: Some(inspection()),
         resolved: "version: 1\nname: cifar10-cnn\nseed: 42\n\ndataset:\n  source:\n    cifar10: {}\n".into(),
     }
 }
@@ -155,4 +156,34 @@ fn predictions() -> Predictions {
         }
     }
     Predictions { classes: CLASSES.map(String::from).to_vec(), labels, predicted, probabilities: Vec::new() }
+}
+
+/// A look at the data with all that it can find.
+fn inspection() -> Inspection {
+    let split = |name: &str, of_each: usize| SplitInspection {
+        name: name.to_owned(),
+        examples: 10 * of_each,
+        per_class: (0..10).map(|class| of_each - class * of_each / 40).collect(),
+        pixels: Some(Pixels {
+            least: 0,
+            most: 255,
+            mean: vec![125.3, 123.0, 113.9],
+            deviation: vec![63.0, 62.1, 66.7],
+        }),
+        unreadable: 0,
+        reasons: Vec::new(),
+        sample: Vec::new(),
+    };
+    Inspection {
+        classes: CLASSES.iter().map(|class| (*class).to_owned()).collect(),
+        shape: vec![32, 32, 3],
+        splits: vec![split("train", 5000), split("test", 1000)],
+        duplicates: Some(Duplicates {
+            within_train: 1,
+            within_test: 0,
+            test_in_train: 2,
+            contradictions: 1,
+            examples: vec!["test 17 (cat) is train 3041 (dog)".to_owned()],
+        }),
+    }
 }

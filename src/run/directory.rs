@@ -215,6 +215,7 @@ impl RunDirectory {
             info: self.read_info()?,
             history: self.read_history()?,
             evaluation,
+            inspection: self.file("data.json").exists().then(|| self.read_json("data.json")).transpose()?,
             pipeline: self.read_text("pipeline.yaml")?,
             resolved: self.read_text("resolved.yaml")?,
         })

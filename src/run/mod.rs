@@ -1,11 +1,13 @@
 //! A run's record and its directory: plain data, read and written without tensors.
 
 mod directory;
+mod inspection;
 mod predictions;
 mod provenance;
 mod record;
 
 pub use directory::{RunDirectory, RunLock, write_atomically};
+pub use inspection::{Duplicates, Inspection, Pixels, SplitInspection, Thumbnail};
 pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Provenance, sha256_hex};
 pub use record::*;

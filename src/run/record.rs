@@ -1,6 +1,6 @@
 //! What a run leaves behind, as serde reads and writes it.
 
-use super::Provenance;
+use super::{Inspection, Provenance};
 use crate::evaluation::StepResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -207,6 +207,8 @@ pub struct Record {
     pub history: Vec<EpochRecord>,
     /// `evaluation.json`, where the run came that far.
     pub evaluation: Option<EvaluationRecord>,
+    /// `data.json`, where the run came that far.
+    pub inspection: Option<Inspection>,
     /// `pipeline.yaml`, as it was written.
     pub pipeline: String,
     /// `resolved.yaml`

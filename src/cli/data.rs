@@ -1,0 +1,239 @@
+//! `trainyard data list | fetch | inspect | verify`
+
+use super::{Ending, PipelineArguments, context::Output, run::splits};
+use crate::{
+    check::Options,
+    data::{Split, inspect},
+    diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
+    report,
+    run::{Inspection, write_atomically},
+    source::{Dataset, Source},
+    spec::{
+        Pipeline,
+        reference::{Role, reference},
+    },
+    text::{Table, thousands},
+};
+use std::{fmt::Write, path::PathBuf};
+
+/// `trainyard data ...`
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// List the sources that there are.
+    List,
+    /// Find a source's data, or download them, and say where they lie.
+    #[command(after_help = "Example:\n  trainyard data fetch cifar10 --data-dir data")]
+    Fetch {
+        /// The source, such as `cifar10`.
+        name: String,
+    },
+    /// Look at the data of a pipeline: counts, values, copies, some images.
+    #[command(after_help = "Example:\n  trainyard data inspect pipelines/cifar10.yaml --html data.html")]
+    Inspect {
+        #[command(flatten)]
+        pipeline: PipelineArguments,
+        /// Write a page with images, too.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// Read every example of a pipeline's data and name those that cannot be read.
+    #[command(after_help = "Example:\n  trainyard data verify pipelines/cifar10-folder.yaml")]
+    Verify {
+        #[command(flatten)]
+        pipeline: PipelineArguments,
+    },
+}
+
+/// Shows, fetches or checks data.
+pub fn data(arguments: &Arguments, output: &Output) -> Result<Ending> {
+    match &arguments.what {
+        What::List => list(output),
+        What::Fetch { name } => fetch(name, output),
+        What::Inspect { pipeline, html } => inspect_pipeline(pipeline, html.as_ref(), output),
+        What::Verify { pipeline } => verify(pipeline, output),
+    }
+}
+
+fn list(output: &Output) -> Result<Ending> {
+    let sources = reference().items.iter().filter(|item| item.role == Role::Member("source"));
+    if output.json {
+        let all: Vec<_> =
+            sources.map(|item| serde_json::json!({ "name": item.name(), "what": item.description() })).collect();
+        println!("{}", serde_json::to_string_pretty(&all).expect("plain data"));
+        return Ok(Ending::Done);
+    }
+    let mut table = Table::bare("<<");
+    for item in sources {
+        table.row(&[item.name(), &item.description().replace('\n', " ")]);
+    }
+    print!("{table}");
+    Ok(Ending::Done)
+}
+
+/// A source of that name with the defaults of its arguments.
+fn source(name: &str) -> Result<Source> {
+    let item = serde_json::json!({ name: {} });
+    serde_json::from_value(item).map_err(|_| {
+        let known = Source::NAMES.contains(&name);
+        let problem = match known {
+            true => Diagnostic::error(Code::MISSING_KEY, format!("`{name}` needs arguments"))
+                .help(format!("`trainyard explain {name}` lists them; `data inspect FILE` looks at a pipeline's data")),
+            false => Diagnostic::error(Code::UNKNOWN_SOURCE, format!("unknown source `{name}`")),
+        };
+        Box::new(match nearest(name, Source::NAMES.iter().copied()).filter(|_| !known) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("`trainyard data list` lists the sources"),
+        })
+    })
+}
+
+fn fetch(name: &str, output: &Output) -> Result<Ending> {
+    let source = match source(name) {
+        Ok(source) => source,
+        Err(problem) => {
+            output.tell(&SourceMap::default(), &problem);
+            return Ok(Ending::Invalid);
+        }
+    };
+    let dataset = output.with_surroundings(None, |surroundings| source.open(surroundings))?;
+    if output.json {
+        let found = serde_json::json!({
+            "source": name, "location": dataset.location, "digest": dataset.digest, "classes": dataset.classes,
+            "shape": dataset.shape, "train": dataset.train.len(), "test": dataset.test.len(),
+        });
+        println!("{}", serde_json::to_string_pretty(&found).expect("plain data"));
+    } else {
+        print!("{}", facts(name, &dataset));
+    }
+    Ok(Ending::Done)
+}
+
+fn facts(name: &str, dataset: &Dataset) -> String {
+    let mut table = Table::bare("<<");
+    table.row(&["source", name]);
+    table.row(&["location", if dataset.location.is_empty() { "built in" } else { &dataset.location }]);
+    table.row(&["digest", &format!("sha256:{}", dataset.digest)]);
+    table.row(&["shape", &format!("{:?}, uint8", dataset.shape)]);
+    table.row(&["classes", &dataset.classes.len().to_string()]);
+    table.row(&["training", &thousands(dataset.train.len() as u64)]);
+    table.row(&["test", &thousands(dataset.test.len() as u64)]);
+    table.to_string()
+}
+
+/// The pipeline with its data, or nothing where it isn't sound.
+fn opened(arguments: &PipelineArguments, output: &Output) -> Result<Option<(Pipeline, Dataset)>> {
+    let checked = output.with_surroundings(None, |surroundings| {
+        output.check(&arguments.file, &Options { surroundings: Some(surroundings), ..arguments.options() })
+    });
+    let sound = checked.is_sound();
+    let Some(pipeline) = checked.pipeline.filter(|_| sound).map(|sound| sound.pipeline) else { return Ok(None) };
+    let dataset = output.with_surroundings(None, |surroundings| pipeline.dataset.source.open(surroundings))?;
+    Ok(Some((pipeline, dataset)))
+}
+
+/// Looks at the splits that a run of `pipeline` would use.
+pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Inspection {
+    let (train, validation, kind) = splits(pipeline, dataset);
+    let mut all: Vec<Split<'_>> = vec![("train", &*train)];
+    all.extend(validation.as_deref().filter(|_| kind != "test").map(|examples| ("validation", examples)));
+    all.push(("test", &*dataset.test));
+    inspect(dataset, &all, thoroughly)
+}
+
+fn inspect_pipeline(arguments: &PipelineArguments, html: Option<&PathBuf>, output: &Output) -> Result<Ending> {
+    let Some((pipeline, dataset)) = opened(arguments, output)? else { return Ok(Ending::Invalid) };
+    let inspection = look(&pipeline, &dataset, true);
+    if let Some(path) = html {
+        write_atomically(path, report::data_page(&pipeline.name, &inspection)?.as_bytes())?;
+    }
+    if output.json {
+        println!("{}", serde_json::to_string_pretty(&inspection).expect("plain data"));
+        return Ok(Ending::Done);
+    }
+    println!("{}", facts(pipeline.dataset.source.name(), &dataset));
+    print!("{}", shown(&inspection));
+    if let Some(path) = html {
+        println!("\nimages: {}", path.display());
+    }
+    Ok(Ending::Done)
+}
+
+/// An inspection as text.
+fn shown(inspection: &Inspection) -> String {
+    let mut splits = Table::new(&["split", "examples", "values", "mean", "standard deviation"], "<><<<");
+    let list = |values: &[f64]| values.iter().map(|value| format!("{value:.1}")).collect::<Vec<_>>().join(", ");
+    for split in &inspection.splits {
+        let pixels = split.pixels.clone().unwrap_or_default();
+        splits.row(&[
+            &split.name,
+            &thousands(split.examples as u64),
+            &format!("{} to {}", pixels.least, pixels.most),
+            &list(&pixels.mean),
+            &list(&pixels.deviation),
+        ]);
+    }
+    let mut text = format!("{splits}\n{}", balance(inspection));
+    if let Some(found) = &inspection.duplicates {
+        let _ = writeln!(
+            text,
+            "\ncopies: {} within train, {} within test, {} of test in train; {} with another label",
+            found.within_train, found.within_test, found.test_in_train, found.contradictions
+        );
+        for example in &found.examples {
+            let _ = writeln!(text, "  {example}");
+        }
+    }
+    for split in inspection.splits.iter().filter(|split| split.unreadable > 0) {
+        let _ = writeln!(text, "\nunreadable in {}: {}", split.name, split.unreadable);
+        for reason in &split.reasons {
+            let _ = writeln!(text, "  {reason}");
+        }
+    }
+    text
+}
+
+/// The counts of the classes, with a bar for the first split.
+fn balance(inspection: &Inspection) -> String {
+    const WIDTH: usize = 30;
+    let mut headings = vec!["class"];
+    headings.extend(inspection.splits.iter().map(|split| split.name.as_str()));
+    headings.push("");
+    let alignment = match inspection.splits.len() {
+        1 => "<><",
+        2 => "<>><",
+        _ => "<>>><",
+    };
+    let mut table = Table::new(&headings, alignment);
+    let first = inspection.splits.first().map(|split| split.per_class.as_slice()).unwrap_or_default();
+    let most = first.iter().copied().max().unwrap_or(0).max(1);
+    for (class, name) in inspection.classes.iter().enumerate() {
+        let counts = inspection.splits.iter().map(|split| thousands(split.per_class[class] as u64));
+        let bar = "#".repeat((first.get(class).copied().unwrap_or(0) * WIDTH).div_ceil(most));
+        let cells: Vec<String> = std::iter::once(name.clone()).chain(counts).chain([bar]).collect();
+        table.row(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    table.to_string()
+}
+
+fn verify(arguments: &PipelineArguments, output: &Output) -> Result<Ending> {
+    let Some((pipeline, dataset)) = opened(arguments, output)? else { return Ok(Ending::Invalid) };
+    let inspection = look(&pipeline, &dataset, true);
+    let all: usize = inspection.splits.iter().map(|split| split.examples).sum();
+    let broken: usize = inspection.splits.iter().map(|split| split.unreadable).sum();
+    for split in &inspection.splits {
+        for reason in &split.reasons {
+            println!("{}: {reason}", split.name);
+        }
+        if split.unreadable > split.reasons.len() {
+            println!("{}: and {} more", split.name, split.unreadable - split.reasons.len());
+        }
+    }
+    println!("{} of {} examples can be read", thousands((all - broken) as u64), thousands(all as u64));
+    Ok(if broken == 0 { Ending::Done } else { Ending::Failed })
+}
