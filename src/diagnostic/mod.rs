@@ -77,7 +77,7 @@ impl Diagnostic {
         Diagnostic {
             code,
             severity,
-            message: message.into(),
+            message: shortened(message.into()),
             labels: Vec::new(),
             file: None,
             notes: Vec::new(),
@@ -101,13 +101,13 @@ impl Diagnostic {
 
     /// Adds a fact.
     pub fn fact(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(shortened(note.into()));
         self
     }
 
     /// Says what to do.
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(help.into());
+        self.help.push(shortened(help.into()));
         self
     }
 
@@ -115,6 +115,19 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// A sentence without the middle of what makes it endless, such as a name of a thousand letters.
+fn shortened(text: String) -> String {
+    const MOST: usize = 1000;
+    const KEPT: usize = 200;
+    let count = text.chars().count();
+    if count <= MOST {
+        return text;
+    }
+    let start: String = text.chars().take(KEPT).collect();
+    let end: String = text.chars().skip(count - KEPT).collect();
+    format!("{start} ... {end}")
 }
 
 impl std::fmt::Display for Diagnostic {

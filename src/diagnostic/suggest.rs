@@ -6,7 +6,8 @@
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.to_lowercase().replace(['_', '-', ' '], "");
     let wanted = plain(word);
-    if wanted.is_empty() {
+    // Nothing that long is a slip of ours, and comparing it takes long.
+    if wanted.is_empty() || wanted.len() > 100 {
         return None;
     }
     candidates
