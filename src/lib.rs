@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod augment;
 pub mod callback;
 pub mod check;
 pub mod cli;

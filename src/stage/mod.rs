@@ -1,10 +1,10 @@
 //! The steps of an input pipeline, with tf.data's order semantics, one file a stage.
 //!
 //! A stage changes the order of an epoch: the list of batches, each a list of examples. That list is a pure function of
-//! the seed, the epoch and the stages, so no thread can change it. What takes time, reading and decoding, is left to the
-//! data engine, which asks the stages only whether to keep decoded examples and how far to read ahead.
+//! the seed, the epoch and the stages, so no thread can change it. What takes time, reading, decoding and augmenting, is
+//! left to the data engine, which asks the stages only whether to keep examples, how to change them and how far to read ahead.
 
-use crate::family;
+use crate::{augment::Augmentation, family};
 
 /// What an epoch consists of at some point between the source and the model.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,11 @@ pub trait StageDefinition {
         false
     }
 
+    /// What is done to every example.
+    fn augmentations(&self) -> &[Augmentation] {
+        &[]
+    }
+
     /// How many batches are made ready ahead of the model.
     fn read_ahead(&self) -> Option<usize> {
         None
@@ -71,6 +76,7 @@ family! {
     /// A step of the input pipeline, in tf.data's words and order semantics.
     pub enum Stage("stage"): StageDefinition {
         cache::Cache,
+        augment::Augment,
         shuffle::Shuffle,
         batch::Batch,
         prefetch::Prefetch,
