@@ -67,9 +67,18 @@ fn checking_makes_no_tensor() {
 
 #[test]
 fn families_know_nothing_of_what_stands_above_them() {
-    for family in
-        ["layer/", "source/", "stage/", "optimizer/", "loss/", "metric/", "callback/", "evaluation/", "strategy/"]
-    {
+    for family in [
+        "augment/",
+        "layer/",
+        "source/",
+        "stage/",
+        "optimizer/",
+        "loss/",
+        "metric/",
+        "callback/",
+        "evaluation/",
+        "strategy/",
+    ] {
         never(&["crate::spec", "crate::check", "crate::data", "crate::model", "crate::train", "crate::cli"], family);
     }
 }

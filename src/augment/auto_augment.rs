@@ -49,7 +49,7 @@ pub enum Policy {
 const BINS: usize = 10;
 
 /// For each operation, how likely it is done, and at which step of the scale; what has no strength stands at 0.
-const CIFAR10: [[(Operation, f64, usize); 2]; 25] = [
+pub const CIFAR10: [[(Operation, f64, usize); 2]; 25] = [
     [(Invert, 0.1, 0), (Contrast, 0.2, 6)],
     [(Rotate, 0.7, 2), (TranslateX, 0.3, 9)],
     [(Sharpness, 0.8, 1), (Sharpness, 0.9, 3)],

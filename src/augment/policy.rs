@@ -81,9 +81,11 @@ impl Scale {
     }
 }
 
-/// Whether the operation goes both ways.
-fn is_signed(operation: Operation) -> bool {
-    !matches!(operation, Identity | Posterize | Solarize | AutoContrast | Equalize | Invert)
+impl Operation {
+    /// Whether it goes both ways.
+    pub fn is_signed(self) -> bool {
+        !matches!(self, Identity | Posterize | Solarize | AutoContrast | Equalize | Invert)
+    }
 }
 
 /// Performs `operation` at step `bin` of `bins`, in a random direction.
@@ -95,7 +97,7 @@ pub fn perform_randomly(
     draw: &mut Draw,
 ) -> Image {
     let strength = scale.strength(operation, bin, bins, [image.shape[0], image.shape[1]]);
-    let sign = if is_signed(operation) { draw.sign() } else { 1.0 };
+    let sign = if operation.is_signed() { draw.sign() } else { 1.0 };
     perform(image, operation, sign * strength)
 }
 

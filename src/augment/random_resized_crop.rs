@@ -1,6 +1,9 @@
 //! Parts of images at other scales, as torchvision's `RandomResizedCrop`.
 
-use super::{AugmentationDefinition, Draw, Image};
+use super::{
+    AugmentationDefinition, Draw, Image,
+    random_crop::{PaddingMode, crop},
+};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::ImageRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,13 +75,13 @@ impl RandomResizedCrop {
 
 /// The part of `image` with its corner at `[top, left]`, resized to `size`: bilinear, with antialiasing.
 pub fn resized_crop(image: &Image, [top, left, height, width]: [usize; 4], size: [usize; 2]) -> Image {
-    let [image_height, image_width, channels] = image.shape;
+    // Cut out first, for no pixel beyond the part may count.
+    let part = crop(image, [top, left], [height, width], 0, PaddingMode::Constant);
+    let channels = image.shape[2];
     let kind = if channels == 3 { PixelType::U8x3 } else { PixelType::U8 };
-    let from = ImageRef::new(image_width as u32, image_height as u32, &image.pixels, kind).expect("an image's values");
+    let from = ImageRef::new(width as u32, height as u32, &part.pixels, kind).expect("an image's values");
     let mut to = fast_image_resize::images::Image::new(size[1] as u32, size[0] as u32, kind);
-    let options = ResizeOptions::new()
-        .crop(left as f64, top as f64, width as f64, height as f64)
-        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&from, &mut to, &options).expect("a part within the image");
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new().resize(&from, &mut to, &options).expect("images of one kind");
     Image { shape: [size[0], size[1], channels], pixels: to.into_vec() }
 }

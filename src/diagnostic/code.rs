@@ -215,6 +215,16 @@ codes! {
     /// dataset: {train: [shuffle, {batch: 32}]}
     /// ```
     UNKNOWN_STAGE = "unknown-stage";
+    /// An augmentation that doesn't exist.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {augment: [{random_crp: 1}]}, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {augment: [{random_crop: 1}]}, {batch: 32}]}
+    /// ```
+    UNKNOWN_AUGMENTATION = "unknown-augmentation";
     /// A layer that doesn't exist.
     ///
     /// ```yaml
@@ -369,6 +379,47 @@ codes! {
     /// dataset: {evaluate: [{batch: 32}]}
     /// ```
     SHUFFLE_ON_EVALUATION = "shuffle-on-evaluation", allowable;
+    /// `cache` behind `augment` keeps what the first epoch drew: every epoch has the same changes.
+    ///
+    /// ```yaml
+    /// dataset: {train: [{augment: [{random_rotation: 0.1}]}, cache, shuffle, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [cache, shuffle, {augment: [{random_rotation: 0.1}]}, {batch: 32}]}
+    /// ```
+    FROZEN_AUGMENTATION = "frozen-augmentation", allowable;
+    /// `augment` on evaluation data: the figures are then those of images that were changed at random.
+    ///
+    /// ```yaml
+    /// dataset: {evaluate: [{augment: [{random_rotation: 0.1}]}, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {evaluate: [{batch: 32}]}
+    /// ```
+    AUGMENTED_EVALUATION = "augmented-evaluation", allowable;
+    /// An augmentation that cannot take the size of the images that reach it, or a list of them that ends with another
+    /// size. Validation and test images keep the source's size, and the model has only one.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {augment: [{random_crop: {height: 6, width: 6}}]}, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {augment: [{random_crop: 1}]}, {batch: 32}]}
+    /// ```
+    AUGMENTATION_SIZE = "augmentation-size";
+    /// A change of colours where images are grey does nothing.
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {augment: [{random_hue: 0.1}]}, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [shuffle, {augment: [{random_contrast: 0.1}]}, {batch: 32}]}
+    /// ```
+    COLORLESS = "colorless", allowable;
     /// Training examples come in the same order in every epoch. Gradient descent learns worse so, and batch for batch the
     /// same.
     ///

@@ -10,6 +10,7 @@ use crate::{
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     stages(sound, declared, problems);
+    augmentations(sound, declared, problems);
     validation(sound, problems);
     split(sound, declared, problems);
 }
@@ -108,6 +109,67 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                 Diagnostic::warning(Code::UNSHUFFLED_TRAINING, "every epoch has the same examples in the same order")
                     .at(sound.tree.key_place_of(path!["dataset", list]), "`shuffle` is missing here")
                     .help("put `shuffle` before `batch`, and behind `cache`"),
+            );
+        }
+    }
+}
+
+fn augmentations(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    let [height, width, channels] = declared.shape;
+    for (list, stages, evaluation) in [("train", &dataset.train, false), ("evaluate", &dataset.evaluate, true)] {
+        let cache = stages.iter().rposition(|stage| stage.keeps_examples());
+        let mut size = [height, width];
+        // What changed the size last, where it isn't the source's.
+        let mut changed = None;
+        for (index, stage) in stages.iter().enumerate().filter(|(_, stage)| !stage.augmentations().is_empty()) {
+            let place = sound.tree.place_of(path!["dataset", list, index]);
+            if evaluation {
+                problems.push(
+                    Diagnostic::warning(Code::AUGMENTED_EVALUATION, "the evaluation's images are changed at random")
+                        .at(place, "makes the figures those of other images")
+                        .help("remove this `augment`: it belongs in `dataset.train`"),
+                );
+            } else if let Some(cache) = cache.filter(|cache| *cache > index) {
+                problems.push(
+                    Diagnostic::warning(Code::FROZEN_AUGMENTATION, "every epoch has the changes of the first one")
+                        .at(sound.tree.place_of(path!["dataset", list, cache]), "keeps the changed images")
+                        .at(place, "changes them only once")
+                        .help("put `cache` before `augment`"),
+                );
+            }
+            for (number, augmentation) in stage.augmentations().iter().enumerate() {
+                let name = stage.name();
+                let place = sound.tree.place_of(path!["dataset", list, index, name, "augmentations", number]);
+                if channels == 1 && augmentation.needs_color() {
+                    let message = format!("`{}` does nothing: the images are grey", augmentation.name());
+                    problems.push(
+                        Diagnostic::warning(Code::COLORLESS, message)
+                            .at(place, "changes colours only")
+                            .help("remove it; `random_brightness` and `random_contrast` work on grey, too"),
+                    );
+                }
+                match augmentation.output_size(size) {
+                    Ok(new) if new != size => (size, changed) = (new, Some(place)),
+                    Ok(_) => {}
+                    Err(why) => {
+                        let message = format!("`{}` cannot take these images: {why}", augmentation.name());
+                        problems
+                            .push(Diagnostic::error(Code::AUGMENTATION_SIZE, message).at(place, "too large a part"));
+                        return;
+                    }
+                }
+            }
+        }
+        if let Some(place) = changed.filter(|_| size != [height, width]) {
+            let message = format!("`dataset.{list}` makes images of {}x{} from {height}x{width}", size[0], size[1]);
+            problems.push(
+                Diagnostic::error(Code::AUGMENTATION_SIZE, message)
+                    .at(place, "what comes out has another size")
+                    .fact("validation and test images aren't augmented, and the model has one size")
+                    .help(format!(
+                        "give it `height: {height}` and `width: {width}`, or another `image_size` to the source"
+                    )),
             );
         }
     }
