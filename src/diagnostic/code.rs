@@ -451,6 +451,16 @@ codes! {
     /// dataset: {train: [shuffle, {batch: {batch_size: 200, drop_remainder: true}}]}
     /// ```
     DROPPED_EXAMPLES = "dropped-examples", allowable;
+    /// The stages leave not a single batch.
+    ///
+    /// ```yaml
+    /// dataset: {train: [{skip: 2000}, shuffle, {batch: 32}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {train: [{skip: 200}, shuffle, {batch: 32}]}
+    /// ```
+    NO_BATCHES = "no-batches";
     /// A batch that holds more examples than there are: an epoch is a single step.
     ///
     /// ```yaml

@@ -80,5 +80,8 @@ family! {
         shuffle::Shuffle,
         batch::Batch,
         prefetch::Prefetch,
+        take::Take,
+        skip::Skip,
+        shard::Shard,
     }
 }

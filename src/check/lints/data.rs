@@ -1,6 +1,7 @@
 //! The data and its stages.
 
 use crate::{
+    data::count_steps,
     diagnostic::{Code, Diagnostic, Severity},
     path,
     source::Declared,
@@ -10,9 +11,29 @@ use crate::{
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     stages(sound, declared, problems);
+    empty_epochs(sound, declared, problems);
     augmentations(sound, declared, problems);
     validation(sound, problems);
     split(sound, declared, problems);
+}
+
+/// Stages that leave nothing.
+fn empty_epochs(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    let train = dataset.validation.training_examples(declared);
+    for (list, stages, examples) in [("train", &dataset.train, train), ("evaluate", &dataset.evaluate, declared.test)] {
+        let Some(examples) = examples.filter(|examples| *examples > 0) else { continue };
+        // The order is no matter of the count.
+        let counted: Vec<Stage> = stages.iter().filter(|stage| !matches!(stage, Stage::Shuffle(_))).cloned().collect();
+        let told = problems.iter().any(|problem| problem.code == Code::DROPPED_EXAMPLES && problem.is_error());
+        if !told && count_steps(&counted, examples) == 0 {
+            problems.push(
+                Diagnostic::error(Code::NO_BATCHES, format!("of {examples} examples not a single batch is left"))
+                    .at(sound.tree.key_place_of(path!["dataset", list]), "these stages leave nothing")
+                    .help("take more, or skip fewer"),
+            );
+        }
+    }
 }
 
 fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
@@ -89,6 +110,11 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                         );
                     }
                 }
+                Stage::Take(_) | Stage::Skip(_) | Stage::Shard(_) if evaluation => problems.push(
+                    Diagnostic::warning(Code::DROPPED_EXAMPLES, "an evaluation that leaves examples out")
+                        .at(place(index), "only a part is evaluated")
+                        .help(format!("remove this `{}`", stage.name())),
+                ),
                 Stage::Batch(arguments) => {
                     if let Some(all) = examples.filter(|all| *all < arguments.batch_size && !evaluation) {
                         problems.push(
