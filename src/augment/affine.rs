@@ -10,13 +10,14 @@ pub type Border = (FillMode, u8);
 
 /// The image that `matrix` makes.
 pub fn affine(image: &Image, matrix: [f32; 6], border: Border, interpolation: Interpolation) -> Image {
-    let pixels = match (interpolation, image.shape[2]) {
-        (Interpolation::Bilinear, 1) => map(image, matrix, border, bilinear::<1>),
-        (Interpolation::Bilinear, _) => map(image, matrix, border, bilinear::<3>),
-        (Interpolation::Nearest, 1) => map(image, matrix, border, nearest::<1>),
-        (Interpolation::Nearest, _) => map(image, matrix, border, nearest::<3>),
-    };
-    Image { shape: image.shape, pixels }
+    let mut out = Image::filled(image.shape, 0);
+    match (interpolation, image.shape[2]) {
+        (Interpolation::Bilinear, 1) => map(image, &mut out, matrix, border, bilinear::<1>),
+        (Interpolation::Bilinear, _) => map(image, &mut out, matrix, border, bilinear::<3>),
+        (Interpolation::Nearest, 1) => map(image, &mut out, matrix, border, nearest::<1>),
+        (Interpolation::Nearest, _) => map(image, &mut out, matrix, border, nearest::<3>),
+    }
+    out
 }
 
 /// Turned counterclockwise around its middle by `angle`, a fraction of a turn.
@@ -47,24 +48,29 @@ pub fn shear(image: &Image, x: f64, y: f64, border: Border, interpolation: Inter
     affine(image, [1.0, x as f32, 0.0, y as f32, 1.0, 0.0], border, interpolation)
 }
 
+/// Fills `to` with what `sample` finds in `image`: it is given a coordinate and what fills the outside.
 #[inline(always)]
-fn map(image: &Image, m: [f32; 6], border: Border, sample: impl Fn(&Image, f32, f32, Border, &mut Vec<u8>)) -> Vec<u8> {
+fn map<const C: usize>(
+    image: &Image,
+    to: &mut Image,
+    m: [f32; 6],
+    (mode, fill): Border,
+    sample: impl Fn(&Image, f32, f32, u8) -> [u8; C],
+) {
     let [height, width, _] = image.shape;
-    let mut out = Vec::with_capacity(image.pixels.len());
     let (right, bottom) = (width as f32 - 1.0, height as f32 - 1.0);
-    for row in 0..height {
+    for (row, to) in to.pixels.as_chunks_mut::<C>().0.chunks_exact_mut(width).enumerate() {
         let row = row as f32;
-        for column in 0..width {
+        for (column, to) in to.iter_mut().enumerate() {
             let column = column as f32;
             let mut x = m[0] * column + m[1] * row + m[2];
             let mut y = m[3] * column + m[4] * row + m[5];
             if !(0.0 <= x && x <= right && 0.0 <= y && y <= bottom) {
-                (x, y) = (inside(x, width, border.0), inside(y, height, border.0));
+                (x, y) = (inside(x, width, mode), inside(y, height, mode));
             }
-            sample(image, x, y, border, &mut out);
+            *to = sample(image, x, y, fill);
         }
     }
-    out
 }
 
 /// The coordinate within `0..=length - 1` that stands for `at`; a constant border keeps what is outside.
@@ -109,20 +115,34 @@ fn floor(x: f32) -> i32 {
 }
 
 #[inline(always)]
-fn nearest<const C: usize>(image: &Image, x: f32, y: f32, (_, fill): Border, out: &mut Vec<u8>) {
-    out.extend_from_slice(&read::<C>(image, floor(x + 0.5), floor(y + 0.5), fill));
+fn nearest<const C: usize>(image: &Image, x: f32, y: f32, fill: u8) -> [u8; C] {
+    read(image, floor(x + 0.5), floor(y + 0.5), fill)
 }
 
 #[inline(always)]
-fn bilinear<const C: usize>(image: &Image, x: f32, y: f32, (_, fill): Border, out: &mut Vec<u8>) {
+fn bilinear<const C: usize>(image: &Image, x: f32, y: f32, fill: u8) -> [u8; C] {
+    let [height, width, _] = image.shape;
     let (left, top) = (floor(x), floor(y));
     let (across, down) = (x - left as f32, y - top as f32);
-    let pixel = |right: i32, below: i32| read::<C>(image, left.saturating_add(right), top.saturating_add(below), fill);
-    let corners = [pixel(0, 0), pixel(1, 0), pixel(0, 1), pixel(1, 1)];
-    out.extend_from_slice(&std::array::from_fn::<u8, C, _>(|channel| {
-        let value = |corner: usize| f32::from(corners[corner][channel]);
-        let above = (1.0 - across) * value(0) + across * value(1);
-        let below = (1.0 - across) * value(2) + across * value(3);
-        ((1.0 - down) * above + down * below + 0.5) as u8
-    }));
+    let corners: [[u8; C]; 4] = if 0.0 <= x && x < width as f32 && 0.0 <= y && y < height as f32 {
+        // Beyond the last pixel stands what counts nothing, or, for a constant border, what fills the outside.
+        let pixels = image.pixels.as_chunks::<C>().0;
+        let (left, top) = (left as usize, top as usize);
+        let at = top * width + left;
+        let (has_right, has_below) = (left + 1 < width, top + 1 < height);
+        [
+            pixels[at],
+            if has_right { pixels[at + 1] } else { [fill; C] },
+            if has_below { pixels[at + width] } else { [fill; C] },
+            if has_right && has_below { pixels[at + width + 1] } else { [fill; C] },
+        ]
+    } else {
+        let pixel = |right: i32, below: i32| read(image, left.saturating_add(right), top.saturating_add(below), fill);
+        [pixel(0, 0), pixel(1, 0), pixel(0, 1), pixel(1, 1)]
+    };
+    let weights = [(1.0 - across) * (1.0 - down), across * (1.0 - down), (1.0 - across) * down, across * down];
+    std::array::from_fn(|channel| {
+        let weighted = |corner: usize| weights[corner] * f32::from(corners[corner][channel]);
+        (weighted(0) + weighted(1) + weighted(2) + weighted(3) + 0.5) as u8
+    })
 }

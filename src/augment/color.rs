@@ -121,7 +121,7 @@ pub fn equalize(image: &mut Image) {
         let step = (histogram.iter().sum::<u32>() - highest) / 255;
         let mut below = step / 2;
         std::array::from_fn(|value| {
-            let new = if step == 0 { value } else { (below / step).min(255) as usize };
+            let new = below.checked_div(step).map_or(value, |new| new.min(255) as usize);
             below += histogram[value];
             new as u8
         })

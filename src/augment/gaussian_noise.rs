@@ -24,7 +24,7 @@ impl AugmentationDefinition for GaussianNoise {
         if draw.chance(self.probability) {
             let mut noise = Noise::new(&mut draw.stream);
             let stddev = self.stddev as f32;
-            image.pixels.iter_mut().for_each(|value| *value = (f32::from(*value) + stddev * noise.next() + 0.5) as u8);
+            image.pixels.iter_mut().for_each(|value| *value = (f32::from(*value) + stddev * noise.draw() + 0.5) as u8);
         }
         image
     }
@@ -43,7 +43,7 @@ impl<'a> Noise<'a> {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> f32 {
+    pub fn draw(&mut self) -> f32 {
         if let Some(second) = self.second.take() {
             return second;
         }

@@ -37,7 +37,7 @@ impl AugmentationDefinition for RandomErasing {
             Some(value) => erase(&mut image, corner, [h, w], || value),
             None => {
                 let mut noise = Noise::new(&mut draw.stream);
-                erase(&mut image, corner, [h, w], || (255.0 * noise.next() + 0.5) as u8);
+                erase(&mut image, corner, [h, w], || (255.0 * noise.draw() + 0.5) as u8);
             }
         }
         image
