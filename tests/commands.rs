@@ -388,6 +388,10 @@ fn data_is_listed_fetched_inspected_and_verified() {
     insta::assert_snapshot!(stdout);
     let page = fs::read_to_string(bench.path("data.html")).unwrap();
     assert!(page.matches("<img src=\"data:image/png;base64,").count() == 75 && !page.contains("<script"));
+    let augment = "dataset.train=[{augment: [{random_flip: horizontal}]}, shuffle, {batch: 32}]";
+    assert_eq!(bench.call(&["data", "inspect", "sound.yaml", "--html", "data.html", "--set", augment]).0, 0);
+    let page = fs::read_to_string(bench.path("data.html")).unwrap();
+    assert!(page.contains("the same, augmented") && page.matches("<img ").count() == 100);
     let (code, stdout, _) = bench.call(&["data", "verify", "sound.yaml"]);
     assert_eq!((code, stdout.as_str()), (0, "1,797 of 1,797 examples can be read\n"));
     let (code, stdout, _) = bench.call(&["data", "fetch", "digits", "--json"]);

@@ -3,7 +3,7 @@
 use super::{Ending, PipelineArguments, context::Output, run::splits};
 use crate::{
     check::Options,
-    data::{Split, inspect},
+    data::{Split, augmented, inspect},
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     report,
     run::{Inspection, write_atomically},
@@ -143,7 +143,12 @@ pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Inspect
     let mut all: Vec<Split<'_>> = vec![("train", &*train)];
     all.extend(validation.as_deref().filter(|_| kind != "test").map(|examples| ("validation", examples)));
     all.push(("test", &*dataset.test));
-    inspect(dataset, &all, thoroughly)
+    let mut inspection = inspect(dataset, &all, thoroughly);
+    if let Some(split) = inspection.splits.first_mut() {
+        let stages = &pipeline.dataset.train;
+        split.augmented = augmented(&train, dataset.shape, stages, "dataset.train", pipeline.seed, &split.sample);
+    }
+    inspection
 }
 
 fn inspect_pipeline(arguments: &PipelineArguments, html: Option<&PathBuf>, output: &Output) -> Result<Ending> {

@@ -92,6 +92,9 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         }
     };
     conclude(&recorder, evaluation.as_ref(), output);
+    if let Some(advice) = input_bound(&recorder.history, pipeline).filter(|_| !output.quiet) {
+        eprintln!("{advice}");
+    }
     Ok(match recorder.info.status {
         Status::Interrupted => Ending::Interrupted,
         _ if recorder.info.expectations.iter().any(|expectation| !expectation.met) => Ending::NotMet,
@@ -271,6 +274,23 @@ fn work(
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
     recorder.info.status = Status::Completed;
     Ok(Some(evaluation))
+}
+
+/// What to do where training waits for its data.
+fn input_bound(history: &[EpochRecord], pipeline: &Pipeline) -> Option<String> {
+    let sum = |value: fn(&EpochRecord) -> f64| history.iter().map(value).sum::<f64>();
+    let share = sum(|epoch| epoch.data_wait_seconds) / sum(|epoch| epoch.seconds);
+    let stages = &pipeline.dataset.train;
+    let position = |wanted: fn(&crate::stage::Stage) -> bool| stages.iter().position(wanted);
+    let cache = position(|stage| stage.keeps_examples());
+    let augment = position(|stage| !stage.augmentations().is_empty());
+    let advice = match (cache, augment) {
+        (None, _) => "begin `dataset.train` with `cache`",
+        (Some(cache), Some(augment)) if augment < cache => "move `cache` before `augment`",
+        _ if position(|stage| stage.read_ahead().is_some()).is_none() => "end `dataset.train` with `prefetch`",
+        _ => "augment less, or give the program more threads",
+    };
+    (share > 0.1).then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
 }
 
 /// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.

@@ -1,14 +1,16 @@
 //! A look at all examples of a source: counts, values, copies, and some of the images.
 
+use super::{InputPipeline, Subset};
 use crate::{
     random::Purpose,
     run::{Duplicates, Inspection, Pixels, SplitInspection, Thumbnail},
     source::{Dataset, Examples},
+    stage::{Batch, Stage},
 };
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// How many images of each split are shown.
 const SAMPLE: usize = 25;
@@ -181,6 +183,28 @@ fn sample(examples: &dyn Examples, shape: [usize; 3]) -> Vec<Thumbnail> {
         Some(Thumbnail { index, label: examples.labels()[index], png: png(&values, shape)? })
     });
     shown.collect()
+}
+
+/// The images of `sample` as `stages`, which stand at `path`, hand them to the first epoch; none where nothing is augmented.
+pub fn augmented(
+    examples: &Arc<dyn Examples>,
+    shape: [usize; 3],
+    stages: &[Stage],
+    path: &'static str,
+    seed: u64,
+    sample: &[Thumbnail],
+) -> Vec<Thumbnail> {
+    let mut stages: Vec<Stage> = stages.iter().filter(|stage| !stage.augmentations().is_empty()).cloned().collect();
+    if stages.is_empty() || sample.is_empty() {
+        return Vec::new();
+    }
+    stages.push(Stage::Batch(Batch { batch_size: sample.len(), drop_remainder: false }));
+    let chosen = Subset::new(examples.clone(), sample.iter().map(|image| image.index).collect());
+    let pipeline = InputPipeline::new(Arc::new(chosen), shape, &stages, path, seed, 1);
+    let Some(Ok(batch)) = pipeline.epoch(0).next() else { return Vec::new() };
+    let images = batch.images.chunks(shape.iter().product());
+    let shown = sample.iter().zip(images);
+    shown.filter_map(|(image, values)| Some(Thumbnail { png: png(values, shape)?, ..image.clone() })).collect()
 }
 
 /// An image, `[height, width, channels]`, as PNG in base 64; nothing where it has neither one channel nor three.

@@ -6,6 +6,6 @@ mod order;
 mod split;
 
 pub use engine::{Batches, HostBatch, InputPipeline};
-pub use inspect::{Split, inspect};
+pub use inspect::{Split, augmented, inspect};
 pub use order::{count_steps, epoch};
 pub use split::{Subset, stratified};

@@ -1,7 +1,7 @@
 //! What was seen of the data: the balance of the classes, the values, copies, and some images.
 
 use super::{Section, figure};
-use crate::run::{Inspection, Record, SplitInspection};
+use crate::run::{Inspection, Record, SplitInspection, Thumbnail};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section =
@@ -43,11 +43,11 @@ pub(super) fn shown(inspection: &Inspection) -> Value {
 
 fn shown_split(split: &SplitInspection, classes: &[String]) -> Value {
     let list = |values: &[f64]| values.iter().map(|value| format!("{value:.1}")).collect::<Vec<_>>().join(", ");
-    let sample: Vec<Value> = split
-        .sample
-        .iter()
-        .map(|image| json!({ "png": image.png, "label": classes.get(image.label as usize), "index": image.index }))
-        .collect();
+    let gallery = |images: &[Thumbnail]| -> Vec<Value> {
+        let shown = images.iter();
+        let label = |image: &Thumbnail| classes.get(image.label as usize).cloned();
+        shown.map(|image| json!({ "png": image.png, "label": label(image), "index": image.index })).collect()
+    };
     json!({
         "name": figure::capitalised(&split.name),
         "examples": figure::count(split.examples),
@@ -56,6 +56,9 @@ fn shown_split(split: &SplitInspection, classes: &[String]) -> Value {
         "deviation": split.pixels.as_ref().map(|pixels| list(&pixels.deviation)),
         "unreadable": split.unreadable,
         "reasons": split.reasons,
-        "sample": sample,
+        "galleries": [
+            { "title": "some examples", "images": gallery(&split.sample) },
+            { "title": "the same, augmented", "images": gallery(&split.augmented) },
+        ],
     })
 }

@@ -173,6 +173,7 @@ fn inspection() -> Inspection {
         unreadable: 0,
         reasons: Vec::new(),
         sample: Vec::new(),
+        augmented: Vec::new(),
     };
     Inspection {
         classes: CLASSES.iter().map(|class| (*class).to_owned()).collect(),

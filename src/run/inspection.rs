@@ -32,6 +32,9 @@ pub struct SplitInspection {
     pub reasons: Vec<String>,
     /// Some of its images.
     pub sample: Vec<Thumbnail>,
+    /// The same behind the augmentations of the first epoch, where there are any.
+    #[serde(default)]
+    pub augmented: Vec<Thumbnail>,
 }
 
 /// Pixel values, 0 to 255, as the source gives them.
