@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     check::{Checked, Options, Plan},
-    data::{InputPipeline, Subset, stratified},
+    data::{InputPipeline, Subset},
     device,
     diagnostic::{Renderer, Result},
     model::{Model, digest, weights_bytes},
@@ -203,14 +203,16 @@ pub(super) fn splits(
     pipeline: &Pipeline,
     dataset: &Dataset,
 ) -> (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str) {
-    match &pipeline.dataset.validation {
-        Validation::None(_) => (dataset.train.clone(), None, "none"),
-        Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
-        Validation::Split(split) => {
-            let (stay, off) = stratified(dataset.train.labels(), split.share, split.seed);
+    let validation = &pipeline.dataset.validation;
+    match validation.divide(dataset.train.labels()) {
+        Some((stay, off)) => {
             let part = |indices| Arc::new(Subset::new(dataset.train.clone(), indices)) as Arc<dyn Examples>;
             (part(stay), Some(part(off)), "split of the training data")
         }
+        None => match validation {
+            Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
+            _ => (dataset.train.clone(), None, "none"),
+        },
     }
 }
 

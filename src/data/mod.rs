@@ -8,4 +8,4 @@ mod split;
 pub use engine::{Batches, HostBatch, InputPipeline};
 pub use inspect::{Split, augmented, inspect};
 pub use order::{count_steps, epoch};
-pub use split::{Subset, stratified};
+pub use split::{Subset, fold, stratified};

@@ -21,5 +21,5 @@ pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use parse::parse;
 pub use pipeline::*;
-pub use validation::{Validation, none, split, test};
+pub use validation::{Validation, k_fold, none, split, test};
 pub use vocabulary::advice;

@@ -218,7 +218,17 @@ fn validation(sound: &Sound, problems: &mut Vec<Diagnostic>) {
 
 fn split(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     let validation = &sound.pipeline.dataset.validation;
-    let (Some((share, _)), Some(all), Some(off)) = (validation.split(), declared.train, validation.examples(declared))
+    if let Validation::KFold(fold) = validation
+        && fold.index >= fold.folds
+    {
+        problems.push(
+            Diagnostic::error(Code::EMPTY_SPLIT, format!("there is no part {} of {}", fold.index, fold.folds))
+                .at(sound.tree.place_of(path!["dataset", "validation", "k_fold", "index"]), "counted from 0")
+                .help(format!("the parts are 0 to {}", fold.folds - 1)),
+        );
+        return;
+    }
+    let (Some(share), Some(all), Some(off)) = (validation.share(), declared.train, validation.examples(declared))
     else {
         return;
     };

@@ -4,8 +4,13 @@ use crate::{family, source::Declared};
 
 /// What all ways of validating share.
 pub trait ValidationDefinition {
-    /// The share of the training data that is split off, with the seed that decides which examples.
-    fn split(&self) -> Option<(f64, u64)> {
+    /// The share of the training data that is split off.
+    fn share(&self) -> Option<f64> {
+        None
+    }
+
+    /// The training examples with those `labels` that stay, and those that are split off, by their index.
+    fn divide(&self, _labels: &[u32]) -> Option<(Vec<usize>, Vec<usize>)> {
         None
     }
 }
@@ -16,25 +21,26 @@ family! {
         none::None,
         test::Test,
         split::Split,
+        k_fold::KFold,
     }
 }
 
 impl Validation {
     /// How many examples are validated on, about: of a share, the same part of every class.
     pub fn examples(&self, declared: &Declared) -> Option<usize> {
-        match self {
-            Validation::None(_) => Some(0),
-            Validation::Test(_) => declared.test,
-            Validation::Split(split) => {
+        match (self, self.share()) {
+            (Validation::Test(_), _) => declared.test,
+            (_, None) => Some(0),
+            (_, Some(share)) => {
                 let classes = declared.classes.unwrap_or(1).max(1) as f64;
-                Some(((split.share * declared.train? as f64 / classes).round() * classes) as usize)
+                Some(((share * declared.train? as f64 / classes).round() * classes) as usize)
             }
         }
     }
 
     /// How many examples remain to train on.
     pub fn training_examples(&self, declared: &Declared) -> Option<usize> {
-        let off = self.split().map_or(Some(0), |_| self.examples(declared))?;
+        let off = self.share().map_or(Some(0), |_| self.examples(declared))?;
         Some(declared.train?.saturating_sub(off))
     }
 }

@@ -1,6 +1,7 @@
 //! Validation on a share of the training data.
 
 use super::ValidationDefinition;
+use crate::data::stratified;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,11 @@ pub struct Split {
 }
 
 impl ValidationDefinition for Split {
-    fn split(&self) -> Option<(f64, u64)> {
-        Some((self.share, self.seed))
+    fn share(&self) -> Option<f64> {
+        Some(self.share)
+    }
+
+    fn divide(&self, labels: &[u32]) -> Option<(Vec<usize>, Vec<usize>)> {
+        Some(stratified(labels, self.share, self.seed))
     }
 }
