@@ -83,7 +83,7 @@ fn syntax_and_schema() {
         ("twice", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}version: 1\n")),
         ("missing parts", "version: 1\n".to_owned()),
         ("another version", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}").replace("version: 1", "version: 2")),
-        ("unknown source", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}").replace("digits", "cifar100")),
+        ("unknown source", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}").replace("digits", "cifar1000")),
         ("unknown keys", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}epoch: 5\nnonsense: 1\n")),
         ("arguments not indented", format!("{HEAD}{TRAIN}model:\n  layers:\n    - dense:\n      units: 3\n{TRAINING}")),
         ("two in one item", format!("{HEAD}{TRAIN}model:\n  layers:\n    - flatten:\n      dense: 3\n{TRAINING}")),

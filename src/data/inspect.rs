@@ -34,7 +34,7 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
         let mut split = SplitInspection {
             name: (*name).to_owned(),
             examples: examples.len(),
-            per_class: per_class(examples.labels(), dataset.classes.len()),
+            per_class: dataset.class_counts(*examples),
             sample: sample(*examples, dataset.shape),
             ..SplitInspection::default()
         };
@@ -54,16 +54,6 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
         inspection.duplicates = Some(duplicates((train, train_labels), (test, test_labels), &dataset.classes));
     }
     inspection
-}
-
-fn per_class(labels: &[u32], classes: usize) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    for &label in labels {
-        if let Some(count) = counts.get_mut(label as usize) {
-            *count += 1;
-        }
-    }
-    counts
 }
 
 /// What was seen of all examples, or of some of them.
@@ -273,6 +263,5 @@ mod tests {
         );
         assert_eq!((found.within_train, found.within_test, found.test_in_train, found.contradictions), (1, 1, 1, 1));
         assert_eq!(found.examples[0], "train 2 (dog) is train 0 (cat)");
-        assert_eq!(per_class(train.labels(), 3), [2, 2, 0]);
     }
 }

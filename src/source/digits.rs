@@ -31,11 +31,16 @@ const INK: u8 = 16;
 
 impl SourceDefinition for Digits {
     fn declare(&self) -> Declared {
-        Declared { shape: [SIDE, SIDE, 1], classes: Some(CLASSES), train: Some(TRAIN), test: Some(TEST) }
+        Declared {
+            classes: Some(CLASSES),
+            train: Some(TRAIN),
+            test: Some(TEST),
+            ..Declared::of_shape([SIDE, SIDE, 1])
+        }
     }
 
     fn reader(&self) -> ImageReader {
-        ImageReader { shape: self.declare().shape, interpolation: Interpolation::Bilinear }
+        ImageReader::stretching(self.declare().shape, Interpolation::Bilinear)
     }
 
     fn open(&self, _: &Surroundings<'_>) -> Result<Dataset> {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError, SyncSender},
@@ -16,6 +16,8 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
+/// Names another place to download from.
+pub(super) const MIRROR: &str = "TRAINYARD_MIRROR";
 const BLOCK: usize = 64 << 10;
 /// How long a server may keep silent.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -131,6 +133,64 @@ fn receive(
     file.as_file().sync_all().map_err(|error| io_error("write", target, &error))?;
     file.persist(target).map_err(|error| io_error("write", target, &error.error))?;
     sync_directory(directory)
+}
+
+/// A folder of files that can be downloaded.
+pub(super) struct Offer<'a> {
+    /// What it is, for people.
+    pub what: &'a str,
+    /// Where the folder is to lie; made where it doesn't exist.
+    pub root: PathBuf,
+    /// The folder's name.
+    pub folder: &'a str,
+    /// Where it was looked for in vain.
+    pub looked: Vec<PathBuf>,
+    /// What to do where it cannot be downloaded.
+    pub help: Vec<String>,
+}
+
+impl Offer<'_> {
+    /// Lets `fill` make the folder, which appears whole or not at all, and says where it is. `fill` is given a directory
+    /// for its own use and the path of the folder to make.
+    pub fn take(self, stop: &AtomicBool, fill: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<PathBuf> {
+        let new: Vec<&Path> = self.root.ancestors().take_while(|folder| !folder.exists()).collect();
+        let result = self.fill(fill);
+        if result.is_err() {
+            // Fails where there is something in it, and is right to.
+            new.into_iter().for_each(|folder| drop(fs::remove_dir(folder)));
+        }
+        result.map_err(|why| {
+            if why.code != Code::DOWNLOAD || stop.load(Ordering::Relaxed) {
+                return why;
+            }
+            let looked = self.looked.iter().map(|place| place.display().to_string()).collect::<Vec<_>>();
+            let message = format!("{} isn't here and cannot be downloaded", self.what);
+            let mut complaint = Diagnostic::error(Code::DOWNLOAD, message).fact(why.message.clone());
+            complaint.notes.extend(why.notes.iter().cloned());
+            let complaint = complaint.fact(format!("looked for it in {}", looked.join(", ")));
+            Box::new(self.help.iter().fold(complaint, Diagnostic::help))
+        })
+    }
+
+    fn fill(&self, fill: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<PathBuf> {
+        let root = &self.root;
+        fs::create_dir_all(root).map_err(|error| io_error("create", root, &error))?;
+        // Removed with all that is in it, whatever happens.
+        let workshop = tempfile::Builder::new()
+            .prefix(".unpacking-")
+            .tempdir_in(root)
+            .map_err(|error| io_error("write to", root, &error))?;
+        let made = workshop.path().join(self.folder);
+        fill(workshop.path(), &made)?;
+        let target = root.join(self.folder);
+        match fs::rename(&made, &target) {
+            Ok(()) => sync_directory(root)?,
+            // Somebody else was faster.
+            Err(_) if target.is_dir() => (),
+            Err(error) => return Err(io_error("create", &target, &error)),
+        }
+        Ok(target)
+    }
 }
 
 /// Makes what was renamed into `directory` outlive a power failure.

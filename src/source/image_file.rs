@@ -1,8 +1,8 @@
 //! Image files as examples: decoded, turned upright, brought to the wanted channels and size.
 //!
 //! Channels are those of Pillow's `convert`: alpha is dropped, grey is `(19595 R + 38470 G + 7471 B) / 65536` (ITU-R
-//! BT.601). Of 16 bits the upper 8 count. Sizes are changed as Pillow's `resize` does it, without regard to the
-//! proportions; bilinear is antialiased.
+//! BT.601). Of 16 bits the upper 8 count. Sizes are changed as Pillow's `resize` does it; bilinear is
+//! antialiased. Proportions change or are kept as [`Resize`] says.
 
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
@@ -39,6 +39,21 @@ pub struct ImageReader {
     pub shape: [usize; 3],
     /// How an image of another size is brought to it.
     pub interpolation: Interpolation,
+    /// What becomes of the proportions.
+    pub resize: Resize,
+}
+
+/// What becomes of an image's proportions where they aren't those of an example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// They change: all of the image fills all of the example.
+    #[default]
+    Stretch,
+    /// They are kept, and what juts out on two sides is cut off, the same on both.
+    Crop,
+    /// They are kept, and two sides get black margins, the same on both.
+    Pad,
 }
 
 thread_local! {
@@ -47,6 +62,11 @@ thread_local! {
 }
 
 impl ImageReader {
+    /// One that doesn't keep proportions.
+    pub fn stretching(shape: [usize; 3], interpolation: Interpolation) -> Self {
+        ImageReader { shape, interpolation, resize: Resize::Stretch }
+    }
+
     /// Reads an example from a JPEG, PNG, WebP or BMP file.
     ///
     /// # Errors
@@ -83,13 +103,44 @@ impl ImageReader {
             Interpolation::Nearest => ResizeAlg::Nearest,
         };
         let from = Image::from_vec_u8(have_width, have_height, values, pixel).map_err(|e| bad(&e.to_string()))?;
-        let mut to = Image::new(want_width, want_height, pixel);
         let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
+        let (have, want) = ([have_height, have_width], [want_height, want_width]);
+        let (window, filled) = match self.resize {
+            Resize::Stretch => (have, want),
+            Resize::Crop => (largest_within(have, want), want),
+            Resize::Pad => (have, largest_within(want, have)),
+        };
+        let [top, left] = [0, 1].map(|side| f64::from((have[side] - window[side]) / 2));
+        let options = options.crop(left, top, f64::from(window[1]), f64::from(window[0]));
+        let mut to = Image::new(filled[1], filled[0], pixel);
         RESIZER
             .with_borrow_mut(|resizer| resizer.resize(&from, &mut to, Some(&options)))
             .map_err(|error| bad(&error.to_string()))?;
-        Ok(to.into_vec())
+        Ok(if filled == want { to.into_vec() } else { centred(&to.into_vec(), filled, want, channels) })
     }
+}
+
+/// The largest height and width that lie within `bounds` and have the proportions of `like`; at least one pixel each.
+fn largest_within(bounds: [u32; 2], like: [u32; 2]) -> [u32; 2] {
+    let scaled = |side: usize| {
+        let other = 1 - side;
+        let whole = u64::from(bounds[other]) * u64::from(like[side]) / u64::from(like[other]);
+        u32::try_from(whole).unwrap_or(u32::MAX).clamp(1, bounds[side])
+    };
+    [scaled(0), scaled(1)]
+}
+
+/// An image amid black margins.
+fn centred(values: &[u8], size: [u32; 2], want: [u32; 2], channels: usize) -> Vec<u8> {
+    let [height, width] = want.map(|side| side as usize);
+    let [top, left] = [0, 1].map(|side| ((want[side] - size[side]) / 2) as usize);
+    let row = size[1] as usize * channels;
+    let mut all = vec![0; height * width * channels];
+    for (number, values) in values.chunks_exact(row).enumerate() {
+        let start = ((top + number) * width + left) * channels;
+        all[start..start + row].copy_from_slice(values);
+    }
+    all
 }
 
 /// All of a file, unless it is larger than an image reasonably is.
@@ -240,7 +291,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8], shape: [usize; 3]) -> Result<Vec<u8>> {
-        ImageReader { shape, interpolation: Interpolation::Bilinear }.decode(bytes, Path::new("some/cat.png"))
+        ImageReader::stretching(shape, Interpolation::Bilinear).decode(bytes, Path::new("some/cat.png"))
     }
 
     #[test]
@@ -258,7 +309,7 @@ mod tests {
             let (to, want) = tensor(&case["output"]);
             let interpolation: Interpolation = serde_json::from_value(case["filter"].clone()).unwrap();
             let image = ImageBuffer::<Rgb<u8>, _>::from_raw(from[1] as u32, from[0] as u32, pixels).unwrap();
-            let reader = ImageReader { shape: [to[0], to[1], 3], interpolation };
+            let reader = ImageReader::stretching([to[0], to[1], 3], interpolation);
             let got = reader.decode(&encoded(image, ImageFormat::Png), Path::new("case.png")).unwrap();
             assert_eq!(got.len(), want.len());
             let worst = got.iter().zip(&want).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -343,8 +394,30 @@ mod tests {
     }
 
     #[test]
+    fn proportions_are_kept_where_that_is_wanted() {
+        // A black, a white and a black square in a row.
+        let mut image = ImageBuffer::from_pixel(12, 4, Luma([0u8]));
+        image.enumerate_pixels_mut().filter(|(x, _, _)| (4..8).contains(x)).for_each(|(_, _, p)| *p = Luma([240]));
+        let bytes = encoded(image, ImageFormat::Png);
+        let read = |resize, shape| {
+            let reader = ImageReader { shape, interpolation: Interpolation::Nearest, resize };
+            reader.decode(&bytes, Path::new("a.png")).unwrap()
+        };
+        assert_eq!(read(Resize::Crop, [2, 2, 1]), [240; 4]);
+        assert_eq!(read(Resize::Stretch, [1, 3, 1]), [0, 240, 0]);
+        assert_eq!(read(Resize::Pad, [3, 3, 1]), [0, 0, 0, 0, 240, 0, 0, 0, 0]);
+        assert_eq!(read(Resize::Pad, [3, 3, 3])[12..15], [240; 3]);
+        // Nothing is too narrow: at least a pixel is left.
+        let line = encoded(ImageBuffer::from_pixel(500, 1, Luma([9u8])), ImageFormat::Png);
+        for resize in [Resize::Crop, Resize::Pad] {
+            let reader = ImageReader { shape: [4, 4, 1], interpolation: Interpolation::Bilinear, resize };
+            assert!(reader.decode(&line, Path::new("a.png")).unwrap().contains(&9));
+        }
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
-        let reader = ImageReader { shape: [4, 4, 3], interpolation: Interpolation::Nearest };
+        let reader = ImageReader::stretching([4, 4, 3], Interpolation::Nearest);
         let complaint = reader.read_file(Path::new("/nowhere/dog.png")).unwrap_err();
         assert_eq!(complaint.message, "cannot read /nowhere/dog.png: no such file or directory");
     }

@@ -1,7 +1,8 @@
 //! Image files in folders named by class.
 
 use super::{
-    Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, Progress, SourceDefinition, Surroundings,
+    Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, Progress, Resize, SourceDefinition,
+    Surroundings,
     image_file::read_bounded,
 };
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
@@ -48,6 +49,9 @@ pub struct ImageFolder {
     /// How images of another size are brought to `image_size`.
     #[serde(default)]
     pub interpolation: Interpolation,
+    /// What becomes of the proportions of images that have others.
+    #[serde(default)]
+    pub resize: Resize,
 }
 
 /// Which channels an image has.
@@ -89,7 +93,7 @@ impl SourceDefinition for ImageFolder {
     }
 
     fn reader(&self) -> ImageReader {
-        ImageReader { shape: self.shape(), interpolation: self.interpolation }
+        ImageReader { shape: self.shape(), interpolation: self.interpolation, resize: self.resize }
     }
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {

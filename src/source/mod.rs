@@ -3,19 +3,21 @@
 //! A source fixes the size of its examples and nothing else about them: values stay 0 to 255 as they were stored, in
 //! the order height, width, channel.
 
+mod cifar;
 pub mod download;
+mod idx;
 pub mod image_file;
 pub mod image_size;
 
 pub use download::fetch;
-pub use image_file::{ImageReader, Interpolation};
+pub use image_file::{ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
 
 use crate::{diagnostic::Result, family};
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -30,6 +32,13 @@ pub struct Declared {
     pub train: Option<usize>,
     /// How many examples there are for testing.
     pub test: Option<usize>,
+}
+
+impl Declared {
+    /// Nothing but the shape is known.
+    fn of_shape(shape: [usize; 3]) -> Self {
+        Declared { shape, classes: None, train: None, test: None }
+    }
 }
 
 /// What a source needs of the program around it.
@@ -72,6 +81,11 @@ pub enum Progress {
 }
 
 impl Surroundings<'_> {
+    /// Where downloads are kept.
+    fn keep(&self) -> &Path {
+        self.data_directory.as_deref().unwrap_or(&self.cache_directory)
+    }
+
     /// The user's directory for what can be fetched again: `$XDG_CACHE_HOME/trainyard`, else `~/.cache/trainyard`, on
     /// macOS `~/Library/Caches/trainyard`.
     pub fn default_cache_directory() -> PathBuf {
@@ -136,6 +150,15 @@ pub struct Dataset {
     pub reader: ImageReader,
 }
 
+impl Dataset {
+    /// How many of `examples` each class has, in the order of the classes.
+    pub fn class_counts(&self, examples: &dyn Examples) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        examples.labels().iter().for_each(|&label| counts[label as usize] += 1);
+        counts
+    }
+}
+
 impl std::fmt::Debug for Dataset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dataset")
@@ -172,7 +195,10 @@ family! {
     /// Where examples come from.
     pub enum Source("source"): SourceDefinition {
         digits::Digits,
+        mnist::Mnist,
+        fashion_mnist::FashionMnist,
         cifar10::Cifar10,
+        cifar100::Cifar100,
         image_folder::ImageFolder,
     }
 }
