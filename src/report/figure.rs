@@ -1,17 +1,6 @@
 //! Numbers, times and shapes as people read them.
 
-/// With a comma between thousands: `122,570`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use crate::text::thousands as grouped;
 
 /// A count held as `usize`.
 pub fn count(number: usize) -> String {

@@ -26,7 +26,7 @@ const ADVICE: &[(&[&str], &str)] = &[
     (&["include", "import", "inherits", "defaults"], "`extends: base.yaml` takes over what another file says"),
     (
         &["transform", "transforms", "preprocessing", "normalize"],
-        "values are scaled in the model: `rescaling: {scale: 1/255}`",
+        "values are scaled in the model, `rescaling: {scale: 1/255}`, and images are augmented by the stage `augment`",
     ),
     (&["sequential", "modulelist"], "`model.layers` is the sequence: list the layers there"),
     (&["verbose", "progress_bar"], "`--quiet` on the command line says less"),
