@@ -20,6 +20,11 @@ impl ImageSize {
         [height, width].iter().all(|side| (1..=MAX).contains(side)).then_some(ImageSize([height, width]))
     }
 
+    /// As high as wide.
+    pub const fn square(side: u32) -> Self {
+        ImageSize([side, side])
+    }
+
     /// Pixels from top to bottom.
     pub fn height(self) -> usize {
         self.0[0] as usize

@@ -199,6 +199,7 @@ family! {
         fashion_mnist::FashionMnist,
         cifar10::Cifar10,
         cifar100::Cifar100,
+        synthetic::Synthetic,
         image_folder::ImageFolder,
     }
 }
