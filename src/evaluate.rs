@@ -66,10 +66,10 @@ fn over(
     for batch in data.epoch(0) {
         let batch = batch?;
         tch::no_grad(|| {
-            let (images, labels) = to_device(&batch, shape, model.device()).map_err(failed)?;
+            let (images, targets) = to_device(&batch, shape, model.device()).map_err(failed)?;
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
-            let loss = spec.loss.compute(&outputs, &labels, model.gives_logits()).map_err(failed)?;
-            figures.add(&loss, &outputs, &labels, &spec.metrics).map_err(failed)?;
+            let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
+            figures.add(&loss, &outputs, &targets.labels, &spec.metrics).map_err(failed)?;
             each(&outputs, &batch.labels).map_err(failed)
         })?;
     }

@@ -59,6 +59,31 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
+    /// Beta(alpha, alpha) distributed, from two gamma variates (Marsaglia and Tsang, "A simple method for generating gamma
+    /// variables", 2000). `alpha` must be above 0.
+    pub fn beta(&mut self, alpha: f64) -> f64 {
+        // In logarithms: for a small alpha the variates themselves are too small for a number.
+        let (one, other) = (self.log_gamma_variate(alpha), self.log_gamma_variate(alpha));
+        1.0 / (1.0 + (other - one).exp())
+    }
+
+    /// The logarithm of a gamma variate of this shape and scale 1.
+    fn log_gamma_variate(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            // 1 minus it, because the logarithm of 0 is none.
+            let boost = (1.0 - self.unit()).ln() / shape;
+            return self.log_gamma_variate(shape + 1.0) + boost;
+        }
+        let d = shape - 1.0 / 3.0;
+        loop {
+            let x = self.normal();
+            let v = (1.0 + x / (9.0 * d).sqrt()).powi(3);
+            if v > 0.0 && (1.0 - self.unit()).ln() < 0.5 * x * x + d * (1.0 - v + v.ln()) {
+                return (d * v).ln();
+            }
+        }
+    }
+
     /// Uniform in `0..bound`, without bias (Lemire's method). `bound` must not be 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         let threshold = bound.wrapping_neg() % bound;
@@ -97,6 +122,21 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beta_variates_have_mean_and_variance_of_their_distribution() {
+        for (number, alpha) in [0.05, 0.2, 1.0, 4.0].into_iter().enumerate() {
+            let mut stream = Purpose::new(3, "beta").stream(0, number as u32);
+            let values: Vec<f64> = (0..20_000).map(|_| stream.beta(alpha)).collect();
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64;
+            let want = 1.0 / (4.0 * (2.0 * alpha + 1.0));
+            assert!((mean - 0.5).abs() < 0.02, "{alpha}: mean {mean}");
+            assert!((variance / want - 1.0).abs() < 0.05, "{alpha}: variance {variance}, not {want}");
+        }
+        let extreme = Purpose::new(3, "beta").stream(0, 9).beta(1e-6);
+        assert!((0.0..=1.0).contains(&extreme), "{extreme}");
+    }
 
     /// The known answers that Random123 ships for philox4x32-10.
     #[test]

@@ -185,7 +185,7 @@ fn documented_examples_are_read_and_run() {
         for shape in [[12, 9, 3], [12, 9, 1], [8, 8, 1], [1, 1, 3]] {
             let Ok(size) = one.output_size([shape[0], shape[1]]) else { continue };
             for example in 0..20 {
-                let out = one.apply(noisy(shape), &mut Draws::new(0, "dataset.train[1]", 0).of(0, example));
+                let out = one.apply(noisy(shape), &mut Draws::new(0, "dataset.train[1]", 0).of(0, 0, example));
                 assert_eq!(out.shape, [size[0], size[1], shape[2]], "{one:?}");
                 assert_eq!(out.pixels.len(), out.shape.iter().product::<usize>());
             }
@@ -197,7 +197,7 @@ fn documented_examples_are_read_and_run() {
 fn what_is_drawn_hangs_on_seed_place_epoch_and_example() {
     for one in documented().iter().filter(|one| one.name() != "alternating_flip") {
         let make = |seed, path: &str, index, epoch, example| {
-            one.apply(noisy([16, 16, 3]), &mut Draws::new(seed, path, index).of(epoch, example))
+            one.apply(noisy([16, 16, 3]), &mut Draws::new(seed, path, index).of(epoch, 0, example))
         };
         let all = |seed, path: &str, index, epoch| -> Vec<Image> {
             (0..32).map(|example| make(seed, path, index, epoch, example)).collect()
@@ -225,7 +225,7 @@ fn a_probability_is_a_frequency() {
     ] {
         let (one, draws, count) = (augmentation(one), Draws::new(0, "a", 0), 10_000);
         let changed =
-            (0..count).filter(|i| one.apply(original.clone(), &mut draws.of(0, *i)) != original).count() as f64;
+            (0..count).filter(|i| one.apply(original.clone(), &mut draws.of(0, 0, *i)) != original).count() as f64;
         let (mean, deviation) =
             (f64::from(count) * probability, (f64::from(count) * probability * (1.0 - probability)).sqrt());
         assert!((changed - mean).abs() < 4.0 * deviation, "{one:?}: {changed} of {count}");
@@ -239,7 +239,7 @@ fn turns_come_every_second_epoch() {
     let mut mirrored = original.clone();
     flip_horizontally(&mut mirrored);
     let draws = Draws::new(0, "a", 0);
-    let apply = |epoch, example| one.apply(original.clone(), &mut draws.of(epoch, example));
+    let apply = |epoch, example| one.apply(original.clone(), &mut draws.of(epoch, 0, example));
     let begins = (0..1000).filter(|example| apply(0, *example) == mirrored).count();
     assert!((430..570).contains(&begins), "{begins}");
     for example in 0..50 {
@@ -274,7 +274,7 @@ proptest! {
             json!({"sharpness": {"factor": 1, "probability": 1}}),
             json!({"rand_augment": {"num_ops": 0}}),
         ] {
-            let changed = augmentation(one.clone()).apply(original.clone(), &mut Draws::new(0, "a", 0).of(0, example));
+            let changed = augmentation(one.clone()).apply(original.clone(), &mut Draws::new(0, "a", 0).of(0, 0, example));
             prop_assert_eq!(&changed, &original, "{}", one);
         }
     }
@@ -284,7 +284,7 @@ proptest! {
         let channels = if grey { 1 } else { 3 };
         for one in documented() {
             if let Ok([h, w]) = one.output_size([height, width]) {
-                let out = one.apply(noisy([height, width, channels]), &mut Draws::new(0, "a", 0).of(1, example));
+                let out = one.apply(noisy([height, width, channels]), &mut Draws::new(0, "a", 0).of(1, 0, example));
                 prop_assert_eq!(out.shape, [h, w, channels]);
                 prop_assert_eq!(out.pixels.len(), h * w * channels);
             }
@@ -296,7 +296,7 @@ proptest! {
 fn noise_has_its_deviation() {
     let grey = Image::filled([64, 64, 3], 128);
     let noisy =
-        augmentation(json!({"gaussian_noise": {"stddev": 10}})).apply(grey, &mut Draws::new(0, "a", 0).of(0, 0));
+        augmentation(json!({"gaussian_noise": {"stddev": 10}})).apply(grey, &mut Draws::new(0, "a", 0).of(0, 0, 0));
     let offsets = noisy.pixels.iter().map(|value| f64::from(*value) - 128.0);
     let count = noisy.pixels.len() as f64;
     let (mean, square) = offsets.fold((0.0, 0.0), |(mean, square), x| (mean + x / count, square + x * x / count));

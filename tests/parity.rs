@@ -5,12 +5,14 @@ use tch::{Device, Kind, Tensor};
 use trainyard::{
     callback::CallbackChoice,
     check::Plan,
+    data::{ChannelSums, Order},
     evaluation::{ClassificationReport, ConfusionMatrix, Predictions},
     layer::{Build, Forward, Initializer, Layer, Pass},
-    loss::Loss,
+    loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
-    model::Model,
+    model::{Model, adapt},
     optimizer::{Adam, OptimizerDefinition},
+    stage::Stage,
 };
 
 fn read(name: &str) -> Json {
@@ -183,11 +185,95 @@ fn the_loss_is_keras_loss() {
         let predictions = tensor(&case["predictions"]).set_requires_grad(true);
         let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
         let from_logits = case["from_logits"].as_bool().unwrap();
-        let loss = crossentropy().compute(&predictions, &Tensor::from_slice(&labels), from_logits).unwrap();
+        let loss =
+            crossentropy().compute(&predictions, &Targets::of(Tensor::from_slice(&labels)), from_logits).unwrap();
         let theirs = Tensor::from(case["loss"].as_f64().unwrap() as f32);
         assert_close(&loss, &theirs, 1e-5, name);
         loss.backward();
         assert_close(&predictions.grad(), &tensor(&case["gradient"]), 1e-5, &format!("{name}: gradient"));
+    }
+}
+
+#[test]
+fn class_weights_count_as_kerass() {
+    let case = &read("data")["weighted_loss"];
+    let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+    let labels = Tensor::from_slice(&labels);
+    let weights = tensor(&case["class_weights"]).index_select(0, &labels);
+    let targets = Targets { weights: Some(weights), ..Targets::of(labels) };
+    let loss = crossentropy().compute(&tensor(&case["logits"]), &targets, true).unwrap();
+    assert_close(&loss, &Tensor::from(case["loss"].as_f64().unwrap() as f32), 1e-5, "weighted");
+}
+
+#[test]
+fn the_loss_of_blended_examples_is_kerass() {
+    for case in read("data")["blended_losses"].as_array().unwrap() {
+        let (outputs, shares) = (tensor(&case["outputs"]), tensor(&case["shares"]));
+        let targets = Targets { shares: Some(shares.shallow_clone()), ..Targets::of(shares.argmax(1, false)) };
+        let loss = crossentropy().compute(&outputs, &targets, case["from_logits"].as_bool().unwrap()).unwrap();
+        assert_close(&loss, &Tensor::from(case["loss"].as_f64().unwrap() as f32), 1e-5, "blended");
+    }
+}
+
+#[test]
+fn normalization_finds_and_uses_kerass_statistics() {
+    for case in read("data")["normalization"].as_array().unwrap() {
+        let images = tensor(&case["images"]).to_kind(Kind::Uint8);
+        let &[_, height, width, channels] = images.size().as_slice() else { panic!("images") };
+        let shape = [height, width, channels].map(|n| n as usize);
+        let mut sums = ChannelSums::new(shape[2]);
+        sums.add(&Vec::<u8>::try_from(images.contiguous().view([-1])).unwrap());
+        // Scaling before it changes the statistics and not what comes out.
+        for items in [vec!["normalization"], vec!["rescaling", "normalization"]] {
+            let item = |name: &&str| match *name {
+                "rescaling" => serde_json::json!({"rescaling": {"scale": 0.01, "offset": -1}}),
+                name => serde_json::json!({ name: {} }),
+            };
+            let layers: Vec<Layer> = items.iter().map(|name| layer(&item(name))).collect();
+            let plan = Plan::new(&layers, shape).unwrap();
+            let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
+            adapt(&model, &layers, &plan, &sums.statistics()).unwrap();
+            if items.len() == 1 {
+                for (parameter, name) in model.parameters().iter().zip(["mean", "variance"]) {
+                    assert_eq!(parameter.name, format!("normalization.{name}"));
+                    assert!(!parameter.trainable);
+                    assert_close(&parameter.tensor, &tensor(&case[name]), 1e-5, name);
+                }
+            }
+            let pass = Pass { training: false, seed: 0, step: 0 };
+            let output = channels_last(&model.forward(&images, &pass).map_err(|e| e.error).unwrap());
+            assert_close(&output, &tensor(&case["output"]), 1e-4, "output");
+        }
+    }
+}
+
+/// The distribution of tf.data's `shuffle`, from as many trials on both sides.
+#[test]
+fn shuffle_has_the_distribution_of_tf_data() {
+    for case in read("data")["shuffle"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_u64().unwrap() as usize;
+        let (elements, trials) = (number("elements"), number("trials"));
+        let stages = [
+            serde_json::json!({"shuffle": {"buffer_size": number("buffer_size")}}),
+            serde_json::json!({"batch": {"batch_size": 1}}),
+        ];
+        let stages: Vec<Stage> = stages.into_iter().map(|stage| serde_json::from_value(stage).unwrap()).collect();
+        let order = Order { stages: &stages, path: "dataset.train", examples: elements, seed: 3 };
+        let mut counts = vec![0.0; elements * elements];
+        for epoch in 0..trials {
+            for (position, batch) in order.epoch(epoch as u64).iter().enumerate() {
+                counts[batch[0].example as usize * elements + position] += 1.0;
+            }
+        }
+        for (cell, (ours, theirs)) in counts.iter().zip(numbers(&case["counts"]["data"])).enumerate() {
+            let (element, position, theirs) = (cell / elements, cell % elements, f64::from(theirs));
+            // Five standard deviations of the difference of two counts.
+            let chance = (ours + theirs) / (2 * trials) as f64;
+            let bound = 5.0 * (2.0 * trials as f64 * chance * (1.0 - chance)).sqrt();
+            assert!((ours - theirs).abs() <= bound, "element {element} at {position}: {ours}, tf.data {theirs}");
+            let too_early = element >= position + number("buffer_size");
+            assert!(!too_early || (*ours == 0.0 && theirs == 0.0), "element {element} at {position}");
+        }
     }
 }
 
@@ -233,7 +319,8 @@ fn the_tutorials_network_follows_keras_loss() {
     for (step, theirs) in numbers(&case["losses"]).into_iter().enumerate() {
         let pass = Pass { training: true, seed: 0, step: step as u64 };
         let outputs = model.forward(&images.get(step as i64), &pass).map_err(|e| e.error).unwrap();
-        let loss = crossentropy().compute(&outputs, &labels.get(step as i64), model.gives_logits()).unwrap();
+        let loss =
+            crossentropy().compute(&outputs, &Targets::of(labels.get(step as i64)), model.gives_logits()).unwrap();
         let ours = loss.double_value(&[]);
         assert!((ours - f64::from(theirs)).abs() < 1e-4, "step {step}: {ours}, and Keras has {theirs}");
         model.parameters().iter().for_each(|p| p.tensor.shallow_clone().zero_grad());

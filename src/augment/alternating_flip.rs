@@ -14,7 +14,7 @@ pub struct AlternatingFlip {
 
 impl AugmentationDefinition for AlternatingFlip {
     fn apply(&self, mut image: Image, draw: &mut Draw) -> Image {
-        if (u64::from(draw.lasting.bits()) + draw.epoch) % 2 == 1 {
+        if (u64::from(draw.lasting.bits()) + draw.pass) % 2 == 1 {
             flip_horizontally(&mut image);
         }
         image

@@ -39,8 +39,8 @@ pub struct Draw {
     pub stream: Stream,
     /// The same numbers in each epoch.
     pub lasting: Stream,
-    /// The epoch, from 0.
-    pub epoch: u64,
+    /// The epoch, from 0, or a later number where the example comes again in the same epoch.
+    pub pass: u64,
 }
 
 impl Draw {
@@ -81,9 +81,14 @@ impl Draws {
         }
     }
 
-    /// Those of one example in one epoch.
-    pub fn of(&self, epoch: u64, example: u32) -> Draw {
-        Draw { stream: self.changing.stream(epoch, example), lasting: self.lasting.stream(0, example), epoch }
+    /// Those of one example in one epoch, the `turn`-th time (from 0) that it comes there.
+    pub fn of(&self, epoch: u64, turn: u32, example: u32) -> Draw {
+        let occasion = u64::from(turn) << 32 | epoch;
+        Draw {
+            stream: self.changing.stream(occasion, example),
+            lasting: self.lasting.stream(0, example),
+            pass: epoch + u64::from(turn),
+        }
     }
 }
 

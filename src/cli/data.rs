@@ -3,7 +3,7 @@
 use super::{Ending, PipelineArguments, context::Output, run::splits};
 use crate::{
     check::Options,
-    data::{Split, augmented, inspect},
+    data::{Feed, Split, augmented, inspect},
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     report,
     run::{Inspection, write_atomically},
@@ -146,7 +146,8 @@ pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Inspect
     let mut inspection = inspect(dataset, &all, thoroughly);
     if let Some(split) = inspection.splits.first_mut() {
         let stages = &pipeline.dataset.train;
-        split.augmented = augmented(&train, dataset.shape, stages, "dataset.train", pipeline.seed, &split.sample);
+        let feed = Feed::new(dataset, train.clone(), "train");
+        split.augmented = augmented(&feed, stages, "dataset.train", pipeline.seed, &split.sample);
     }
     inspection
 }

@@ -6,13 +6,13 @@ use super::{
     report::write_report,
 };
 use crate::{
-    data::InputPipeline,
+    data::{Feed, InputPipeline},
     diagnostic::Result,
     evaluate::predictions,
     model::Model,
     progress::figure,
     run::{EvaluationRecord, RunDirectory, write_predictions},
-    source::Dataset,
+    source::{Dataset, Surroundings},
     spec::Pipeline,
 };
 use std::path::PathBuf;
@@ -32,10 +32,12 @@ pub fn evaluate_into(
     model: &Model,
     dataset: &Dataset,
     workers: usize,
+    surroundings: &Surroundings<'_>,
 ) -> Result<EvaluationRecord> {
     let stages = &pipeline.dataset.evaluate;
     let path = "dataset.evaluate";
-    let data = InputPipeline::new(dataset.test.clone(), dataset.shape, stages, path, pipeline.seed, workers);
+    let feed = Feed::new(dataset, dataset.test.clone(), "test");
+    let data = InputPipeline::new(feed, stages, path, pipeline.seed, workers).with_cache(surroundings)?;
     let (figures, predictions) = predictions(pipeline, model, &data, dataset.shape, &dataset.classes, "test_")?;
     let record = EvaluationRecord {
         examples: predictions.labels.len(),
@@ -59,8 +61,10 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let run = open_run(&arguments.run, output)?;
     let recorded = run.info.provenance.data_directory.clone().map(PathBuf::from);
     let directory = output.data_directory.clone().or(recorded);
-    let dataset = output.with_surroundings(directory, |surroundings| run.pipeline.dataset.source.open(surroundings))?;
-    let record = evaluate_into(&run.directory, &run.pipeline, &run.model, &dataset, run.threads)?;
+    let record = output.with_surroundings(directory, |surroundings| {
+        let dataset = run.pipeline.dataset.source.open(surroundings)?;
+        evaluate_into(&run.directory, &run.pipeline, &run.model, &dataset, run.threads, surroundings)
+    })?;
     write_report(&run.directory)?;
     if output.json {
         println!("{}", serde_json::to_string_pretty(&record).expect("records are plain data"));

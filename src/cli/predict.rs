@@ -44,7 +44,7 @@ pub fn predict(arguments: &Arguments, output: &Output) -> Result<Ending> {
             }
         };
         let probabilities: Vec<f32> = tch::no_grad(|| {
-            let batch = HostBatch { images, labels: vec![0] };
+            let batch = HostBatch { images, labels: vec![0], shares: None };
             let (images, _) = to_device(&batch, run.plan.input, run.model.device()).map_err(failed)?;
             let pass = Pass { training: false, seed: run.pipeline.seed, step: 0 };
             let outputs = run.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;

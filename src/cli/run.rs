@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     check::{Checked, Options, Plan},
-    data::{InputPipeline, Subset},
+    data::{Feed, InputPipeline, Subset},
     device,
     diagnostic::{Renderer, Result},
-    model::{Model, digest, weights_bytes},
+    model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     run::{
         DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, Timings,
@@ -238,12 +238,23 @@ fn work(
         test: dataset.test.len(),
         validation_kind: validation_kind.to_owned(),
     });
-    let input =
-        |examples, stages, path| InputPipeline::new(examples, dataset.shape, stages, path, pipeline.seed, threads);
-    let data = input(train_examples, &pipeline.dataset.train, "dataset.train");
-    let validation = validation_examples.map(|e| input(e, &pipeline.dataset.evaluate, "dataset.evaluate"));
-    let model = Model::new(&pipeline.model.layers, plan, pipeline.seed, device)
+    let class_counts = dataset.class_counts(&*train_examples);
+    let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, device)?;
+    let input = |feed, stages, path| {
+        let pipeline = InputPipeline::new(feed, stages, path, pipeline.seed, threads);
+        output.with_surroundings(None, |surroundings| pipeline.with_cache(surroundings))
+    };
+    let data = input(Feed::new(&dataset, train_examples, "train"), &pipeline.dataset.train, "dataset.train")?;
+    let part = if validation_kind == "test" { "test" } else { "validation" };
+    let validation = validation_examples
+        .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
+        .transpose()?;
+    let layers = &pipeline.model.layers;
+    let model = Model::new(layers, plan, pipeline.seed, device)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;
+    if wants_statistics(layers) {
+        adapt(&model, layers, plan, &data.statistics()?)?;
+    }
     recorder.info.training.steps_per_epoch = data.steps();
     // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
     let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory());
@@ -253,7 +264,14 @@ fn work(
 
     let training_start = Instant::now();
     let stop = stop_flag();
-    let training = Training { pipeline, model: &model, data: &data, validation: validation.as_ref(), stop };
+    let training = Training {
+        pipeline,
+        model: &model,
+        data: &data,
+        validation: validation.as_ref(),
+        class_weights: class_weights.as_ref(),
+        stop,
+    };
     let trained = train::train(&training, dataset.shape, recorder);
     recorder.info.timings.training = training_start.elapsed().as_secs_f64();
     // Whatever was trained is saved, even where it ended badly.
@@ -271,11 +289,26 @@ fn work(
         return Ok(None);
     }
     let evaluation_start = Instant::now();
-    let evaluation = evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads)?;
+    let evaluation = output.with_surroundings(None, |surroundings| {
+        evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads, surroundings)
+    })?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
     recorder.info.status = Status::Completed;
     Ok(Some(evaluation))
+}
+
+/// How much an example of each class counts, `[classes]`, where the pipeline says it.
+fn class_weights(
+    pipeline: &Pipeline,
+    classes: &[String],
+    counts: &[usize],
+    device: tch::Device,
+) -> Result<Option<tch::Tensor>> {
+    let Some(wanted) = &pipeline.training.class_weight else { return Ok(None) };
+    let weights: Vec<f32> = wanted.of(classes, counts)?.into_iter().map(|weight| weight as f32).collect();
+    let tensor = tch::Tensor::f_from_slice(&weights).and_then(|tensor| tensor.f_to_device(device));
+    Ok(Some(tensor.map_err(|error| crate::model::computation(&error, "weighing the classes"))?))
 }
 
 /// What to do where training waits for its data.

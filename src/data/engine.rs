@@ -1,33 +1,67 @@
 //! Makes the batches of an epoch ready on other threads, in their order.
 
-use super::order;
+use super::{Statistics, order::Order, queue::Queue, reader::Reader};
 use crate::{
-    augment::{Augmentation, Draws, Image},
     diagnostic::Result,
-    source::Examples,
-    stage::Stage,
+    random::Purpose,
+    source::{Dataset, Examples, ImageReader, Surroundings},
+    stage::{Blend, Element, ReadAhead, Stage},
 };
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::{
-    sync::{Arc, OnceLock, mpsc},
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 /// A batch in the host's memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostBatch {
     /// Bytes, `[batch, height, width, channels]`.
     pub images: Vec<u8>,
-    /// One label an example.
+    /// One label an example; of a blended one the class with the largest share.
     pub labels: Vec<i64>,
+    /// Shares of the classes, `[batch, classes]`, where examples were blended.
+    pub shares: Option<Vec<f32>>,
 }
 
-/// The bytes of one example, once it was read.
-type Kept = OnceLock<Box<[u8]>>;
+/// The examples that go into an input pipeline.
+#[derive(Clone)]
+pub struct Feed {
+    /// The examples.
+    pub examples: Arc<dyn Examples>,
+    /// Height, width and channels of each.
+    pub shape: [usize; 3],
+    /// How many classes they are of.
+    pub classes: usize,
+    /// Digest of the source.
+    pub digest: String,
+    /// How the source makes examples of images.
+    pub reader: ImageReader,
+    /// Which part of the source it is, such as `train`.
+    pub part: &'static str,
+}
+
+impl Feed {
+    /// `examples`, which are the `part` of `dataset`.
+    pub fn new(dataset: &Dataset, examples: Arc<dyn Examples>, part: &'static str) -> Self {
+        let Dataset { shape, digest, reader, .. } = dataset;
+        Feed { examples, shape: *shape, classes: dataset.classes.len(), digest: digest.clone(), reader: *reader, part }
+    }
+
+    /// A digest of the bytes and the order of the examples.
+    pub fn identity(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(format!("{} {} {:?} {}\0", self.digest, self.part, self.reader, self.examples.len()));
+        self.examples.identify(&mut |index| digest.update((index as u64).to_le_bytes()));
+        digest.finalize().into()
+    }
+}
 
 /// A source with its stages: gives the batches of any epoch.
 pub struct InputPipeline {
+    feed: Feed,
     reader: Arc<Reader>,
     stages: Vec<Stage>,
     path: &'static str,
@@ -35,145 +69,155 @@ pub struct InputPipeline {
     workers: Arc<rayon::ThreadPool>,
 }
 
-/// Reads single examples as the stages want them.
-struct Reader {
-    examples: Arc<dyn Examples>,
-    shape: [usize; 3],
-    /// What is done before the last cache, and so to the first epoch only.
-    frozen: Vec<(Augmentation, Draws)>,
-    /// What is done behind it.
-    live: Vec<(Augmentation, Draws)>,
-    /// Examples, where a stage keeps them and the source doesn't have them in memory just so.
-    kept: Option<Box<[Kept]>>,
-}
-
 impl InputPipeline {
-    /// `stages`, which stand at `path`, over `examples` of `shape` (`[height, width, channels]`). `workers` threads read,
-    /// decode and augment; how many changes no batch.
-    pub fn new(
-        examples: Arc<dyn Examples>,
-        shape: [usize; 3],
-        stages: &[Stage],
-        path: &'static str,
-        seed: u64,
-        workers: usize,
-    ) -> Self {
-        let (mut frozen, mut live) = (Vec::new(), Vec::new());
-        let cache = stages.iter().rposition(|stage| stage.freezes_order());
-        for (at, stage) in stages.iter().enumerate() {
-            let list = if cache.is_some_and(|cache| at < cache) { &mut frozen } else { &mut live };
-            let path = format!("{path}[{at}]");
-            let own = stage.augmentations().iter().enumerate();
-            list.extend(own.map(|(index, augmentation)| (augmentation.clone(), Draws::new(seed, &path, index))));
-        }
-        let keeps = stages.iter().any(|stage| stage.keeps_examples());
-        let keeps = keeps && (!examples.in_memory() || !frozen.is_empty());
-        let kept = keeps.then(|| (0..examples.len()).map(|_| OnceLock::new()).collect());
+    /// `stages`, which stand at `path`, over `feed`. `workers` threads read, decode and augment; how many changes no
+    /// batch.
+    pub fn new(feed: Feed, stages: &[Stage], path: &'static str, seed: u64, workers: usize) -> Self {
         let workers = rayon::ThreadPoolBuilder::new()
             .num_threads(workers)
             .thread_name(|index| format!("data-{index}"))
             .build()
             .expect("threads can be started");
-        InputPipeline {
-            reader: Arc::new(Reader { examples, shape, frozen, live, kept }),
-            stages: stages.to_vec(),
-            path,
-            seed,
-            workers: Arc::new(workers),
+        let order = Order { stages, path, examples: feed.examples.len(), seed };
+        let reader = Arc::new(Reader::new(&feed, &order));
+        InputPipeline { feed, reader, stages: stages.to_vec(), path, seed, workers: Arc::new(workers) }
+    }
+
+    /// The same, with a `cache` in a directory filled or found again.
+    ///
+    /// # Errors
+    /// Where an example cannot be read, the file cannot be written, or the user wants to stop.
+    pub fn with_cache(mut self, surroundings: &Surroundings<'_>) -> Result<Self> {
+        let last = self.stages.iter().rev().find(|stage| stage.keeps_examples());
+        if let Some(directory) = last.and_then(|stage| stage.cache_directory()) {
+            let mut reader = Reader::new(&self.feed, &self.order());
+            reader.keep_in(directory, &self.feed, &self.order(), &self.workers, surroundings)?;
+            self.reader = Arc::new(reader);
         }
+        Ok(self)
+    }
+
+    fn order(&self) -> Order<'_> {
+        Order { stages: &self.stages, path: self.path, examples: self.examples(), seed: self.seed }
     }
 
     /// How many examples the source has.
     pub fn examples(&self) -> usize {
-        self.reader.examples.len()
+        self.reader.examples()
     }
 
     /// Batches in an epoch.
     pub fn steps(&self) -> usize {
-        order::count_steps(&self.stages, self.examples())
+        super::count_steps(&self.stages, self.examples())
+    }
+
+    /// Mean and variance of each channel over all examples, before any augmentation.
+    ///
+    /// # Errors
+    /// Where an example cannot be read.
+    pub fn statistics(&self) -> Result<Statistics> {
+        self.reader.statistics(&self.workers)
     }
 
     /// The batches of `epoch`, from 0, made ready in the background.
     pub fn epoch(&self, epoch: u64) -> Batches {
-        let order = order::epoch(&self.stages, self.path, self.examples(), self.seed, epoch);
-        let ahead = self.stages.iter().rev().find_map(|stage| stage.read_ahead()).unwrap_or(0);
-        let (sender, receiver) = mpsc::sync_channel(ahead);
-        let (reader, workers) = (self.reader.clone(), self.workers.clone());
-        let steps = order.len();
+        let order = self.order().epoch(epoch);
+        let ahead: Option<ReadAhead> = self.stages.iter().rev().find_map(|stage| stage.read_ahead());
+        let largest = order.first().map_or(0, Vec::len) * self.reader.example_bytes();
+        let queue = Arc::new(Queue::new(ahead, largest));
+        let maker = Maker {
+            reader: self.reader.clone(),
+            workers: self.workers.clone(),
+            blendings: self.blendings(),
+            classes: self.feed.classes,
+            epoch,
+        };
+        let (steps, into) = (order.len(), queue.clone());
         let thread = std::thread::Builder::new()
             .name("data".to_owned())
             .spawn(move || {
-                for indices in order {
-                    let batch = reader.batch(&indices, epoch, &workers);
+                for (step, elements) in order.iter().enumerate() {
+                    let batch = maker.batch(step, elements);
                     let failed = batch.is_err();
-                    // A closed channel: nobody wants the rest.
-                    if sender.send(batch).is_err() || failed {
-                        return;
+                    // A closed queue: nobody wants the rest.
+                    if !into.push(batch) || failed {
+                        break;
                     }
                 }
+                into.close();
             })
             .expect("threads can be started");
-        Batches { receiver: Some(receiver), thread: Some(thread), waited: Duration::ZERO, steps }
+        Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps }
+    }
+
+    /// The stages that blend examples, each with its random numbers and whether a cache behind it keeps what it did.
+    fn blendings(&self) -> Vec<(Stage, Purpose, bool)> {
+        let cache = self.stages.iter().rposition(|stage| stage.freezes_order());
+        let blends = self.stages.iter().enumerate().filter(|(_, stage)| stage.blending().is_some());
+        let with_draws = blends.map(|(at, stage)| {
+            let purpose = Purpose::new(self.seed, &format!("{}/{}[{at}]", stage.name(), self.path));
+            (stage.clone(), purpose, cache.is_some_and(|cache| at < cache))
+        });
+        with_draws.collect()
     }
 }
 
-impl Reader {
-    fn batch(&self, indices: &[u32], epoch: u64, workers: &rayon::ThreadPool) -> Result<HostBatch> {
-        let example_bytes = self.shape.iter().product();
-        let mut images = vec![0; indices.len() * example_bytes];
-        let read = |(&index, into): (&u32, &mut [u8])| self.read(index, epoch, into);
-        let ready = match &self.kept {
-            Some(kept) => indices.iter().all(|&index| kept[index as usize].get().is_some()),
-            None => self.examples.in_memory() && self.frozen.is_empty(),
-        };
-        if ready && self.live.is_empty() {
+/// Makes the batches of one epoch.
+struct Maker {
+    reader: Arc<Reader>,
+    workers: Arc<rayon::ThreadPool>,
+    blendings: Vec<(Stage, Purpose, bool)>,
+    classes: usize,
+    epoch: u64,
+}
+
+impl Maker {
+    fn batch(&self, step: usize, elements: &[Element]) -> Result<HostBatch> {
+        let example_bytes = self.reader.example_bytes();
+        let mut images = vec![0; elements.len() * example_bytes];
+        let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, self.epoch, into);
+        if self.reader.only_copies(elements) {
             // Copying is faster than handing out.
-            indices.iter().zip(images.chunks_mut(example_bytes)).try_for_each(read)?;
+            elements.iter().zip(images.chunks_mut(example_bytes)).try_for_each(read)?;
         } else {
-            workers.install(|| indices.par_iter().zip(images.par_chunks_mut(example_bytes)).try_for_each(read))?;
+            self.workers
+                .install(|| elements.par_iter().zip(images.par_chunks_mut(example_bytes)).try_for_each(read))?;
         }
-        let labels = indices.iter().map(|&index| i64::from(self.examples.labels()[index as usize])).collect();
-        Ok(HostBatch { images, labels })
+        let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
+        let mut batch = HostBatch { images, labels, shares: None };
+        for (stage, purpose, frozen) in &self.blendings {
+            self.blend(&mut batch, stage, purpose, *frozen, step);
+        }
+        Ok(batch)
     }
 
-    fn read(&self, index: u32, epoch: u64, into: &mut [u8]) -> Result<()> {
-        match self.kept.as_ref().map(|kept| &kept[index as usize]) {
-            None => self.read_anew(index, into)?,
-            Some(slot) => match slot.get() {
-                Some(bytes) => into.copy_from_slice(bytes),
-                None => {
-                    self.read_anew(index, into)?;
-                    // Whoever was first has read the same bytes.
-                    let _ = slot.set(into.to_vec().into_boxed_slice());
-                }
-            },
-        }
-        self.augment(&self.live, epoch, index, into);
-        Ok(())
-    }
-
-    /// What a cache keeps: the example as the first epoch has it.
-    fn read_anew(&self, index: u32, into: &mut [u8]) -> Result<()> {
-        self.examples.read(index as usize, into)?;
-        self.augment(&self.frozen, 0, index, into);
-        Ok(())
-    }
-
-    fn augment(&self, list: &[(Augmentation, Draws)], epoch: u64, index: u32, values: &mut [u8]) {
-        if !list.is_empty() {
-            let image = Image { shape: self.shape, pixels: values.to_vec() };
-            let changed = list
-                .iter()
-                .fold(image, |image, (augmentation, draws)| augmentation.apply(image, &mut draws.of(epoch, index)));
-            // The check refuses stages that change the size.
-            values.copy_from_slice(&changed.pixels);
+    fn blend(&self, batch: &mut HostBatch, stage: &Stage, purpose: &Purpose, frozen: bool, step: usize) {
+        let Some(blending) = stage.blending() else { return };
+        let classes = self.classes;
+        let HostBatch { images, labels, shares } = batch;
+        let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
+        let epoch = if frozen { 0 } else { self.epoch };
+        let blend = Blend { images, shape: self.reader.shape(), targets, examples: labels.len() };
+        blending.blend(blend, &mut purpose.stream(epoch, step as u32));
+        for (label, shares) in labels.iter_mut().zip(targets.chunks_exact(classes)) {
+            let largest = shares.iter().copied().fold(0.0, f32::max);
+            // Of equal shares the example's own counts.
+            if shares[*label as usize] < largest {
+                *label = shares.iter().position(|share| *share == largest).unwrap_or(0) as i64;
+            }
         }
     }
+}
+
+fn one_hot(labels: &[i64], classes: usize) -> Vec<f32> {
+    let mut shares = vec![0.0; labels.len() * classes];
+    labels.iter().enumerate().for_each(|(row, &label)| shares[row * classes + label as usize] = 1.0);
+    shares
 }
 
 /// The batches of one epoch, in order.
 pub struct Batches {
-    receiver: Option<mpsc::Receiver<Result<HostBatch>>>,
+    queue: Arc<Queue<Result<HostBatch>>>,
     thread: Option<JoinHandle<()>>,
     waited: Duration,
     steps: usize,
@@ -196,7 +240,7 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = Instant::now();
-        let batch = self.receiver.as_ref()?.recv().ok();
+        let batch = self.queue.pop();
         self.waited += start.elapsed();
         batch
     }
@@ -204,8 +248,8 @@ impl Iterator for Batches {
 
 impl Drop for Batches {
     fn drop(&mut self) {
-        // The channel goes first, so that the thread ends with the batch at hand.
-        self.receiver.take();
+        // The queue goes first, so that the thread ends with the batch at hand.
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -215,11 +259,19 @@ impl Drop for Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::{Batch, Cache, Prefetch, Shuffle};
+    use crate::{
+        source::Interpolation,
+        stage::{Batch, Cache, Prefetch, Repeat, Shuffle},
+    };
     use proptest::prelude::*;
+    use serde_json::json;
+    use std::{
+        path::Path,
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    };
 
-    /// Examples whose bytes tell their index.
-    struct Numbered(Vec<u32>);
+    /// Examples whose bytes tell their index, and how often one was read.
+    struct Numbered(Vec<u32>, AtomicUsize);
 
     impl Examples for Numbered {
         fn labels(&self) -> &[u32] {
@@ -227,78 +279,226 @@ mod tests {
         }
 
         fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
+            self.1.fetch_add(1, Ordering::Relaxed);
             into.copy_from_slice(&(index as u32).to_le_bytes());
             Ok(())
         }
     }
 
+    fn stage(stage: serde_json::Value) -> Stage {
+        serde_json::from_value(stage).unwrap()
+    }
+
     fn augment(list: serde_json::Value) -> Stage {
-        serde_json::from_value(serde_json::json!({"augment": {"augmentations": list}})).unwrap()
+        stage(json!({"augment": {"augmentations": list}}))
+    }
+
+    fn numbered() -> Arc<Numbered> {
+        Arc::new(Numbered((0..60).map(|i| i % 4).collect(), AtomicUsize::new(0)))
+    }
+
+    fn pipeline_over(examples: Arc<Numbered>, stages: &[Stage], workers: usize) -> InputPipeline {
+        let reader = ImageReader::stretching([2, 2, 1], Interpolation::Nearest);
+        let feed = Feed { examples, shape: [2, 2, 1], classes: 4, digest: "numbers".to_owned(), reader, part: "train" };
+        let stop = AtomicBool::new(false);
+        let surroundings =
+            Surroundings { data_directory: None, cache_directory: "cache".into(), progress: &|_| (), stop: &stop };
+        InputPipeline::new(feed, stages, "dataset.train", 5, workers).with_cache(&surroundings).unwrap()
     }
 
     fn pipeline(stages: &[Stage], workers: usize) -> InputPipeline {
-        let examples = Arc::new(Numbered((0..60).map(|i| i % 4).collect()));
-        InputPipeline::new(examples, [2, 2, 1], stages, "dataset.train", 5, workers)
+        pipeline_over(numbered(), stages, workers)
     }
 
     fn images(pipeline: &InputPipeline, epoch: u64) -> Vec<u8> {
         pipeline.epoch(epoch).flat_map(|batch| batch.unwrap().images).collect()
     }
 
-    fn batches(workers: usize, ahead: Option<usize>, cache: bool, augments: bool, epochs: u64) -> Vec<HostBatch> {
+    fn in_memory() -> Stage {
+        Stage::Cache(Cache::default())
+    }
+
+    fn in_directory(directory: &Path) -> Stage {
+        Stage::Cache(Cache { directory: Some(directory.to_owned()) })
+    }
+
+    fn batch(batch_size: usize) -> Stage {
+        Stage::Batch(Batch { batch_size, drop_remainder: false })
+    }
+
+    fn shuffle(buffer_size: Option<usize>) -> Stage {
+        Stage::Shuffle(Shuffle { buffer_size })
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Keep {
+        Nothing,
+        Memory,
+        Directory,
+    }
+
+    /// All batches of some epochs, beginning with the first one or, as a run that is taken up again, with a later one.
+    fn batches(
+        workers: usize,
+        ahead: Option<usize>,
+        keep: Keep,
+        random: [bool; 3],
+        epochs: std::ops::Range<u64>,
+    ) -> Vec<HostBatch> {
+        let directory = tempfile::tempdir().unwrap();
         // The place of a stage is part of its randomness, so all stand where they always do.
         let mut stages = vec![
-            if cache { Stage::Cache(Cache {}) } else { Stage::Prefetch(Prefetch { buffer_size: Some(1) }) },
-            Stage::Shuffle(Shuffle { buffer_size: Some(10) }),
+            match keep {
+                Keep::Nothing => Stage::Prefetch(Prefetch { buffer_size: Some(1) }),
+                Keep::Memory => in_memory(),
+                Keep::Directory => in_directory(directory.path()),
+            },
+            shuffle(Some(10)),
         ];
+        let [augments, repeats, blends] = random;
         if augments {
-            stages.push(augment(serde_json::json!([
+            stages.push(augment(json!([
                 {"random_flip": {}}, {"random_crop": {"padding": 1}}, {"gaussian_noise": {"stddev": 9}}, {"rand_augment": {}}
             ])));
         }
-        stages.push(Stage::Batch(Batch { batch_size: 7, drop_remainder: false }));
-        if let Some(ahead) = ahead {
-            stages.push(Stage::Prefetch(Prefetch { buffer_size: Some(ahead) }));
+        if repeats {
+            stages.push(Stage::Repeat(Repeat { count: 2 }));
         }
+        stages.push(batch(7));
+        if blends {
+            stages.extend([stage(json!({"mixup": {}})), stage(json!({"cutmix": {"probability": 0.5}}))]);
+        }
+        stages.extend(ahead.map(|ahead| Stage::Prefetch(Prefetch { buffer_size: (ahead > 0).then_some(ahead) })));
         let pipeline = pipeline(&stages, workers);
-        (0..epochs).flat_map(|epoch| pipeline.epoch(epoch).map(|batch| batch.unwrap()).collect::<Vec<_>>()).collect()
+        epochs.flat_map(|epoch| pipeline.epoch(epoch).map(|batch| batch.unwrap()).collect::<Vec<_>>()).collect()
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn workers_reading_ahead_and_cache_change_no_batch(
-            workers in 1usize..6, ahead in proptest::option::of(1usize..9), cache: bool, augments: bool,
+        fn workers_reading_ahead_caches_and_resuming_change_no_batch(
+            workers in proptest::sample::select(vec![1usize, 2, 5]),
+            ahead in proptest::option::of(0usize..9),
+            keep in proptest::sample::select(vec![Keep::Nothing, Keep::Memory, Keep::Directory]),
+            random: [bool; 3],
+            resumed in 0u64..3,
         ) {
-            prop_assert_eq!(batches(workers, ahead, cache, augments, 3), batches(1, None, false, augments, 3));
+            let plain = batches(1, None, Keep::Nothing, random, 0..3);
+            let skipped = plain.len() / 3 * resumed as usize;
+            prop_assert_eq!(batches(workers, ahead, keep, random, resumed..3), &plain[skipped..]);
         }
     }
 
     #[test]
-    fn augmentation_before_a_cache_is_that_of_the_first_epoch() {
-        let change = || augment(serde_json::json!([{"gaussian_noise": {"stddev": 20}}]));
-        let (cache, batch) = (Stage::Cache(Cache {}), Stage::Batch(Batch { batch_size: 8, drop_remainder: false }));
-        let frozen = pipeline(&[change(), cache.clone(), batch.clone()], 2);
-        let first = images(&frozen, 0);
-        assert_eq!(images(&frozen, 3), first);
-        assert_eq!(images(&pipeline(&[change(), cache.clone(), batch.clone()], 1), 3), first);
-        let live = pipeline(&[change(), batch.clone()], 2);
-        assert_eq!(images(&live, 0), first);
-        assert_ne!(images(&live, 3), first);
-        // Neither the order before nor batching matters to what is drawn for an example.
-        let behind = [cache.clone(), change(), batch.clone()];
-        let after_batch = [cache, batch, change()];
-        assert_ne!(images(&pipeline(&behind, 1), 1), images(&pipeline(&behind, 1), 0));
-        assert_ne!(images(&pipeline(&after_batch, 1), 1), images(&pipeline(&after_batch, 1), 0));
+    fn an_epoch_has_every_example_once_with_its_label() {
+        let all = batches(2, Some(2), Keep::Memory, [false; 3], 0..1);
+        let mut seen: Vec<u32> = Vec::new();
+        for batch in &all {
+            assert_eq!(batch.shares, None);
+            for (image, label) in batch.images.as_chunks().0.iter().zip(&batch.labels) {
+                seen.push(u32::from_le_bytes(*image));
+                assert_eq!(*label, i64::from(u32::from_le_bytes(*image) % 4));
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..60).collect::<Vec<_>>());
     }
 
     #[test]
-    fn an_epoch_that_is_left_early_ends_its_thread() {
-        let examples = Arc::new(Numbered(vec![0; 1000]));
-        let stages = [Stage::Batch(Batch { batch_size: 1, drop_remainder: false })];
-        let pipeline = InputPipeline::new(examples, [2, 2, 1], &stages, "dataset.train", 0, 1);
-        let mut epoch = pipeline.epoch(0);
-        assert!(epoch.next().is_some());
-        drop(epoch);
+    fn blended_examples_tell_their_shares() {
+        let all = batches(2, Some(2), Keep::Memory, [false, false, true], 0..1);
+        let mut several = 0;
+        for batch in &all {
+            let shares = batch.shares.as_ref().unwrap();
+            for (shares, &label) in shares.chunks(4).zip(&batch.labels) {
+                assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{shares:?}");
+                assert!(shares.iter().all(|share| *share <= shares[label as usize]), "{shares:?} {label}");
+                several += usize::from(shares.iter().filter(|share| **share > 0.01).count() > 1);
+            }
+        }
+        assert!(several > 10, "{several}");
+    }
+
+    #[test]
+    fn a_cache_reads_each_example_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for cache in [in_memory(), in_directory(directory.path())] {
+            let examples = numbered();
+            let pipeline = pipeline_over(examples.clone(), &[cache.clone(), shuffle(None), batch(7)], 2);
+            assert_ne!(images(&pipeline, 0), images(&pipeline, 1));
+            assert_eq!(examples.1.load(Ordering::Relaxed), 60);
+            // Another run finds what is in a file.
+            let again = numbered();
+            images(&pipeline_over(again.clone(), &[cache.clone(), shuffle(None), batch(9)], 2), 5);
+            let expected = if cache == in_memory() { 60 } else { 0 };
+            assert_eq!(again.1.load(Ordering::Relaxed), expected);
+        }
+        // Only what reaches the cache is in it.
+        let examples = numbered();
+        let take = stage(json!({"take": {"count": 10}}));
+        images(&pipeline_over(examples.clone(), &[take, in_directory(directory.path()), batch(7)], 2), 0);
+        assert_eq!(examples.1.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn a_cache_keeps_what_was_augmented_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let noise = || augment(json!([{"gaussian_noise": {"stddev": 40}}]));
+        for cache in [in_memory(), in_directory(directory.path())] {
+            let frozen = pipeline(&[noise(), cache.clone(), batch(60)], 2);
+            assert_eq!(images(&frozen, 0), images(&frozen, 3));
+            let live = pipeline(&[cache.clone(), noise(), batch(60)], 2);
+            assert_ne!(images(&live, 0), images(&live, 3));
+            // The changes of the first epoch are those that no cache would have kept.
+            let bare = pipeline(&[noise(), batch(60)], 2);
+            assert_eq!(images(&frozen, 0), images(&bare, 0));
+            // Each occurrence has changes of its own, and keeps them.
+            let repeated = pipeline(&[noise(), Stage::Repeat(Repeat { count: 2 }), cache, batch(60)], 2);
+            let both = images(&repeated, 0);
+            assert_eq!(both, images(&repeated, 1));
+            assert_ne!(both[..240], both[240..]);
+        }
+    }
+
+    #[test]
+    fn statistics_are_those_of_all_examples_before_augmentation() {
+        let noise = augment(json!([{"gaussian_noise": {"stddev": 40}}]));
+        let pipeline = pipeline(&[in_memory(), noise, batch(7)], 2);
+        let Statistics { mean, variance } = pipeline.statistics().unwrap();
+        // A quarter of the bytes are 0 to 59, the others 0.
+        assert!((mean[0] - 29.5 / 4.0).abs() < 1e-9, "{mean:?}");
+        let squares: f64 = (0..60).map(|i| f64::from(i * i)).sum::<f64>() / 240.0;
+        assert!((variance[0] - (squares - mean[0] * mean[0])).abs() < 1e-9, "{variance:?}");
+    }
+
+    #[test]
+    fn an_epoch_that_is_given_up_ends_its_thread() {
+        let pipeline = pipeline(&[batch(2), Stage::Prefetch(Prefetch { buffer_size: Some(1) })], 1);
+        let mut batches = pipeline.epoch(0);
+        assert!(batches.next().is_some());
+        drop(batches);
+        assert_eq!(pipeline.epoch(0).count(), 30);
+    }
+
+    #[test]
+    fn an_example_that_cannot_be_read_ends_the_epoch_with_its_reason() {
+        struct Broken(Vec<u32>);
+        impl Examples for Broken {
+            fn labels(&self) -> &[u32] {
+                &self.0
+            }
+
+            fn read(&self, index: usize, _: &mut [u8]) -> Result<()> {
+                Err(Box::new(crate::diagnostic::Diagnostic::error(
+                    crate::diagnostic::Code::BAD_IMAGE,
+                    format!("{index} is broken"),
+                )))
+            }
+        }
+        let whole = pipeline(&[batch(2)], 1);
+        let feed = Feed { examples: Arc::new(Broken(vec![0; 5])), ..whole.feed.clone() };
+        let mut batches = InputPipeline::new(feed, &[batch(1)], "dataset.train", 0, 1).epoch(0);
+        assert_eq!(batches.next().unwrap().unwrap_err().message, "0 is broken");
+        assert!(batches.next().is_none());
     }
 }

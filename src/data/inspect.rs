@@ -1,6 +1,6 @@
 //! A look at all examples of a source: counts, values, copies, and some of the images.
 
-use super::{InputPipeline, Subset};
+use super::{ChannelSums, Feed, InputPipeline, Statistics, Subset};
 use crate::{
     random::Purpose,
     run::{Duplicates, Inspection, Pixels, SplitInspection, Thumbnail},
@@ -59,8 +59,7 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
 /// What was seen of all examples, or of some of them.
 #[derive(Default)]
 struct Seen {
-    /// Of each channel: how many values, their sum, and the sum of their squares.
-    sums: Vec<(u64, u64, u64)>,
+    sums: ChannelSums,
     least: Option<u8>,
     most: Option<u8>,
     /// The first bytes of each example's SHA-256; nothing for one that cannot be read.
@@ -70,21 +69,13 @@ struct Seen {
 
 impl Seen {
     fn add(&mut self, values: &[u8]) {
-        let channels = self.sums.len();
-        for pixel in values.chunks_exact(channels) {
-            for (sum, &value) in self.sums.iter_mut().zip(pixel) {
-                let value = u64::from(value);
-                *sum = (sum.0 + 1, sum.1 + value, sum.2 + value * value);
-            }
-        }
+        self.sums.add(values);
         self.least = self.least.into_iter().chain(values.iter().copied().min()).min();
         self.most = self.most.max(values.iter().copied().max());
     }
 
     fn join(mut self, other: Seen) -> Seen {
-        for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
-            *sum = (sum.0 + more.0, sum.1 + more.1, sum.2 + more.2);
-        }
+        self.sums = self.sums.join(&other.sums);
         self.least = self.least.into_iter().chain(other.least).min();
         self.most = self.most.max(other.most);
         self.digests.extend(other.digests);
@@ -93,17 +84,9 @@ impl Seen {
     }
 
     fn pixels(&self) -> Option<Pixels> {
-        let mean = |&(count, sum, _): &(u64, u64, u64)| sum as f64 / count.max(1) as f64;
-        let deviation = |sums: &(u64, u64, u64)| {
-            let mean = mean(sums);
-            (sums.2 as f64 / sums.0.max(1) as f64 - mean * mean).max(0.0).sqrt()
-        };
-        Some(Pixels {
-            least: self.least?,
-            most: self.most?,
-            mean: self.sums.iter().map(mean).collect(),
-            deviation: self.sums.iter().map(deviation).collect(),
-        })
+        let Statistics { mean, variance } = self.sums.statistics();
+        let deviation = variance.into_iter().map(f64::sqrt).collect();
+        Some(Pixels { least: self.least?, most: self.most?, mean, deviation })
     }
 }
 
@@ -112,7 +95,7 @@ fn look_at_all(examples: &dyn Examples, size: usize, channels: usize) -> Seen {
     let parts: Vec<Seen> = (0..examples.len().div_ceil(PART))
         .into_par_iter()
         .map(|part| {
-            let mut seen = Seen { sums: vec![(0, 0, 0); channels], ..Seen::default() };
+            let mut seen = Seen { sums: ChannelSums::new(channels), ..Seen::default() };
             let mut values = vec![0; size];
             for index in part * PART..((part + 1) * PART).min(examples.len()) {
                 match examples.read(index, &mut values) {
@@ -130,7 +113,7 @@ fn look_at_all(examples: &dyn Examples, size: usize, channels: usize) -> Seen {
             seen
         })
         .collect();
-    let none = Seen { sums: vec![(0, 0, 0); channels], ..Seen::default() };
+    let none = Seen { sums: ChannelSums::new(channels), ..Seen::default() };
     parts.into_iter().fold(none, Seen::join)
 }
 
@@ -175,22 +158,20 @@ fn sample(examples: &dyn Examples, shape: [usize; 3]) -> Vec<Thumbnail> {
     shown.collect()
 }
 
-/// The images of `sample` as `stages`, which stand at `path`, hand them to the first epoch; none where nothing is augmented.
-pub fn augmented(
-    examples: &Arc<dyn Examples>,
-    shape: [usize; 3],
-    stages: &[Stage],
-    path: &'static str,
-    seed: u64,
-    sample: &[Thumbnail],
-) -> Vec<Thumbnail> {
-    let mut stages: Vec<Stage> = stages.iter().filter(|stage| !stage.augmentations().is_empty()).cloned().collect();
-    if stages.is_empty() || sample.is_empty() {
+/// The images of `sample`, which are of `feed`, as `stages`, which stand at `path`, hand them to the first epoch; none where
+/// nothing is augmented. A blended image keeps its own label.
+pub fn augmented(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, sample: &[Thumbnail]) -> Vec<Thumbnail> {
+    let chosen = |changes: fn(&&Stage) -> bool| stages.iter().filter(changes).cloned().collect::<Vec<_>>();
+    let (augment, blend) =
+        (chosen(|stage| !stage.augmentations().is_empty()), chosen(|stage| stage.blending().is_some()));
+    if augment.len() + blend.len() == 0 || sample.is_empty() {
         return Vec::new();
     }
-    stages.push(Stage::Batch(Batch { batch_size: sample.len(), drop_remainder: false }));
-    let chosen = Subset::new(examples.clone(), sample.iter().map(|image| image.index).collect());
-    let pipeline = InputPipeline::new(Arc::new(chosen), shape, &stages, path, seed, 1);
+    let shape = feed.shape;
+    let batch = Stage::Batch(Batch { batch_size: sample.len(), drop_remainder: false });
+    let stages = [augment, vec![batch], blend].concat();
+    let chosen = Subset::new(feed.examples.clone(), sample.iter().map(|image| image.index).collect());
+    let pipeline = InputPipeline::new(Feed { examples: Arc::new(chosen), ..feed.clone() }, &stages, path, seed, 1);
     let Some(Ok(batch)) = pipeline.epoch(0).next() else { return Vec::new() };
     let images = batch.images.chunks(shape.iter().product());
     let shown = sample.iter().zip(images);

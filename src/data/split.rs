@@ -30,6 +30,11 @@ impl Examples for Subset {
     fn in_memory(&self) -> bool {
         self.of.in_memory()
     }
+
+    fn identify(&self, each: &mut dyn FnMut(usize)) {
+        self.of.identify(each);
+        self.indices.iter().for_each(|&index| each(index));
+    }
 }
 
 /// Splits `labels` into what stays and what is split off: `share` of each class, chosen by `seed`. Both keep their order.

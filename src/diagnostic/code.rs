@@ -389,6 +389,16 @@ codes! {
     /// dataset: {train: [cache, shuffle, {augment: [{random_rotation: 0.1}]}, {batch: 32}]}
     /// ```
     FROZEN_AUGMENTATION = "frozen-augmentation", allowable;
+    /// `repeat` on evaluation data: every example is looked at several times, and counts no more for it.
+    ///
+    /// ```yaml
+    /// dataset: {evaluate: [{batch: 32}, {repeat: 2}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {evaluate: [{batch: 32}]}
+    /// ```
+    REPEAT_ON_EVALUATION = "repeat-on-evaluation", allowable;
     /// `augment` on evaluation data: the figures are then those of images that were changed at random.
     ///
     /// ```yaml
@@ -556,6 +566,19 @@ codes! {
     ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 64, activation: relu}}, {dense: 10}]
     /// ```
     LINEAR_STACK = "linear-stack", allowable;
+    /// `normalization` takes mean and variance from the training data, so only `rescaling` may stand before it: what leaves other
+    /// layers isn't known before training.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 8, activation: relu}}, normalization, {dense: 10}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [normalization, flatten, {dense: {units: 8, activation: relu}}, batch_normalization, {dense: 10}]
+    /// ```
+    MISPLACED_NORMALIZATION = "misplaced-normalization";
     /// A monitor or an expectation names a figure that nothing produces.
     ///
     /// ```yaml
@@ -707,6 +730,18 @@ codes! {
     BAD_DATA = "bad-data";
     /// A download failed, or brought something else than was expected.
     DOWNLOAD = "download";
+    /// `training.class_weight` names a class that the data don't have.
+    ///
+    /// ```yaml
+    /// training:
+    ///   class_weight: {eight: 2}
+    /// ```
+    ///
+    /// ```yaml
+    /// training:
+    ///   class_weight: {"8": 2}
+    /// ```
+    UNKNOWN_CLASS = "unknown-class";
     /// An image that cannot be decoded.
     BAD_IMAGE = "bad-image";
     /// The device isn't there.

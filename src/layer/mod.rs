@@ -154,6 +154,7 @@ family! {
     /// A step of the model, in Keras' words and defaults.
     pub enum Layer("layer"): LayerDefinition {
         rescaling::Rescaling,
+        normalization::Normalization,
         conv2d::Conv2d,
         max_pooling2d::MaxPooling2d,
         dropout::Dropout,

@@ -1,17 +1,55 @@
 //! What training makes small: Keras' losses, one file each.
 
 use crate::{family, layer::ActivationFunction};
-use tch::{TchError, Tensor};
+use tch::{Reduction, TchError, Tensor};
+
+/// What a batch of outputs is compared with.
+#[derive(Debug)]
+pub struct Targets {
+    /// The class of each example, `[batch]`, whole numbers.
+    pub labels: Tensor,
+    /// Shares of the classes, `[batch, classes]`, where examples are of several classes.
+    pub shares: Option<Tensor>,
+    /// How much each example counts, `[batch]`, where they don't all count the same.
+    pub weights: Option<Tensor>,
+}
+
+impl Targets {
+    /// Each example of one class, and all counting the same.
+    pub fn of(labels: Tensor) -> Self {
+        Targets { labels, shares: None, weights: None }
+    }
+}
 
 /// What all losses share.
 pub trait LossDefinition {
-    /// The mean over the batch, as a scalar.
+    /// The losses of the examples, `[batch]`, or with [`Reduction::Mean`] their mean, a scalar.
     ///
-    /// `outputs`: `[batch, classes]`, logits or probabilities as `from_logits` says; `labels`: `[batch]`, whole numbers.
+    /// `outputs`: `[batch, classes]`, logits or probabilities as `from_logits` says.
     ///
     /// # Errors
     /// What libtorch reports.
-    fn compute(&self, outputs: &Tensor, labels: &Tensor, from_logits: bool) -> Result<Tensor, TchError>;
+    fn reduced(
+        &self,
+        outputs: &Tensor,
+        targets: &Targets,
+        from_logits: bool,
+        reduction: Reduction,
+    ) -> Result<Tensor, TchError>;
+
+    /// The mean over the batch, as a scalar. Weights multiply the losses; the divisor stays the number of examples, as with
+    /// Keras' `class_weight`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn compute(&self, outputs: &Tensor, targets: &Targets, from_logits: bool) -> Result<Tensor, TchError> {
+        match &targets.weights {
+            None => self.reduced(outputs, targets, from_logits, Reduction::Mean),
+            Some(weights) => {
+                self.reduced(outputs, targets, from_logits, Reduction::None)?.f_mul(weights)?.f_mean(tch::Kind::Float)
+            }
+        }
+    }
 
     /// What the pipeline says of the model's outputs.
     fn outputs_are_logits(&self) -> FromLogits;

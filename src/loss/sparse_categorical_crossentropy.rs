@@ -1,6 +1,7 @@
-//! `-log(p[label])`, where `p` are the probabilities of the classes, as Keras' `SparseCategoricalCrossentropy`.
+//! `-log(p[label])`, where `p` are the probabilities of the classes, as Keras' `SparseCategoricalCrossentropy`; for an
+//! example of several classes the mean of it by their shares, as Keras' `CategoricalCrossentropy`.
 
-use super::{FromLogits, LossDefinition};
+use super::{FromLogits, LossDefinition, Targets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Reduction, TchError, Tensor};
@@ -19,11 +20,18 @@ pub struct SparseCategoricalCrossentropy {
 }
 
 impl LossDefinition for SparseCategoricalCrossentropy {
-    fn compute(&self, outputs: &Tensor, labels: &Tensor, from_logits: bool) -> Result<Tensor, TchError> {
+    fn reduced(
+        &self,
+        outputs: &Tensor,
+        targets: &Targets,
+        from_logits: bool,
+        reduction: Reduction,
+    ) -> Result<Tensor, TchError> {
         // Keras takes the logarithm of clipped probabilities and hands it on as logits, which normalises them.
         let clipped = if from_logits { None } else { Some(outputs.f_clamp(EPSILON, 1.0 - EPSILON)?.f_log()?) };
         let logits = clipped.as_ref().unwrap_or(outputs);
-        logits.f_cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
+        let wanted = targets.shares.as_ref().unwrap_or(&targets.labels);
+        logits.f_cross_entropy_loss(wanted, None::<Tensor>, reduction, -100, 0.0)
     }
 
     fn outputs_are_logits(&self) -> FromLogits {

@@ -4,6 +4,7 @@ use super::LayerError;
 use crate::{
     data::HostBatch,
     diagnostic::{Code, Diagnostic},
+    loss::Targets,
 };
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -26,16 +27,21 @@ pub fn in_layer(error: &LayerError) -> Box<Diagnostic> {
     computation(&error.error, &format!("`{}`", error.layer))
 }
 
-/// A batch on the device: images `[batch, height, width, channels]`, labels `[batch]`.
+/// A batch on the device: images `[batch, height, width, channels]`, and what their outputs are compared with.
 pub fn to_device(
     batch: &HostBatch,
     shape: [usize; 3],
     device: Device,
-) -> std::result::Result<(Tensor, Tensor), TchError> {
+) -> std::result::Result<(Tensor, Targets), TchError> {
     let [height, width, channels] = shape.map(|n| n as i64);
     let size = [batch.labels.len() as i64, height, width, channels];
     let images = Tensor::f_from_data_size(&batch.images, &size, Kind::Uint8)?.f_to_device(device)?;
-    Ok((images, Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?))
+    let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
+    let mut targets = Targets::of(labels);
+    if let Some(shares) = &batch.shares {
+        targets.shares = Some(Tensor::f_from_slice(shares)?.f_view([size[0], -1])?.f_to_device(device)?);
+    }
+    Ok((images, targets))
 }
 
 #[cfg(test)]

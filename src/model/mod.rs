@@ -1,11 +1,13 @@
 //! The layers, built: parameters, operations in a row, and the passes that make the row faster.
 
+mod adapt;
 mod host;
 mod passes;
 #[cfg(test)]
 mod tests;
 mod weights;
 
+pub use adapt::{adapt, wants_statistics};
 pub use host::{computation, in_layer, to_device};
 pub use weights::{digest, load_weights, weights_bytes};
 

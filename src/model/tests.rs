@@ -65,7 +65,7 @@ fn gradients_are_finite_and_two_passes_agree() {
         let x = images(2, INPUT);
         let y = run(model, &x, &TRAINING);
         assert_eq!(y, run(model, &x, &TRAINING), "{what}");
-        if !model.parameters().is_empty() {
+        if model.trainable().next().is_some() {
             y.square().sum(Kind::Float).backward();
         }
         for parameter in model.trainable() {

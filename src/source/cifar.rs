@@ -101,13 +101,13 @@ impl Layout {
     /// What the sizes of the files tell.
     pub fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
         let Some(folder) = self.find(surroundings) else { return Ok(self.declare()) };
-        self.read_names(&folder)?;
+        let (names, _) = self.read_names(&folder)?;
         let mut train = 0;
         for name in self.train {
             train += self.count(&folder.join(name))?;
         }
         let test = self.count(&folder.join(self.test))?;
-        Ok(Declared { train: Some(train), test: Some(test), ..self.declare() })
+        Ok(Declared { names: Some(names), train: Some(train), test: Some(test), ..self.declare() })
     }
 
     /// Where the files may lie, in the order of looking.

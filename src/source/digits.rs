@@ -33,6 +33,7 @@ impl SourceDefinition for Digits {
     fn declare(&self) -> Declared {
         Declared {
             classes: Some(CLASSES),
+            names: Some(names()),
             train: Some(TRAIN),
             test: Some(TEST),
             ..Declared::of_shape([SIDE, SIDE, 1])
@@ -70,7 +71,7 @@ impl SourceDefinition for Digits {
         let mut digest = Parts::new("digits");
         digest.add(&bytes);
         Ok(Dataset {
-            classes: (0..CLASSES).map(|digit| digit.to_string()).collect(),
+            classes: names(),
             shape: self.declare().shape,
             train: Arc::new(train),
             test: Arc::new(test),
@@ -83,6 +84,10 @@ impl SourceDefinition for Digits {
     fn look(&self, _: &Surroundings<'_>) -> Result<Declared> {
         Ok(self.declare())
     }
+}
+
+fn names() -> Vec<String> {
+    (0..CLASSES).map(|digit| digit.to_string()).collect()
 }
 
 /// From 0..=16 to 0..=255, so that an ordinary image file means the same.

@@ -49,10 +49,15 @@ impl Set {
     pub fn declare(&self) -> Declared {
         Declared {
             classes: Some(CLASSES),
+            names: Some(self.names()),
             train: Some(60_000),
             test: Some(10_000),
             ..Declared::of_shape([SIDE, SIDE, 1])
         }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.classes.map(str::to_owned).to_vec()
     }
 
     /// Finds the files or fetches them, and reads them.
@@ -83,7 +88,7 @@ impl Set {
         }
         let [train, test] = [halves[0].clone(), halves[1].clone()];
         Ok(Dataset {
-            classes: self.classes.map(str::to_owned).to_vec(),
+            classes: self.names(),
             shape: [SIDE, SIDE, 1],
             train,
             test,

@@ -89,7 +89,7 @@ struct Found {
 
 impl SourceDefinition for ImageFolder {
     fn declare(&self) -> Declared {
-        Declared { shape: self.shape(), classes: None, train: None, test: None }
+        Declared::of_shape(self.shape())
     }
 
     fn reader(&self) -> ImageReader {
@@ -126,10 +126,11 @@ impl SourceDefinition for ImageFolder {
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
         let (train, test) = self.list(surroundings)?;
         Ok(Declared {
-            shape: self.shape(),
             classes: Some(train.classes.len()),
             train: Some(train.images.len()),
             test: Some(test.images.len()),
+            names: Some(train.classes),
+            ..Declared::of_shape(self.shape())
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct Declared {
     pub shape: [usize; 3],
     /// How many classes there are.
     pub classes: Option<usize>,
+    /// Their names, in the order of their labels, where they are known, too.
+    pub names: Option<Vec<String>>,
     /// How many examples there are for training.
     pub train: Option<usize>,
     /// How many examples there are for testing.
@@ -37,7 +39,7 @@ pub struct Declared {
 impl Declared {
     /// Nothing but the shape is known.
     fn of_shape(shape: [usize; 3]) -> Self {
-        Declared { shape, classes: None, train: None, test: None }
+        Declared { shape, classes: None, names: None, train: None, test: None }
     }
 }
 
@@ -130,6 +132,9 @@ pub trait Examples: Send + Sync {
     fn in_memory(&self) -> bool {
         false
     }
+
+    /// Hands out the index of every example within what these are a part of, where they are a part of something.
+    fn identify(&self, _: &mut dyn FnMut(usize)) {}
 }
 
 /// An opened source.

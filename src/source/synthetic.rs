@@ -69,6 +69,10 @@ impl Synthetic {
         [self.image_size.height(), self.image_size.width(), channels]
     }
 
+    fn names(&self) -> Vec<String> {
+        SHAPES[..self.classes].iter().map(|(name, _)| (*name).to_owned()).collect()
+    }
+
     fn split(&self, name: &str, examples: usize) -> Arc<dyn Examples> {
         Arc::new(Shapes {
             labels: (0..examples).map(|index| (index % self.classes) as u32).collect(),
@@ -82,6 +86,7 @@ impl SourceDefinition for Synthetic {
     fn declare(&self) -> Declared {
         Declared {
             classes: Some(self.classes),
+            names: Some(self.names()),
             train: Some(self.train),
             test: Some(self.test),
             ..Declared::of_shape(self.shape())
@@ -97,7 +102,7 @@ impl SourceDefinition for Synthetic {
         let mut digest = Parts::new("synthetic 1");
         digest.add(serde_json::to_string(self).unwrap_or_default().as_bytes());
         Ok(Dataset {
-            classes: SHAPES[..self.classes].iter().map(|(name, _)| (*name).to_owned()).collect(),
+            classes: self.names(),
             shape: self.shape(),
             train: self.split("train", self.train),
             test: self.split("test", self.test),

@@ -3,6 +3,7 @@
 //! [`load`] leads from the one to the other: it reads the YAML, applies `--set`, rewrites sugar, checks against the
 //! schema, fills in the defaults that hang on other values, and hands the tree to serde.
 
+mod class_weight;
 pub mod difference;
 pub mod extends;
 pub mod load;
@@ -17,6 +18,7 @@ pub mod tree;
 mod validation;
 mod vocabulary;
 
+pub use class_weight::ClassWeight;
 pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use parse::parse;

@@ -1,6 +1,6 @@
 //! The resolved pipeline: every key of the language, with its default. Serialised, it is itself a valid pipeline.
 
-use super::Validation;
+use super::{ClassWeight, Validation};
 use crate::{
     callback::CallbackChoice, evaluation::Evaluation, layer::Layer, loss::Loss, metric::Metric,
     optimizer::OptimizerChoice, source::Source, stage::Stage, strategy::Strategy,
@@ -202,6 +202,11 @@ pub struct Training {
     #[schemars(range(min = 1, max = 1000000), extend("examples" = [10]))]
     #[schemars(extend("x-known-as" = ["num_epochs", "n_epochs", "max_epochs", "num_train_epochs"]))]
     pub epochs: usize,
+    /// How much the examples of each class count while training: `balanced`, so that rare classes count as much as frequent
+    /// ones, or a number for some classes by name; 1 for the others. Validation and test don't heed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClassWeight", extend("x-default" = "all the same", "x-known-as" = ["weight", "pos_weight"], "examples" = ["balanced", {"cat": 2.0}]))]
+    pub class_weight: Option<ClassWeight>,
     /// What looks at the figures after every epoch.
     #[serde(default)]
     pub callbacks: Vec<CallbackChoice>,

@@ -24,7 +24,7 @@ impl StageDefinition for Batch {
                 examples
                     .chunks(self.batch_size)
                     .filter(|batch| !self.drop_remainder || batch.len() == self.batch_size)
-                    .map(<[u32]>::to_vec)
+                    .map(<[_]>::to_vec)
                     .collect(),
             ),
             // The check refuses a second `batch`.

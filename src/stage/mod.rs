@@ -4,15 +4,26 @@
 //! the seed, the epoch and the stages, so no thread can change it. What takes time, reading, decoding and augmenting, is
 //! left to the data engine, which asks the stages only whether to keep examples, how to change them and how far to read ahead.
 
-use crate::{augment::Augmentation, family};
+use crate::{augment::Augmentation, family, random::Stream};
+use std::path::Path;
+
+/// One occurrence of an example in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Element {
+    /// Its index in the source.
+    pub example: u32,
+    /// How often it has come before in the same epoch: behind `repeat` an example comes several times, and each time is
+    /// augmented anew.
+    pub turn: u32,
+}
 
 /// What an epoch consists of at some point between the source and the model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Elements {
-    /// Single examples, by their index in the source.
-    Examples(Vec<u32>),
+    /// Single examples.
+    Examples(Vec<Element>),
     /// Batches of examples.
-    Batches(Vec<Vec<u32>>),
+    Batches(Vec<Vec<Element>>),
 }
 
 impl Elements {
@@ -28,6 +39,28 @@ impl Elements {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// All of a source with so many examples, in its order.
+    pub fn all(examples: usize) -> Self {
+        Elements::Examples((0..examples as u32).map(|example| Element { example, turn: 0 }).collect())
+    }
+
+    /// Every example, batched or not.
+    pub fn each(&mut self) -> Box<dyn Iterator<Item = &mut Element> + '_> {
+        match self {
+            Elements::Examples(examples) => Box::new(examples.iter_mut()),
+            Elements::Batches(batches) => Box::new(batches.iter_mut().flatten()),
+        }
+    }
+
+    /// These, and then those.
+    pub fn chain(self, more: Elements) -> Elements {
+        match (self, more) {
+            (Elements::Examples(examples), Elements::Examples(more)) => Elements::Examples([examples, more].concat()),
+            (Elements::Batches(batches), Elements::Batches(more)) => Elements::Batches([batches, more].concat()),
+            (_, other) => other,
+        }
+    }
 }
 
 /// Which epoch of which stage is wanted.
@@ -39,6 +72,62 @@ pub struct Occasion<'a> {
     pub path: &'a str,
     /// The epoch, from 0.
     pub epoch: u64,
+    /// Which pass within the epoch, from 0, where a `repeat` behind the stage asks for several.
+    pub turn: u32,
+}
+
+/// A batch of images whose examples a stage blends with each other.
+pub struct Blend<'a> {
+    /// Bytes, `[batch, height, width, channels]`.
+    pub images: &'a mut [u8],
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+    /// Shares of the classes, `[batch, classes]`; each row has the sum 1.
+    pub targets: &'a mut [f32],
+    /// How many examples.
+    pub examples: usize,
+}
+
+impl Blend<'_> {
+    /// Bytes of one image.
+    pub fn image_size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Makes of each example's target `share` of its own and the rest of its partner's.
+    fn blend_targets(&mut self, partners: &[usize], shares: &[f64]) {
+        let classes = self.targets.len() / self.examples.max(1);
+        let before = self.targets.to_vec();
+        for (target, (&partner, &share)) in
+            self.targets.chunks_exact_mut(classes.max(1)).zip(partners.iter().zip(shares))
+        {
+            for (value, other) in target.iter_mut().zip(&before[partner * classes..]) {
+                *value = (f64::from(*value) * share + f64::from(*other) * (1.0 - share)) as f32;
+            }
+        }
+    }
+}
+
+/// What a stage does that blends the examples of a batch.
+pub trait Blending: Send + Sync {
+    /// Blends; what is drawn comes from `stream`.
+    fn blend(&self, batch: Blend<'_>, stream: &mut Stream);
+}
+
+/// A partner for each of so many examples, as a permutation.
+fn partners(examples: usize, stream: &mut Stream) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..examples).collect();
+    stream.shuffle(&mut order);
+    order
+}
+
+/// How many batches are made ready ahead of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadAhead {
+    /// So many.
+    Fixed(usize),
+    /// As many as it takes for the model not to wait.
+    Automatic,
 }
 
 /// What all stages share.
@@ -61,8 +150,23 @@ pub trait StageDefinition {
         &[]
     }
 
+    /// Where decoded examples are kept, if not in memory.
+    fn cache_directory(&self) -> Option<&Path> {
+        None
+    }
+
+    /// How often an epoch passes what comes before.
+    fn repetitions(&self) -> u32 {
+        1
+    }
+
+    /// What is done to every batch.
+    fn blending(&self) -> Option<&dyn Blending> {
+        None
+    }
+
     /// How many batches are made ready ahead of the model.
-    fn read_ahead(&self) -> Option<usize> {
+    fn read_ahead(&self) -> Option<ReadAhead> {
         None
     }
 
@@ -83,5 +187,8 @@ family! {
         take::Take,
         skip::Skip,
         shard::Shard,
+        repeat::Repeat,
+        mixup::Mixup,
+        cutmix::Cutmix,
     }
 }

@@ -40,11 +40,9 @@ mod tests {
 
     fn applied(stage: &str) -> Vec<u32> {
         let stage: Stage = serde_json::from_str(stage).expect("a stage");
-        let occasion = Occasion { seed: 0, path: "dataset.train[0]", epoch: 0 };
-        match stage.apply(Elements::Examples((0..10).collect()), occasion) {
-            Elements::Examples(examples) => examples,
-            Elements::Batches(batches) => batches.concat(),
-        }
+        let occasion = Occasion { seed: 0, path: "dataset.train[0]", epoch: 0, turn: 0 };
+        let mut elements = stage.apply(Elements::all(10), occasion);
+        elements.each().map(|element| element.example).collect()
     }
 
     /// What `tf.data.Dataset.range(10)` gives.

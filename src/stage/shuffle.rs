@@ -37,7 +37,7 @@ fn through_buffer<T>(elements: Vec<T>, size: usize, stream: &mut Stream) -> Vec<
 impl StageDefinition for Shuffle {
     fn apply(&self, elements: Elements, occasion: Occasion<'_>) -> Elements {
         let purpose = Purpose::new(occasion.seed, &format!("shuffle/{}", occasion.path));
-        let mut stream = purpose.stream(occasion.epoch, 0);
+        let mut stream = purpose.stream(occasion.epoch, occasion.turn);
         let size = self.buffer_size.unwrap_or(usize::MAX);
         match elements {
             Elements::Examples(examples) => Elements::Examples(through_buffer(examples, size, &mut stream)),
@@ -52,9 +52,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn shuffled(n: u32, buffer_size: Option<usize>, seed: u64, epoch: u64) -> Vec<u32> {
-        let occasion = Occasion { seed, path: "dataset.train[0]", epoch };
-        match (Shuffle { buffer_size }).apply(Elements::Examples((0..n).collect()), occasion) {
-            Elements::Examples(examples) => examples,
+        let occasion = Occasion { seed, path: "dataset.train[0]", epoch, turn: 0 };
+        match (Shuffle { buffer_size }).apply(Elements::all(n as usize), occasion) {
+            Elements::Examples(examples) => examples.into_iter().map(|element| element.example).collect(),
             Elements::Batches(_) => unreachable!("examples stay examples"),
         }
     }

@@ -28,6 +28,8 @@ pub struct Training<'a> {
     pub data: &'a InputPipeline,
     /// Batches to validate on.
     pub validation: Option<&'a InputPipeline>,
+    /// How much an example of each class counts, `[classes]`, on the model's device; all the same where it isn't given.
+    pub class_weights: Option<&'a Tensor>,
     /// Set from outside to end after the current step.
     pub stop: &'a AtomicBool,
 }
@@ -170,13 +172,16 @@ fn one_step(
 ) -> Result<f64> {
     let spec = &training.pipeline.training;
     let failed = |error: TchError| computation(&error, "a training step");
-    let (images, labels) = to_device(batch, shape, training.model.device()).map_err(failed)?;
+    let (images, mut targets) = to_device(batch, shape, training.model.device()).map_err(failed)?;
+    if let Some(weights) = training.class_weights {
+        targets.weights = Some(weights.f_index_select(0, &targets.labels).map_err(failed)?);
+    }
     for parameter in training.model.trainable() {
         parameter.shallow_clone().zero_grad();
     }
     let outputs = training.model.forward(&images, pass).map_err(|error| in_layer(&error))?;
-    let loss = spec.loss.compute(&outputs, &labels, training.model.gives_logits()).map_err(failed)?;
+    let loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
     loss.f_backward().map_err(failed)?;
     optimizer.step().map_err(failed)?;
-    tch::no_grad(|| figures.add(&loss, &outputs, &labels, &spec.metrics)).map_err(failed)
+    tch::no_grad(|| figures.add(&loss, &outputs, &targets.labels, &spec.metrics)).map_err(failed)
 }

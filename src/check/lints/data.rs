@@ -70,6 +70,15 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
             );
         }
         for (index, stage) in stages.iter().enumerate() {
+            if stage.blending().is_some() && batch.is_some_and(|batch| index < batch) {
+                let message =
+                    format!("`{}` blends the examples of a batch, and there are no batches yet", stage.name());
+                problems.push(
+                    Diagnostic::error(Code::BATCH_STAGES, message)
+                        .at(place(index), "stands before `batch`")
+                        .help("put it behind `batch`"),
+                );
+            }
             match stage {
                 Stage::Cache(_) if shuffle.is_some_and(|shuffle| shuffle < index) && !evaluation => problems.push(
                     Diagnostic::warning(Code::CACHE_AFTER_SHUFFLE, "every epoch has the order of the first one")
@@ -110,6 +119,14 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                         );
                     }
                 }
+                Stage::Repeat(_) if evaluation => problems.push(
+                    Diagnostic::warning(
+                        Code::REPEAT_ON_EVALUATION,
+                        "an evaluation that sees every example several times",
+                    )
+                    .at(place(index), "takes time and changes no figure")
+                    .help("remove this `repeat`"),
+                ),
                 Stage::Take(_) | Stage::Skip(_) | Stage::Shard(_) if evaluation => problems.push(
                     Diagnostic::warning(Code::DROPPED_EXAMPLES, "an evaluation that leaves examples out")
                         .at(place(index), "only a part is evaluated")
@@ -148,20 +165,21 @@ fn augmentations(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnost
         let mut size = [height, width];
         // What changed the size last, where it isn't the source's.
         let mut changed = None;
-        for (index, stage) in stages.iter().enumerate().filter(|(_, stage)| !stage.augmentations().is_empty()) {
+        let changes = |stage: &Stage| !stage.augmentations().is_empty() || stage.blending().is_some();
+        for (index, stage) in stages.iter().enumerate().filter(|(_, stage)| changes(stage)) {
             let place = sound.tree.place_of(path!["dataset", list, index]);
             if evaluation {
                 problems.push(
                     Diagnostic::warning(Code::AUGMENTED_EVALUATION, "the evaluation's images are changed at random")
                         .at(place, "makes the figures those of other images")
-                        .help("remove this `augment`: it belongs in `dataset.train`"),
+                        .help(format!("remove this `{}`: it belongs in `dataset.train`", stage.name())),
                 );
             } else if let Some(cache) = cache.filter(|cache| *cache > index) {
                 problems.push(
                     Diagnostic::warning(Code::FROZEN_AUGMENTATION, "every epoch has the changes of the first one")
                         .at(sound.tree.place_of(path!["dataset", list, cache]), "keeps the changed images")
                         .at(place, "changes them only once")
-                        .help("put `cache` before `augment`"),
+                        .help(format!("put `cache` before `{}`", stage.name())),
                 );
             }
             for (number, augmentation) in stage.augmentations().iter().enumerate() {

@@ -24,7 +24,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     }
     repeated(sound, problems);
     data::lint(sound, declared, problems);
-    training::lint(sound, problems);
+    training::lint(sound, declared, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
     }

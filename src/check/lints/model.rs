@@ -16,6 +16,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &m
     let layers = &sound.pipeline.model.layers;
     let mut each = Vec::new();
     in_order(layers, &plan.layers, path!["model", "layers"], &mut each);
+    normalizations(sound, &each, problems);
     scaling(sound, &each, problems);
     hidden_softmax(sound, &each, problems);
     single_examples(sound, declared, &each, problems);
@@ -120,9 +121,30 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Layers that want the statistics of the data where these are no longer known.
+fn normalizations(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
+    let known = each.iter().take_while(|standing| matches!(standing.layer, Layer::Rescaling(_))).count();
+    for standing in &each[(known + 1).min(each.len())..] {
+        let Layer::Normalization(normalization) = standing.layer else { continue };
+        if normalization.adapts() {
+            problems.push(
+                Diagnostic::error(
+                    Code::MISPLACED_NORMALIZATION,
+                    "the mean and the variance of what reaches this layer aren't known before training",
+                )
+                .at(sound.tree.place_of(&standing.path), "stands behind more than `rescaling`")
+                .help("put it at the beginning, or use `batch_normalization` here"),
+            );
+        }
+    }
+}
+
 /// What is left of pixel values of 0 to 255 where the first layer with weights gets them.
 fn scaling(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
     let Some(learns) = each.iter().position(|standing| standing.planned.row.parameters > 0) else { return };
+    if matches!(each[learns].layer, Layer::Normalization(_)) {
+        return;
+    }
     let scalings = each[..learns].iter().filter_map(|standing| match standing.layer {
         Layer::Rescaling(rescaling) => Some((standing, rescaling.scale.abs())),
         _ => None,
@@ -135,7 +157,7 @@ fn scaling(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>)
             format!("pixel values of 0 to {largest} reach a layer with weights"),
         )
         .at(place(&each[learns]), "trains badly on such large numbers")
-        .help("begin the model with `rescaling: {scale: 1/255}`");
+        .help("begin the model with `rescaling: {scale: 1/255}`, or with `normalization`");
         problems
             .push(scalings.clone().fold(problem, |problem, (standing, _)| problem.at(place(standing), "scaled here")));
     } else if largest < LEAST_INPUT {

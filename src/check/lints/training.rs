@@ -6,15 +6,27 @@ use crate::{
     layer::last_activation,
     loss::{FromLogits, is_probability},
     path,
+    source::Declared,
     spec::{Validation, listed, load::Sound},
 };
 
-pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    class_weights(sound, declared, problems);
     learning_rate(sound, problems);
     monitors(sound, problems);
     reached(sound, problems);
     expectations(sound, problems);
     logits(sound, problems);
+}
+
+/// Weights of classes that there aren't.
+fn class_weights(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    if let (Some(weights), Some(names)) = (&sound.pipeline.training.class_weight, &declared.names)
+        && let Some((name, problem)) = weights.unknown(names)
+    {
+        let place = sound.tree.key_place_of(path!["training", "class_weight", name]);
+        problems.push(problem.at(place, "no such class"));
+    }
 }
 
 /// The figures that an epoch produces.

@@ -1,0 +1,299 @@
+//! Examples in a file that survives runs.
+//!
+//! The file is named by the digest of all that decides about its bytes, so a stale one is never found. It is written beside
+//! its place and renamed once it is whole; a lock lets the second of two runs wait for the first one's. A file that was
+//! cut off or altered is recognised by its length and its checksums, and made anew.
+//!
+//! Numbers are little-endian: 16 bytes that name the form, the key (32), the number of examples (8), the bytes of each
+//! (8), a CRC-32 for each example (4 each), the SHA-256 of all that came so far (32), and the examples.
+
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    source::{Progress, Surroundings},
+};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+    time::Duration,
+};
+
+const FORM: &[u8; 16] = b"trainyard cache1";
+/// The bytes of the head before the checksums.
+const FIXED: usize = 16 + 32 + 8 + 8;
+/// Examples that are read between two writes.
+const PART: usize = 1024;
+
+/// The digest of all that decides about the bytes.
+pub type Key = [u8; 32];
+
+/// An opened file.
+pub struct CacheFile {
+    file: File,
+    /// CRC-32 of each example.
+    checksums: Vec<u32>,
+    example_bytes: usize,
+    /// Where the first example begins.
+    start: u64,
+}
+
+/// What a file is to hold.
+pub struct Content<'a> {
+    /// The digest of all that decides about it.
+    pub key: Key,
+    /// How many examples.
+    pub examples: usize,
+    /// Bytes of each.
+    pub example_bytes: usize,
+    /// Reads one of them.
+    pub read: &'a (dyn Fn(usize, &mut [u8]) -> Result<()> + Sync),
+}
+
+impl CacheFile {
+    /// Opens the file with that content in `directory`, or writes it first.
+    ///
+    /// # Errors
+    /// Where an example cannot be read, the directory cannot be written to, or the user wants to stop.
+    pub fn find_or_make(
+        directory: &Path,
+        content: &Content<'_>,
+        workers: &rayon::ThreadPool,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self> {
+        let name: String = content.key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = directory.join(format!("{name}.examples"));
+        if let Some(found) = Self::open(&path, content) {
+            return Ok(found);
+        }
+        fs::create_dir_all(directory).map_err(|error| io_error("make the directory", directory, &error))?;
+        let _lock = lock(&directory.join(format!("{name}.lock")), surroundings)?;
+        // Whoever held the lock may have made it.
+        if let Some(found) = Self::open(&path, content) {
+            return Ok(found);
+        }
+        let made = make(&path, content, workers, surroundings);
+        (surroundings.progress)(Progress::ReadingDone);
+        made?;
+        Self::open(&path, content).ok_or_else(|| {
+            let message = format!("{} was changed by another program", path.display());
+            Box::new(Diagnostic::error(Code::IO, message).help("try again"))
+        })
+    }
+
+    /// The file, where it is whole and holds what is wanted.
+    fn open(path: &Path, content: &Content<'_>) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let start = head_bytes(content.examples);
+        let whole = start as u64 + content.examples as u64 * content.example_bytes as u64;
+        // The length is what we expect, so no more is allocated than the examples themselves call for.
+        if file.metadata().ok()?.len() != whole {
+            return None;
+        }
+        let mut head = vec![0; start];
+        file.read_exact(&mut head).ok()?;
+        let (said, digest) = head.split_at(start - 32);
+        if said[..FIXED] != fixed_head(content) || Sha256::digest(said)[..] != *digest {
+            return None;
+        }
+        let checksums = said[FIXED..].as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+        Some(CacheFile { file, checksums, example_bytes: content.example_bytes, start: start as u64 })
+    }
+
+    /// Reads an example; false where what is in the file isn't what was written.
+    pub fn read(&self, index: usize, into: &mut [u8]) -> bool {
+        let at = self.start + index as u64 * self.example_bytes as u64;
+        self.file.read_exact_at(into, at).is_ok() && crc32fast::hash(into) == self.checksums[index]
+    }
+}
+
+fn head_bytes(examples: usize) -> usize {
+    FIXED + 4 * examples + 32
+}
+
+fn fixed_head(content: &Content<'_>) -> Vec<u8> {
+    let mut head = FORM.to_vec();
+    head.extend(content.key);
+    head.extend((content.examples as u64).to_le_bytes());
+    head.extend((content.example_bytes as u64).to_le_bytes());
+    head
+}
+
+/// Waits until no other run writes the same file.
+fn lock(path: &Path, surroundings: &Surroundings<'_>) -> Result<File> {
+    let failed = |error| io_error("lock", path, &error);
+    let file = File::create(path).map_err(failed)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) if surroundings.stop.load(Ordering::Relaxed) => return Err(interrupted()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+fn interrupted() -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(Code::IO, "filling the cache was interrupted"))
+}
+
+fn make(
+    path: &PathBuf,
+    content: &Content<'_>,
+    workers: &rayon::ThreadPool,
+    surroundings: &Surroundings<'_>,
+) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let failed = |error: std::io::Error| {
+        let needed = crate::text::bytes(content.examples as u64 * content.example_bytes as u64);
+        let problem = io_error("write", path, &error);
+        Box::new(problem.fact(format!("the examples take {needed}")).help("name another directory in `cache`"))
+    };
+    let mut file = tempfile::Builder::new().prefix(".filling-").tempfile_in(directory).map_err(failed)?;
+    let start = head_bytes(content.examples);
+    file.as_file_mut().seek(SeekFrom::Start(start as u64)).map_err(failed)?;
+    let mut checksums = Vec::with_capacity(content.examples);
+    for first in (0..content.examples).step_by(PART) {
+        if surroundings.stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        let count = PART.min(content.examples - first);
+        let mut part = vec![0; count * content.example_bytes];
+        let read = |(index, into): (usize, &mut [u8])| {
+            (content.read)(first + index, into)?;
+            Ok(crc32fast::hash(into))
+        };
+        let examples = part.par_chunks_exact_mut(content.example_bytes).enumerate();
+        checksums.extend(workers.install(|| examples.map(read).collect::<Result<Vec<u32>>>())?);
+        file.write_all(&part).map_err(failed)?;
+        let (done, total) = ((first + count) as u64, content.examples as u64);
+        (surroundings.progress)(Progress::Reading { what: "examples into the cache".to_owned(), done, total });
+    }
+    let mut head = fixed_head(content);
+    head.extend(checksums.iter().flat_map(|checksum| checksum.to_le_bytes()));
+    head.extend(Sha256::digest(&head));
+    file.as_file_mut().seek(SeekFrom::Start(0)).map_err(failed)?;
+    file.write_all(&head).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    struct Fixture {
+        directory: tempfile::TempDir,
+        workers: rayon::ThreadPool,
+        /// How many examples were read.
+        reads: AtomicUsize,
+        stop: AtomicBool,
+    }
+
+    const EXAMPLES: usize = 3000;
+
+    impl Fixture {
+        fn new() -> Self {
+            Fixture {
+                directory: tempfile::tempdir().unwrap(),
+                workers: rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap(),
+                reads: AtomicUsize::new(0),
+                stop: AtomicBool::new(false),
+            }
+        }
+
+        fn open(&self, key: u8) -> Result<CacheFile> {
+            let read = |index: usize, into: &mut [u8]| {
+                self.reads.fetch_add(1, Ordering::Relaxed);
+                into.copy_from_slice(&(index as u64 + u64::from(key)).to_le_bytes());
+                Ok(())
+            };
+            let content = Content { key: [key; 32], examples: EXAMPLES, example_bytes: 8, read: &read };
+            let surroundings = Surroundings {
+                data_directory: None,
+                cache_directory: PathBuf::new(),
+                progress: &|_| (),
+                stop: &self.stop,
+            };
+            CacheFile::find_or_make(self.directory.path(), &content, &self.workers, &surroundings)
+        }
+
+        fn reads(&self) -> usize {
+            self.reads.swap(0, Ordering::Relaxed)
+        }
+
+        fn files(&self) -> Vec<PathBuf> {
+            let mut all: Vec<PathBuf> =
+                fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            all.retain(|path| path.extension().is_none_or(|extension| extension != "lock"));
+            all
+        }
+    }
+
+    fn value(file: &CacheFile, index: usize) -> Option<u64> {
+        let mut bytes = [0; 8];
+        file.read(index, &mut bytes).then(|| u64::from_le_bytes(bytes))
+    }
+
+    #[test]
+    fn a_file_is_made_once_and_found_again() {
+        let fixture = Fixture::new();
+        let file = fixture.open(1).unwrap();
+        assert_eq!(fixture.reads(), EXAMPLES);
+        assert_eq!([0, 1, 2999].map(|index| value(&file, index)), [Some(1), Some(2), Some(3000)]);
+        let again = fixture.open(1).unwrap();
+        assert_eq!((fixture.reads(), value(&again, 7)), (0, Some(8)));
+        // Another key is another file.
+        assert_eq!(value(&fixture.open(2).unwrap(), 7), Some(9));
+        assert_eq!(fixture.files().len(), 2);
+    }
+
+    #[test]
+    fn a_torn_or_altered_file_is_made_anew() {
+        let fixture = Fixture::new();
+        fixture.open(1).unwrap();
+        let path = fixture.files().remove(0);
+        let whole = fs::read(&path).unwrap();
+        fixture.reads();
+        let mut other_form = whole.clone();
+        other_form[15] = b'9';
+        let mut other_checksum = whole.clone();
+        other_checksum[FIXED + 5] ^= 1;
+        for damaged in [&whole[..whole.len() - 1], &whole[..10], &[], &other_form, &other_checksum] {
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(value(&fixture.open(1).unwrap(), 5), Some(6));
+            assert_eq!(fixture.reads(), EXAMPLES);
+            assert_eq!(fs::read(&path).unwrap(), whole);
+        }
+        // A single example is noticed when it is read.
+        let mut altered = whole.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        fs::write(&path, altered).unwrap();
+        let file = fixture.open(1).unwrap();
+        assert_eq!((value(&file, EXAMPLES - 1), value(&file, 0)), (None, Some(1)));
+    }
+
+    #[test]
+    fn runs_at_the_same_time_share_one_file() {
+        let fixture = Fixture::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(value(&fixture.open(1).unwrap(), 5), Some(6)));
+            }
+        });
+        assert_eq!(fixture.reads(), EXAMPLES);
+    }
+
+    #[test]
+    fn an_interruption_leaves_nothing() {
+        let fixture = Fixture::new();
+        fixture.stop.store(true, Ordering::Relaxed);
+        assert!(fixture.open(1).is_err());
+        assert_eq!(fixture.files().len(), 0);
+    }
+}

@@ -1,0 +1,45 @@
+//! Statistics of the training data for the `normalization` layers.
+
+use super::{Model, computation};
+use crate::{check::Plan, data::Statistics, diagnostic::Result, layer::Layer};
+use tch::{TchError, Tensor};
+
+/// Whether a `normalization` among `layers` waits for the statistics of the data.
+pub fn wants_statistics(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| matches!(layer, Layer::Normalization(normalization) if normalization.adapts()))
+}
+
+/// Gives the `normalization` layers of `model` mean and variance of what reaches them, where the training data have
+/// `statistics`. Before them stand only layers that scale, which the check sees to.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn adapt(model: &Model, layers: &[Layer], plan: &Plan, statistics: &Statistics) -> Result<()> {
+    let mut statistics = statistics.clone();
+    for (layer, planned) in layers.iter().zip(&plan.layers) {
+        match layer {
+            Layer::Rescaling(rescaling) => statistics.scale(rescaling.scale, rescaling.offset),
+            Layer::Normalization(normalization) => {
+                if normalization.adapts() {
+                    let name = &planned.row.name;
+                    put(model, &format!("{name}.mean"), &statistics.mean)
+                        .and_then(|()| put(model, &format!("{name}.variance"), &statistics.variance))
+                        .map_err(|error| computation(&error, &format!("`{name}`")))?;
+                }
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+fn put(model: &Model, name: &str, values: &[f64]) -> std::result::Result<(), TchError> {
+    let values: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+    match model.parameters().iter().find(|parameter| parameter.name == name) {
+        None => Ok(()),
+        Some(parameter) => {
+            tch::no_grad(|| parameter.tensor.shallow_clone().f_copy_(&Tensor::f_from_slice(&values)?).map(|_| ()))
+        }
+    }
+}
