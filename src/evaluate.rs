@@ -15,14 +15,8 @@ use tch::{TchError, Tensor};
 ///
 /// # Errors
 /// Where data cannot be read or libtorch fails.
-pub fn figures(
-    pipeline: &Pipeline,
-    model: &Model,
-    data: &InputPipeline,
-    shape: [usize; 3],
-    prefix: &str,
-) -> Result<Vec<(String, f64)>> {
-    over(pipeline, model, data, shape, prefix, |_, _| Ok(()))
+pub fn figures(pipeline: &Pipeline, model: &Model, data: &InputPipeline, prefix: &str) -> Result<Vec<(String, f64)>> {
+    over(pipeline, model, data, prefix, |_, _| Ok(()))
 }
 
 /// Loss and metrics as [`figures`] gives them, and what the model says of every example.
@@ -33,13 +27,12 @@ pub fn predictions(
     pipeline: &Pipeline,
     model: &Model,
     data: &InputPipeline,
-    shape: [usize; 3],
     classes: &[String],
     prefix: &str,
 ) -> Result<(Vec<(String, f64)>, Predictions)> {
     let mut predictions =
         Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
-    let figures = over(pipeline, model, data, shape, prefix, |outputs, labels| {
+    let figures = over(pipeline, model, data, prefix, |outputs, labels| {
         let probabilities = model.probabilities(outputs)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
         predictions
@@ -55,7 +48,6 @@ fn over(
     pipeline: &Pipeline,
     model: &Model,
     data: &InputPipeline,
-    shape: [usize; 3],
     prefix: &str,
     mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), TchError>,
 ) -> Result<Vec<(String, f64)>> {
@@ -66,7 +58,7 @@ fn over(
     for batch in data.epoch(0) {
         let batch = batch?;
         tch::no_grad(|| {
-            let (images, targets) = to_device(&batch, shape, model.device()).map_err(failed)?;
+            let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
             let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
             figures.add(&loss, &outputs, &targets.labels, &spec.metrics).map_err(failed)?;

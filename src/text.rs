@@ -15,6 +15,15 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// A value with as many digits as tell something.
+pub fn brief(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size >= 10.0 => format!("{value:.1}").trim_end_matches(".0").to_owned(),
+        _ => format!("{value:.3}"),
+    }
+}
+
 /// `1536` as `1.5 KiB`.
 pub fn bytes(number: u64) -> String {
     let mut value = number as f64;

@@ -12,8 +12,19 @@ const TRAIN: &str = "  train: [shuffle, {batch: 32}]\n";
 const MODEL: &str = "model:\n  layers: [{rescaling: 1/255}, flatten, {dense: 10}]\n";
 const TRAINING: &str = "training: {loss: sparse_categorical_crossentropy, epochs: 2}\n";
 
-/// What no pipeline alone can bring about: it takes a server, a damaged file, a run, or training.
-const WITHOUT_EXAMPLE: [&str; 6] = ["bad-data", "download", "bad-image", "bad-run", "computation", "not-finite"];
+/// What no pipeline alone can bring about: it takes a server, files of one's own, a run, or training.
+const WITHOUT_EXAMPLE: [&str; 10] = [
+    "bad-data",
+    "download",
+    "data-changed",
+    "bad-image",
+    "not-images",
+    "unused-split",
+    "absent-class",
+    "bad-run",
+    "computation",
+    "not-finite",
+];
 
 /// Tries out an example: all that is said of it, and the codes.
 fn tried(example: &Example) -> (String, Vec<Code>) {

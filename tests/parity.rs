@@ -221,8 +221,8 @@ fn normalization_finds_and_uses_kerass_statistics() {
         let images = tensor(&case["images"]).to_kind(Kind::Uint8);
         let &[_, height, width, channels] = images.size().as_slice() else { panic!("images") };
         let shape = [height, width, channels].map(|n| n as usize);
-        let mut sums = ChannelSums::new(shape[2]);
-        sums.add(&Vec::<u8>::try_from(images.contiguous().view([-1])).unwrap());
+        let mut sums = ChannelSums::new(shape.into());
+        sums.add(shape.into(), &Vec::<u8>::try_from(images.contiguous().view([-1])).unwrap());
         // Scaling before it changes the statistics and not what comes out.
         for items in [vec!["normalization"], vec!["rescaling", "normalization"]] {
             let item = |name: &&str| match *name {
@@ -232,7 +232,7 @@ fn normalization_finds_and_uses_kerass_statistics() {
             let layers: Vec<Layer> = items.iter().map(|name| layer(&item(name))).collect();
             let plan = Plan::new(&layers, shape).unwrap();
             let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
-            adapt(&model, &layers, &plan, &sums.statistics()).unwrap();
+            adapt(&model, &layers, &plan, &sums.statistics().unwrap()).unwrap();
             if items.len() == 1 {
                 for (parameter, name) in model.parameters().iter().zip(["mean", "variance"]) {
                     assert_eq!(parameter.name, format!("normalization.{name}"));

@@ -42,14 +42,14 @@ pub struct Checked {
     pub pipeline: Option<Sound>,
     /// What is known of its data.
     pub declared: Option<Declared>,
-    /// Its layers with their shapes, where they fit together.
+    /// Its layers with their shapes, where these are known and fit together.
     pub plan: Option<Plan>,
 }
 
 impl Checked {
-    /// Whether the pipeline can run.
+    /// Whether the pipeline can run, as far as is known without its data.
     pub fn is_sound(&self) -> bool {
-        self.plan.is_some() && !self.problems.iter().any(Diagnostic::is_error)
+        self.pipeline.is_some() && !self.problems.iter().any(Diagnostic::is_error)
     }
 
     /// How many diagnostics of a severity there are.
@@ -85,7 +85,7 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
     if let Some(sound) = &checked.pipeline {
         let problems = &mut checked.problems;
         let declared = declare(sound, options.surroundings, problems);
-        checked.plan = plan::plan(sound, &checked.sources, declared.shape, problems);
+        checked.plan = declared.form.and_then(|form| plan::plan(sound, &checked.sources, form, problems));
         lints::lint(sound, &declared, checked.plan.as_ref(), problems);
         if options.surroundings.is_some() {
             lints::lint_for_machine(sound, checked.plan.as_ref(), problems);

@@ -5,6 +5,7 @@ use crate::{
     layer::{Block, FLOAT_BYTES, Layer, ShapeError, Structure, display_shape, elements},
     path,
     run::LayerRow,
+    source::Form,
     spec::{load::Sound, tree::Step},
 };
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ const MAX_ELEMENTS: u64 = 1 << 32;
 /// A model's layers, planned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// `[height, width, channels]` of an example.
-    pub input: [usize; 3],
+    /// What an example is.
+    pub input: Form,
     /// The layers, in order.
     pub layers: Vec<PlannedLayer>,
 }
@@ -35,13 +36,14 @@ pub struct PlannedLayer {
 }
 
 impl Plan {
-    /// Plans `layers` for examples of the shape `input`.
+    /// Plans `layers` for examples of the form `input`.
     ///
     /// # Errors
     /// The first layer that cannot take what reaches it.
-    pub fn new(layers: &[Layer], input: [usize; 3]) -> Result<Self, ShapeError> {
+    pub fn new(layers: &[Layer], input: impl Into<Form>) -> Result<Self, ShapeError> {
+        let input = input.into();
         let mut walk = Walk::new(&|_| (0, None));
-        let planned = walk.row(layers, &[], &input);
+        let planned = walk.row(layers, &[], &input.shape());
         match walk.troubles.into_iter().next() {
             None => Ok(Plan { input, layers: planned.map(|(layers, _)| layers).unwrap_or_default() }),
             Some(trouble) => Err(trouble.error),
@@ -50,7 +52,7 @@ impl Plan {
 
     /// The shape that leaves the last layer, without the batch.
     pub fn output(&self) -> &[usize] {
-        self.layers.last().map_or(&self.input, |layer| &layer.row.output_shape)
+        self.layers.last().map_or(&[], |layer| &layer.row.output_shape)
     }
 
     /// The table of all layers, each before those within it.
@@ -86,7 +88,7 @@ impl Plan {
         let weights = self.total(|row| row.parameters).saturating_mul(FLOAT_BYTES);
         // Bytes come in and are rescaled to numbers, which the first layer's row counts. On the way back the gradients of
         // what goes into a layer and what comes out of it exist at once.
-        let kept = self.total(|row| row.activation_bytes).saturating_add(elements(&self.input));
+        let kept = self.total(|row| row.activation_bytes).saturating_add(self.input.bytes() as u64);
         let largest = self.rows().iter().map(|row| elements(&row.output_shape)).max().unwrap_or(0);
         let activations = kept.saturating_add(largest.saturating_mul(2 * FLOAT_BYTES));
         Memory {
@@ -257,7 +259,7 @@ fn parameter_count(shape: &[i64]) -> u64 {
 
 /// Follows the shapes through the layers. Every layer that cannot take what reaches it is reported, as far as it can be
 /// guessed what reaches those behind it.
-pub fn plan(sound: &Sound, sources: &SourceMap, input: [usize; 3], problems: &mut Vec<Diagnostic>) -> Option<Plan> {
+pub fn plan(sound: &Sound, sources: &SourceMap, input: Form, problems: &mut Vec<Diagnostic>) -> Option<Plan> {
     let full = |path: &[Step]| [path!["model", "layers"], path].concat();
     let main = sound.tree.place.text;
     let written = |path: &[Step]| {
@@ -266,7 +268,7 @@ pub fn plan(sound: &Sound, sources: &SourceMap, input: [usize; 3], problems: &mu
         (sources.line(place), file)
     };
     let mut walk = Walk::new(&written);
-    let planned = walk.row(&sound.pipeline.model.layers, &[], &input);
+    let planned = walk.row(&sound.pipeline.model.layers, &[], &input.shape());
     for Trouble { path, shape, error } in &walk.troubles {
         let mut problem = Diagnostic::error(Code::SHAPE, error.message.as_str())
             .at(sound.tree.place_of(&full(path)), format!("{} reaches this layer", display_shape(shape)))

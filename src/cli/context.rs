@@ -7,7 +7,7 @@ use crate::{
     model::{Model, load_weights},
     progress::SourceProgress,
     run::{RunDirectory, RunInfo},
-    source::Surroundings,
+    source::{Form, Surroundings},
     spec::{Pipeline, Threads},
 };
 use std::{
@@ -111,10 +111,14 @@ pub fn open_run(path: &Path, output: &Output) -> Result<OpenedRun> {
     let data_directory = info.provenance.data_directory.clone().map(PathBuf::from);
     let resolved = directory.file("resolved.yaml");
     let checked = check::check(&resolved, &Options::default());
-    let plan = match &info.data {
-        // A folder's size and classes are known from the run.
-        Some(_) => checked.plan.clone(),
-        None => output.with_surroundings(data_directory, |s| {
+    let plan = match (&info.data, &checked.pipeline) {
+        // What only the data tell, such as a table's columns, is known from the run.
+        (Some(data), Some(sound)) if checked.plan.is_none() => {
+            let form = Form::of_shape(&data.shape);
+            form.and_then(|form| Plan::new(&sound.pipeline.model.layers, form).ok())
+        }
+        (Some(_), _) => checked.plan.clone(),
+        (None, _) => output.with_surroundings(data_directory, |s| {
             check::check(&resolved, &Options { surroundings: Some(s), ..Options::default() }).plan
         }),
     };

@@ -3,16 +3,17 @@
 use super::{Ending, PipelineArguments, context::Output, run::splits};
 use crate::{
     check::Options,
-    data::{Feed, Split, augmented, inspect},
+    data::{Feed, Split, Statistics, augmented, inspect, strips},
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
+    model::normalized,
     report,
-    run::{Inspection, write_atomically},
+    run::{Inspection, StoredImage, Values, write_atomically},
     source::{Dataset, Source},
     spec::{
         Pipeline,
         reference::{Role, reference},
     },
-    text::{Table, thousands},
+    text::{Table, brief, thousands},
 };
 use std::{fmt::Write, path::PathBuf};
 
@@ -105,7 +106,7 @@ fn fetch(name: &str, output: &Output) -> Result<Ending> {
     if output.json {
         let found = serde_json::json!({
             "source": name, "location": dataset.location, "digest": dataset.digest, "classes": dataset.classes,
-            "shape": dataset.shape, "train": dataset.train.len(), "test": dataset.test.len(),
+            "shape": dataset.form.shape(), "train": dataset.train.len(), "test": dataset.test.len(),
         });
         println!("{}", serde_json::to_string_pretty(&found).expect("plain data"));
     } else {
@@ -119,7 +120,7 @@ fn facts(name: &str, dataset: &Dataset) -> String {
     table.row(&["source", name]);
     table.row(&["location", if dataset.location.is_empty() { "built in" } else { &dataset.location }]);
     table.row(&["digest", &format!("sha256:{}", dataset.digest)]);
-    table.row(&["shape", &format!("{:?}, uint8", dataset.shape)]);
+    table.row(&["shape", &format!("{:?}, {}", dataset.form.shape(), dataset.form.dtype())]);
     table.row(&["classes", &dataset.classes.len().to_string()]);
     table.row(&["training", &thousands(dataset.train.len() as u64)]);
     table.row(&["test", &thousands(dataset.test.len() as u64)]);
@@ -144,10 +145,17 @@ pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Inspect
     all.extend(validation.as_deref().filter(|_| kind != "test").map(|examples| ("validation", examples)));
     all.push(("test", &*dataset.test));
     let mut inspection = inspect(dataset, &all, thoroughly);
+    if let Some(values) = inspection.splits.first().and_then(|split| split.values.as_ref()).map(Statistics::from) {
+        for split in &mut inspection.splits {
+            let own = split.values.as_ref().map(Statistics::from);
+            split.normalized = own.and_then(|own| normalized(&pipeline.model.layers, &own, &values)).map(Values::from);
+        }
+    }
     if let Some(split) = inspection.splits.first_mut() {
         let stages = &pipeline.dataset.train;
         let feed = Feed::new(dataset, train.clone(), "train");
         split.augmented = augmented(&feed, stages, "dataset.train", pipeline.seed, &split.sample);
+        split.strips = strips(&feed, stages, "dataset.train", pipeline.seed, &split.sample);
     }
     inspection
 }
@@ -172,19 +180,39 @@ fn inspect_pipeline(arguments: &PipelineArguments, html: Option<&PathBuf>, outpu
 
 /// An inspection as text.
 fn shown(inspection: &Inspection) -> String {
-    let mut splits = Table::new(&["split", "examples", "values", "mean", "standard deviation"], "<><<<");
-    let list = |values: &[f64]| values.iter().map(|value| format!("{value:.1}")).collect::<Vec<_>>().join(", ");
-    for split in &inspection.splits {
-        let pixels = split.pixels.clone().unwrap_or_default();
-        splits.row(&[
-            &split.name,
-            &thousands(split.examples as u64),
-            &format!("{} to {}", pixels.least, pixels.most),
-            &list(&pixels.mean),
-            &list(&pixels.deviation),
-        ]);
+    let mut text = String::new();
+    if inspection.features.is_empty() {
+        let mut splits = Table::new(&["split", "examples", "values", "mean", "standard deviation"], "<><<<");
+        let list = |values: &[f64]| values.iter().map(|&value| brief(value)).collect::<Vec<_>>().join(", ");
+        for split in &inspection.splits {
+            let mut row = |name: &str, examples: String, values: Option<&Values>| {
+                let values = values.cloned().unwrap_or_default();
+                let range = values.range();
+                let range = if values.least.is_empty() {
+                    String::new()
+                } else {
+                    format!("{} to {}", brief(range[0]), brief(range[1]))
+                };
+                splits.row(&[name, &examples, &range, &list(&values.mean), &list(&values.deviation)]);
+            };
+            row(&split.name, thousands(split.examples as u64), split.values.as_ref());
+            if split.normalized.is_some() {
+                row("  to the model", String::new(), split.normalized.as_ref());
+            }
+        }
+        let _ = write!(text, "{splits}");
+    } else {
+        let _ = write!(text, "{}", feature_table(inspection));
     }
-    let mut text = format!("{splits}\n{}", balance(inspection));
+    for split in &inspection.splits {
+        let [small, large] = match &split.sizes {
+            Some(sizes) => sizes,
+            None => continue,
+        };
+        let size = |image: &StoredImage| format!("{}x{} ({})", image.height, image.width, image.name);
+        let _ = writeln!(text, "\nsizes in {}: {} to {}", split.name, size(small), size(large));
+    }
+    let _ = write!(text, "\n{}", balance(inspection));
     if let Some(found) = &inspection.duplicates {
         let _ = writeln!(
             text,
@@ -202,6 +230,17 @@ fn shown(inspection: &Inspection) -> String {
         }
     }
     text
+}
+
+/// The features of a table, as the training data have them.
+fn feature_table(inspection: &Inspection) -> Table {
+    let mut table = Table::new(&["feature", "least", "most", "mean", "standard deviation"], "<>>>>");
+    let values = inspection.splits.first().and_then(|split| split.values.clone()).unwrap_or_default();
+    for (index, name) in inspection.features.iter().enumerate() {
+        let of = |list: &[f64]| list.get(index).map(|&value| brief(value)).unwrap_or_default();
+        table.row(&[name, &of(&values.least), &of(&values.most), &of(&values.mean), &of(&values.deviation)]);
+    }
+    table
 }
 
 /// The counts of the classes, with a bar for the first split.

@@ -4,6 +4,7 @@ use super::{
     Ending,
     context::{Output, open_run},
     report::write_report,
+    run::open_data,
 };
 use crate::{
     data::{Feed, InputPipeline},
@@ -38,7 +39,7 @@ pub fn evaluate_into(
     let path = "dataset.evaluate";
     let feed = Feed::new(dataset, dataset.test.clone(), "test");
     let data = InputPipeline::new(feed, stages, path, pipeline.seed, workers).with_cache(surroundings)?;
-    let (figures, predictions) = predictions(pipeline, model, &data, dataset.shape, &dataset.classes, "test_")?;
+    let (figures, predictions) = predictions(pipeline, model, &data, &dataset.classes, "test_")?;
     let record = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: figures.into_iter().collect(),
@@ -62,7 +63,7 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let recorded = run.info.provenance.data_directory.clone().map(PathBuf::from);
     let directory = output.data_directory.clone().or(recorded);
     let record = output.with_surroundings(directory, |surroundings| {
-        let dataset = run.pipeline.dataset.source.open(surroundings)?;
+        let (dataset, _) = open_data(&run.pipeline, surroundings)?;
         evaluate_into(&run.directory, &run.pipeline, &run.model, &dataset, run.threads, surroundings)
     })?;
     write_report(&run.directory)?;

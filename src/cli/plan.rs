@@ -114,7 +114,7 @@ fn planned(
     let batch = pipeline.batch_size();
     let memory = plan.memory(batch, pipeline.training.optimizer.numbers_per_parameter());
     let steps = steps(pipeline, declared);
-    let example: u64 = plan.input.iter().map(|&n| n as u64).product();
+    let example = plan.input.bytes() as u64;
     let cached = |stages: &[crate::stage::Stage], examples: Option<usize>| {
         let kept = stages.iter().any(|stage| stage.keeps_examples());
         examples.filter(|_| kept).map_or(0, |examples| example * examples as u64)

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     data::HostBatch,
-    diagnostic::{Result, SourceMap},
+    diagnostic::{Code, Diagnostic, Result, SourceMap},
     layer::Pass,
     model::{computation, in_layer, to_device},
 };
@@ -29,14 +29,19 @@ pub struct Arguments {
 /// Says what is on each image. What cannot be read is told and left out.
 pub fn predict(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let run = open_run(&arguments.run, output)?;
-    let reader = run.pipeline.dataset.source.reader();
+    let source = &run.pipeline.dataset.source;
+    let Some(reader) = source.reader() else {
+        let message = format!("this run's model takes the rows of a `{}`, and no images", source.name());
+        let problem = Diagnostic::error(Code::NOT_IMAGES, message);
+        return Err(Box::new(problem.help("`trainyard evaluate` evaluates it on its test data")));
+    };
     let classes = run.info.data.as_ref().map(|data| data.classes.clone()).unwrap_or_default();
     let failed = |error| computation(&error, "the prediction");
     let mut ending = Ending::Done;
     let mut results = Vec::new();
     for path in &arguments.images {
-        let images = match reader.read_file(path) {
-            Ok(images) => images,
+        let examples = match reader.read_file(path) {
+            Ok(example) => example,
             Err(problem) => {
                 output.tell(&SourceMap::default(), &problem);
                 ending = Ending::Failed;
@@ -44,7 +49,7 @@ pub fn predict(arguments: &Arguments, output: &Output) -> Result<Ending> {
             }
         };
         let probabilities: Vec<f32> = tch::no_grad(|| {
-            let batch = HostBatch { images, labels: vec![0], shares: None };
+            let batch = HostBatch { examples, labels: vec![0], shares: None };
             let (images, _) = to_device(&batch, run.plan.input, run.model.device()).map_err(failed)?;
             let pass = Pass { training: false, seed: run.pipeline.seed, step: 0 };
             let outputs = run.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;

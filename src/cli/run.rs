@@ -10,17 +10,17 @@ use super::{
 };
 use crate::{
     check::{Checked, Options, Plan},
-    data::{Feed, InputPipeline, Subset},
+    data::{Feed, InputPipeline, OnUnreadable, readable},
     device,
     diagnostic::{Renderer, Result},
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     run::{
         DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, Timings,
-        TrainingInfo, sha256_hex,
+        TrainingInfo, Unreadable, sha256_hex,
     },
-    source::{Dataset, Examples},
-    spec::{Pipeline, Validation, extends},
+    source::{Dataset, Examples, Subset, Surroundings},
+    spec::{OnError, Pipeline, Validation, extends},
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
@@ -198,6 +198,19 @@ impl Observer for Recorder {
     }
 }
 
+/// The data of `pipeline` without what cannot be read, and what that is.
+///
+/// # Errors
+/// Where the data aren't there or aren't sound, or more cannot be read than the pipeline puts up with.
+pub(super) fn open_data(pipeline: &Pipeline, surroundings: &Surroundings<'_>) -> Result<(Dataset, Vec<Unreadable>)> {
+    let spec = &pipeline.dataset;
+    let on_unreadable = match spec.on_error {
+        OnError::Fail => OnUnreadable::Fail,
+        OnError::Skip => OnUnreadable::Skip(spec.max_errors),
+    };
+    readable(spec.source.open(surroundings)?, on_unreadable, surroundings)
+}
+
 /// Examples to train on and to validate on.
 pub(super) fn splits(
     pipeline: &Pipeline,
@@ -211,6 +224,7 @@ pub(super) fn splits(
         }
         None => match validation {
             Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
+            Validation::Official(_) => (dataset.train.clone(), dataset.validation.clone(), "official"),
             _ => (dataset.train.clone(), None, "none"),
         },
     }
@@ -225,18 +239,22 @@ fn work(
     output: &Output,
     start: Instant,
 ) -> Result<Option<EvaluationRecord>> {
-    let dataset = output.with_surroundings(None, |surroundings| pipeline.dataset.source.open(surroundings))?;
+    let (dataset, skipped) = output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?;
+    if !skipped.is_empty() && !output.quiet {
+        eprintln!("{} examples cannot be read and are left out; the report lists them", skipped.len());
+    }
     let (train_examples, validation_examples, validation_kind) = splits(pipeline, &dataset);
     recorder.info.data = Some(DataInfo {
         source: pipeline.dataset.source.name().to_owned(),
         location: dataset.location.clone(),
         digest: dataset.digest.clone(),
         classes: dataset.classes.clone(),
-        shape: dataset.shape.to_vec(),
+        shape: dataset.form.shape(),
         train: train_examples.len(),
         validation: validation_examples.as_ref().map_or(0, |examples| examples.len()),
         test: dataset.test.len(),
         validation_kind: validation_kind.to_owned(),
+        skipped,
     });
     let class_counts = dataset.class_counts(&*train_examples);
     let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, device)?;
@@ -272,7 +290,7 @@ fn work(
         class_weights: class_weights.as_ref(),
         stop,
     };
-    let trained = train::train(&training, dataset.shape, recorder);
+    let trained = train::train(&training, recorder);
     recorder.info.timings.training = training_start.elapsed().as_secs_f64();
     // Whatever was trained is saved, even where it ended badly.
     let weights = weights_bytes(&model).map_err(|error| crate::model::computation(&error, "saving the weights"))?;

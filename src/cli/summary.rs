@@ -2,9 +2,9 @@
 
 use super::{Ending, PipelineArguments, context::Output};
 use crate::{
-    check::Plan,
+    check::{Options, Plan},
     diagnostic::Result,
-    layer::{display_shape, elements},
+    layer::display_shape,
     text::{Table, bytes, thousands},
 };
 
@@ -20,8 +20,8 @@ pub struct Arguments {
 pub fn layer_table(plan: &Plan) -> String {
     let mut table =
         Table::new(&["layer", "line", "output shape", "dtype", "parameters", "FLOPs", "activations"], "<><<>>>");
-    let input = elements(&plan.input);
-    table.row(&["input", "", &display_shape(&plan.input), "uint8", "", "", &bytes(input)]);
+    let input = plan.input.bytes() as u64;
+    table.row(&["input", "", &display_shape(&plan.input.shape()), plan.input.dtype(), "", "", &bytes(input)]);
     for layer in &plan.rows() {
         table.row(&[
             &format!("{:indent$}{}", "", layer.name, indent = 2 * layer.depth),
@@ -48,7 +48,14 @@ pub fn layer_table(plan: &Plan) -> String {
 
 /// Shows the layers.
 pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
-    let checked = output.check(&arguments.pipeline.file, &arguments.pipeline.options());
+    let (file, options) = (&arguments.pipeline.file, arguments.pipeline.options());
+    let mut checked = output.check(file, &options);
+    if checked.is_sound() && checked.plan.is_none() {
+        // Only the data tell what an example is.
+        checked = output.with_surroundings(None, |surroundings| {
+            output.check(file, &Options { surroundings: Some(surroundings), ..options })
+        });
+    }
     let Some(plan) = checked.plan.as_ref().filter(|_| checked.is_sound()) else { return Ok(Ending::Invalid) };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&plan.rows()).expect("rows are plain data"));

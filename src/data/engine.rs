@@ -4,7 +4,7 @@ use super::{Statistics, order::Order, queue::Queue, reader::Reader};
 use crate::{
     diagnostic::Result,
     random::Purpose,
-    source::{Dataset, Examples, ImageReader, Surroundings},
+    source::{Dataset, Examples, Form, ImageReader, Surroundings},
     stage::{Blend, Element, ReadAhead, Stage},
 };
 use rayon::prelude::*;
@@ -18,8 +18,8 @@ use std::{
 /// A batch in the host's memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostBatch {
-    /// Bytes, `[batch, height, width, channels]`.
-    pub images: Vec<u8>,
+    /// Examples one behind the other, each as its [`Form`] says: of images bytes `[batch, height, width, channels]`.
+    pub examples: Vec<u8>,
     /// One label an example; of a blended one the class with the largest share.
     pub labels: Vec<i64>,
     /// Shares of the classes, `[batch, classes]`, where examples were blended.
@@ -31,14 +31,14 @@ pub struct HostBatch {
 pub struct Feed {
     /// The examples.
     pub examples: Arc<dyn Examples>,
-    /// Height, width and channels of each.
-    pub shape: [usize; 3],
+    /// What each of them is.
+    pub form: Form,
     /// How many classes they are of.
     pub classes: usize,
     /// Digest of the source.
     pub digest: String,
     /// How the source makes examples of images.
-    pub reader: ImageReader,
+    pub reader: Option<ImageReader>,
     /// Which part of the source it is, such as `train`.
     pub part: &'static str,
 }
@@ -46,8 +46,8 @@ pub struct Feed {
 impl Feed {
     /// `examples`, which are the `part` of `dataset`.
     pub fn new(dataset: &Dataset, examples: Arc<dyn Examples>, part: &'static str) -> Self {
-        let Dataset { shape, digest, reader, .. } = dataset;
-        Feed { examples, shape: *shape, classes: dataset.classes.len(), digest: digest.clone(), reader: *reader, part }
+        let Dataset { form, digest, reader, .. } = dataset;
+        Feed { examples, form: *form, classes: dataset.classes.len(), digest: digest.clone(), reader: *reader, part }
     }
 
     /// A digest of the bytes and the order of the examples.
@@ -111,7 +111,12 @@ impl InputPipeline {
         super::count_steps(&self.stages, self.examples())
     }
 
-    /// Mean and variance of each channel over all examples, before any augmentation.
+    /// What every example is.
+    pub fn form(&self) -> Form {
+        self.feed.form
+    }
+
+    /// What is known of each channel over all examples, before any augmentation.
     ///
     /// # Errors
     /// Where an example cannot be read.
@@ -123,7 +128,7 @@ impl InputPipeline {
     pub fn epoch(&self, epoch: u64) -> Batches {
         let order = self.order().epoch(epoch);
         let ahead: Option<ReadAhead> = self.stages.iter().rev().find_map(|stage| stage.read_ahead());
-        let largest = order.first().map_or(0, Vec::len) * self.reader.example_bytes();
+        let largest = order.first().map_or(0, Vec::len) * self.reader.form().bytes();
         let queue = Arc::new(Queue::new(ahead, largest));
         let maker = Maker {
             reader: self.reader.clone(),
@@ -173,18 +178,18 @@ struct Maker {
 
 impl Maker {
     fn batch(&self, step: usize, elements: &[Element]) -> Result<HostBatch> {
-        let example_bytes = self.reader.example_bytes();
-        let mut images = vec![0; elements.len() * example_bytes];
+        let example_bytes = self.reader.form().bytes();
+        let mut examples = vec![0; elements.len() * example_bytes];
         let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, self.epoch, into);
         if self.reader.only_copies(elements) {
             // Copying is faster than handing out.
-            elements.iter().zip(images.chunks_mut(example_bytes)).try_for_each(read)?;
+            elements.iter().zip(examples.chunks_mut(example_bytes)).try_for_each(read)?;
         } else {
             self.workers
-                .install(|| elements.par_iter().zip(images.par_chunks_mut(example_bytes)).try_for_each(read))?;
+                .install(|| elements.par_iter().zip(examples.par_chunks_mut(example_bytes)).try_for_each(read))?;
         }
         let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
-        let mut batch = HostBatch { images, labels, shares: None };
+        let mut batch = HostBatch { examples, labels, shares: None };
         for (stage, purpose, frozen) in &self.blendings {
             self.blend(&mut batch, stage, purpose, *frozen, step);
         }
@@ -192,12 +197,13 @@ impl Maker {
     }
 
     fn blend(&self, batch: &mut HostBatch, stage: &Stage, purpose: &Purpose, frozen: bool, step: usize) {
-        let Some(blending) = stage.blending() else { return };
+        // The check refuses to blend what is no image.
+        let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
-        let HostBatch { images, labels, shares } = batch;
+        let HostBatch { examples: images, labels, shares } = batch;
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
         let epoch = if frozen { 0 } else { self.epoch };
-        let blend = Blend { images, shape: self.reader.shape(), targets, examples: labels.len() };
+        let blend = Blend { images, shape, targets, examples: labels.len() };
         blending.blend(blend, &mut purpose.stream(epoch, step as u32));
         for (label, shares) in labels.iter_mut().zip(targets.chunks_exact(classes)) {
             let largest = shares.iter().copied().fold(0.0, f32::max);
@@ -299,7 +305,9 @@ mod tests {
 
     fn pipeline_over(examples: Arc<Numbered>, stages: &[Stage], workers: usize) -> InputPipeline {
         let reader = ImageReader::stretching([2, 2, 1], Interpolation::Nearest);
-        let feed = Feed { examples, shape: [2, 2, 1], classes: 4, digest: "numbers".to_owned(), reader, part: "train" };
+        let form = Form::Image([2, 2, 1]);
+        let digest = "numbers".to_owned();
+        let feed = Feed { examples, form, classes: 4, digest, reader: Some(reader), part: "train" };
         let stop = AtomicBool::new(false);
         let surroundings =
             Surroundings { data_directory: None, cache_directory: "cache".into(), progress: &|_| (), stop: &stop };
@@ -311,7 +319,7 @@ mod tests {
     }
 
     fn images(pipeline: &InputPipeline, epoch: u64) -> Vec<u8> {
-        pipeline.epoch(epoch).flat_map(|batch| batch.unwrap().images).collect()
+        pipeline.epoch(epoch).flat_map(|batch| batch.unwrap().examples).collect()
     }
 
     fn in_memory() -> Stage {
@@ -395,7 +403,7 @@ mod tests {
         let mut seen: Vec<u32> = Vec::new();
         for batch in &all {
             assert_eq!(batch.shares, None);
-            for (image, label) in batch.images.as_chunks().0.iter().zip(&batch.labels) {
+            for (image, label) in batch.examples.as_chunks().0.iter().zip(&batch.labels) {
                 seen.push(u32::from_le_bytes(*image));
                 assert_eq!(*label, i64::from(u32::from_le_bytes(*image) % 4));
             }
@@ -464,7 +472,7 @@ mod tests {
     fn statistics_are_those_of_all_examples_before_augmentation() {
         let noise = augment(json!([{"gaussian_noise": {"stddev": 40}}]));
         let pipeline = pipeline(&[in_memory(), noise, batch(7)], 2);
-        let Statistics { mean, variance } = pipeline.statistics().unwrap();
+        let Statistics { mean, variance, .. } = pipeline.statistics().unwrap();
         // A quarter of the bytes are 0 to 59, the others 0.
         assert!((mean[0] - 29.5 / 4.0).abs() < 1e-9, "{mean:?}");
         let squares: f64 = (0..60).map(|i| f64::from(i * i)).sum::<f64>() / 240.0;

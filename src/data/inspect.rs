@@ -1,11 +1,11 @@
 //! A look at all examples of a source: counts, values, copies, and some of the images.
 
-use super::{ChannelSums, Feed, InputPipeline, Statistics, Subset};
+use super::{ChannelSums, Feed, InputPipeline, Statistics};
 use crate::{
     random::Purpose,
-    run::{Duplicates, Inspection, Pixels, SplitInspection, Thumbnail},
-    source::{Dataset, Examples},
-    stage::{Batch, Stage},
+    run::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Values},
+    source::{Dataset, Examples, Form, Subset},
+    stage::{Augment, Batch, Stage},
 };
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use rayon::prelude::*;
@@ -14,6 +14,8 @@ use std::{collections::HashMap, sync::Arc};
 
 /// How many images of each split are shown.
 const SAMPLE: usize = 25;
+/// How many of them show what an augmentation does alone.
+const STRIP: usize = 5;
 /// How many finds are told one by one.
 const TOLD: usize = 20;
 
@@ -22,10 +24,10 @@ pub type Split<'a> = (&'a str, &'a dyn Examples);
 
 /// Looks at `splits` of `dataset`: at every example, or, without `thoroughly`, at labels and some images.
 pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Inspection {
-    let size: usize = dataset.shape.iter().product();
     let mut inspection = Inspection {
         classes: dataset.classes.clone(),
-        shape: dataset.shape.to_vec(),
+        shape: dataset.form.shape(),
+        features: dataset.features.clone(),
         splits: Vec::new(),
         duplicates: None,
     };
@@ -35,12 +37,13 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
             name: (*name).to_owned(),
             examples: examples.len(),
             per_class: dataset.class_counts(*examples),
-            sample: sample(*examples, dataset.shape),
+            sample: dataset.form.image().map(|shape| sample(*examples, shape)).unwrap_or_default(),
             ..SplitInspection::default()
         };
         if thoroughly {
-            let seen = look_at_all(*examples, size, dataset.shape[2]);
-            split.pixels = seen.pixels();
+            let seen = look_at_all(*examples, dataset.form);
+            split.values = seen.sums.statistics().map(Values::from);
+            split.sizes = seen.sizes(*examples);
             split.unreadable = seen.unreadable.len();
             split.reasons = seen.unreadable.into_iter().take(TOLD).collect();
             digests.insert(*name, seen.digests);
@@ -51,58 +54,94 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
     if let (Some(train), Some(test)) = (digests.get("train"), digests.get("test"))
         && let (Some(train_labels), Some(test_labels)) = (of("train"), of("test"))
     {
-        inspection.duplicates = Some(duplicates((train, train_labels), (test, test_labels), &dataset.classes));
+        let [train, test] = [(train, train_labels, &dataset.train), (test, test_labels, &dataset.test)]
+            .map(|(digests, labels, examples)| Marked { digests, labels, examples: &**examples });
+        inspection.duplicates = Some(duplicates(&train, &test, &dataset.classes));
     }
     inspection
 }
+
+impl From<Statistics> for Values {
+    fn from(statistics: Statistics) -> Self {
+        let Statistics { mean, variance, least, most } = statistics;
+        Values { least, most, mean, deviation: variance.into_iter().map(f64::sqrt).collect() }
+    }
+}
+
+impl From<&Values> for Statistics {
+    fn from(values: &Values) -> Self {
+        let Values { least, most, mean, deviation } = values.clone();
+        Statistics { mean, variance: deviation.into_iter().map(|d| d * d).collect(), least, most }
+    }
+}
+
+/// The smallest and the largest of the images that were seen: pixels, index, and height and width.
+type Extremes = [(usize, usize, [usize; 2]); 2];
 
 /// What was seen of all examples, or of some of them.
 #[derive(Default)]
 struct Seen {
     sums: ChannelSums,
-    least: Option<u8>,
-    most: Option<u8>,
+    extremes: Option<Extremes>,
     /// The first bytes of each example's SHA-256; nothing for one that cannot be read.
     digests: Vec<Option<[u8; 16]>>,
     unreadable: Vec<String>,
 }
 
 impl Seen {
-    fn add(&mut self, values: &[u8]) {
-        self.sums.add(values);
-        self.least = self.least.into_iter().chain(values.iter().copied().min()).min();
-        self.most = self.most.max(values.iter().copied().max());
+    fn nothing(form: Form) -> Self {
+        Seen { sums: ChannelSums::new(form), ..Seen::default() }
+    }
+
+    fn add_size(&mut self, index: usize, size: [usize; 2]) {
+        let own = (size[0] * size[1], index, size);
+        self.extremes = Some(wider(self.extremes, [own; 2]));
     }
 
     fn join(mut self, other: Seen) -> Seen {
         self.sums = self.sums.join(&other.sums);
-        self.least = self.least.into_iter().chain(other.least).min();
-        self.most = self.most.max(other.most);
+        self.extremes = match other.extremes {
+            Some(extremes) => Some(wider(self.extremes, extremes)),
+            None => self.extremes,
+        };
         self.digests.extend(other.digests);
         self.unreadable.extend(other.unreadable);
         self
     }
 
-    fn pixels(&self) -> Option<Pixels> {
-        let Statistics { mean, variance } = self.sums.statistics();
-        let deviation = variance.into_iter().map(f64::sqrt).collect();
-        Some(Pixels { least: self.least?, most: self.most?, mean, deviation })
+    fn sizes(&self, examples: &dyn Examples) -> Option<[StoredImage; 2]> {
+        self.extremes.map(|extremes| {
+            extremes.map(|(_, index, [height, width])| StoredImage { name: examples.describe(index), height, width })
+        })
     }
 }
 
-fn look_at_all(examples: &dyn Examples, size: usize, channels: usize) -> Seen {
+/// Of equal sizes the one that came first.
+fn wider(before: Option<Extremes>, [small, large]: Extremes) -> Extremes {
+    match before {
+        Some([least, most]) => {
+            [if small.0 < least.0 { small } else { least }, if large.0 > most.0 { large } else { most }]
+        }
+        None => [small, large],
+    }
+}
+
+fn look_at_all(examples: &dyn Examples, form: Form) -> Seen {
     const PART: usize = 256;
     let parts: Vec<Seen> = (0..examples.len().div_ceil(PART))
         .into_par_iter()
         .map(|part| {
-            let mut seen = Seen { sums: ChannelSums::new(channels), ..Seen::default() };
-            let mut values = vec![0; size];
+            let mut seen = Seen::nothing(form);
+            let mut values = vec![0; form.bytes()];
             for index in part * PART..((part + 1) * PART).min(examples.len()) {
                 match examples.read(index, &mut values) {
                     Ok(()) => {
-                        seen.add(&values);
+                        seen.sums.add(form, &values);
                         let digest = Sha256::digest(&values);
                         seen.digests.push(digest[..16].try_into().ok());
+                        if let Some(size) = examples.stored_size(index) {
+                            seen.add_size(index, size);
+                        }
                     }
                     Err(problem) => {
                         seen.unreadable.push(problem.message.clone());
@@ -113,22 +152,25 @@ fn look_at_all(examples: &dyn Examples, size: usize, channels: usize) -> Seen {
             seen
         })
         .collect();
-    let none = Seen { sums: ChannelSums::new(channels), ..Seen::default() };
-    parts.into_iter().fold(none, Seen::join)
+    parts.into_iter().fold(Seen::nothing(form), Seen::join)
 }
 
-/// Digests of a split's examples, and their labels.
-type Marked<'a> = (&'a Vec<Option<[u8; 16]>>, &'a [u32]);
+/// A split's examples with the digests of their bytes and their labels.
+struct Marked<'a> {
+    digests: &'a [Option<[u8; 16]>],
+    labels: &'a [u32],
+    examples: &'a dyn Examples,
+}
 
-fn duplicates(train: Marked<'_>, test: Marked<'_>, classes: &[String]) -> Duplicates {
+fn duplicates(train: &Marked<'_>, test: &Marked<'_>, classes: &[String]) -> Duplicates {
     let named = |label: u32| classes.get(label as usize).map_or("?", String::as_str);
     let mut found = Duplicates::default();
-    let mut first: HashMap<[u8; 16], (&str, usize, u32)> = HashMap::new();
-    for (split, (digests, labels)) in [("train", train), ("test", test)] {
-        for (index, (digest, &label)) in digests.iter().zip(labels).enumerate() {
+    let mut first: HashMap<[u8; 16], (&str, &Marked<'_>, usize)> = HashMap::new();
+    for (split, marked) in [("train", train), ("test", test)] {
+        for (index, digest) in marked.digests.iter().enumerate() {
             let Some(digest) = digest else { continue };
-            let Some(&(other_split, other, other_label)) = first.get(digest) else {
-                first.insert(*digest, (split, index, label));
+            let Some(&(other_split, other_marked, other)) = first.get(digest) else {
+                first.insert(*digest, (split, marked, index));
                 continue;
             };
             match (other_split, split) {
@@ -136,10 +178,13 @@ fn duplicates(train: Marked<'_>, test: Marked<'_>, classes: &[String]) -> Duplic
                 (_, "train") => found.within_train += 1,
                 _ => found.within_test += 1,
             }
+            let (label, other_label) = (marked.labels[index], other_marked.labels[other]);
             found.contradictions += usize::from(label != other_label);
             if found.examples.len() < TOLD {
                 let (own, others) = (named(label), named(other_label));
-                found.examples.push(format!("{split} {index} ({own}) is {other_split} {other} ({others})"));
+                let [this, that] =
+                    [(marked, index), (other_marked, other)].map(|(marked, index)| marked.examples.describe(index));
+                found.examples.push(format!("{split} {this} ({own}) is {other_split} {that} ({others})"));
             }
         }
     }
@@ -164,18 +209,50 @@ pub fn augmented(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, s
     let chosen = |changes: fn(&&Stage) -> bool| stages.iter().filter(changes).cloned().collect::<Vec<_>>();
     let (augment, blend) =
         (chosen(|stage| !stage.augmentations().is_empty()), chosen(|stage| stage.blending().is_some()));
-    if augment.len() + blend.len() == 0 || sample.is_empty() {
+    let Some(shape) = feed.form.image().filter(|_| augment.len() + blend.len() > 0 && !sample.is_empty()) else {
         return Vec::new();
-    }
-    let shape = feed.shape;
+    };
     let batch = Stage::Batch(Batch { batch_size: sample.len(), drop_remainder: false });
     let stages = [augment, vec![batch], blend].concat();
     let chosen = Subset::new(feed.examples.clone(), sample.iter().map(|image| image.index).collect());
     let pipeline = InputPipeline::new(Feed { examples: Arc::new(chosen), ..feed.clone() }, &stages, path, seed, 1);
     let Some(Ok(batch)) = pipeline.epoch(0).next() else { return Vec::new() };
-    let images = batch.images.chunks(shape.iter().product());
+    let images = batch.examples.chunks(feed.form.bytes());
     let shown = sample.iter().zip(images);
     shown.filter_map(|(image, values)| Some(Thumbnail { png: png(values, shape)?, ..image.clone() })).collect()
+}
+
+/// The first images of `sample` after each of the augmentations of `stages` alone; none where there is only one of them.
+pub fn strips(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, sample: &[Thumbnail]) -> Vec<Strip> {
+    let sample = &sample[..sample.len().min(STRIP)];
+    let mut single: Vec<(String, Stage)> = Vec::new();
+    for stage in stages {
+        for augmentation in stage.augmentations() {
+            let alone = Stage::Augment(Augment { augmentations: vec![augmentation.clone()] });
+            single.push((written(augmentation), alone));
+        }
+        single.extend(stage.blending().map(|_| (written(stage), stage.clone())));
+    }
+    if single.len() < 2 {
+        return Vec::new();
+    }
+    let strip = |(augmentation, stage): (String, Stage)| Strip {
+        augmentation,
+        images: augmented(feed, &[stage], path, seed, sample),
+    };
+    single.into_iter().map(strip).collect()
+}
+
+/// An item as a pipeline has it, without the braces around it.
+fn written(item: &impl serde::Serialize) -> String {
+    let json = serde_json::to_value(item).unwrap_or_default();
+    let Some((name, arguments)) = json.as_object().and_then(|item| item.iter().next()) else { return String::new() };
+    match arguments.as_object().is_none_or(serde_json::Map::is_empty) {
+        true => name.clone(),
+        false => {
+            format!("{name}: {arguments}").replace('"', "").replace(':', ": ").replace(',', ", ").replace(":  ", ": ")
+        }
+    }
 }
 
 /// An image, `[height, width, channels]`, as PNG in base 64; nothing where it has neither one channel nor three.
@@ -211,6 +288,10 @@ mod tests {
             &self.1
         }
 
+        fn stored_size(&self, index: usize) -> Option<[usize; 2]> {
+            Some([index + 1, 9])
+        }
+
         fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
             match self.0.0[index].0 {
                 255 => Err(Box::new(Diagnostic::error(Code::BAD_IMAGE, format!("{index} is broken")))),
@@ -232,16 +313,17 @@ mod tests {
     fn copies_contradictions_and_broken_images_are_found() {
         let train = held(&[(1, 0), (2, 1), (1, 1), (255, 0)]);
         let test = held(&[(2, 1), (7, 0), (7, 0)]);
-        let seen = (look_at_all(&train, 4, 1), look_at_all(&test, 4, 1));
+        let form = Form::Image([2, 2, 1]);
+        let seen = (look_at_all(&train, form), look_at_all(&test, form));
         assert_eq!(seen.0.unreadable, ["3 is broken"]);
-        let pixels = seen.0.pixels().unwrap();
-        assert_eq!((pixels.least, pixels.most), (1, 2));
-        assert!((pixels.mean[0] - 4.0 / 3.0).abs() < 1e-12, "{pixels:?}");
-        let found = duplicates(
-            (&seen.0.digests, train.labels()),
-            (&seen.1.digests, test.labels()),
-            &["cat".to_owned(), "dog".to_owned()],
-        );
+        let values = Values::from(seen.0.sums.statistics().unwrap());
+        assert_eq!(values.range(), [1.0, 2.0]);
+        assert!((values.mean[0] - 4.0 / 3.0).abs() < 1e-12, "{values:?}");
+        let sizes = seen.0.sizes(&train).unwrap().map(|image| (image.name, [image.height, image.width]));
+        assert_eq!(sizes, [("0".to_owned(), [1, 9]), ("2".to_owned(), [3, 9])]);
+        let train = Marked { digests: &seen.0.digests, labels: train.labels(), examples: &train };
+        let test = Marked { digests: &seen.1.digests, labels: test.labels(), examples: &test };
+        let found = duplicates(&train, &test, &["cat".to_owned(), "dog".to_owned()]);
         assert_eq!((found.within_train, found.within_test, found.test_in_train, found.contradictions), (1, 1, 1, 1));
         assert_eq!(found.examples[0], "train 2 (dog) is train 0 (cat)");
     }

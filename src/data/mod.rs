@@ -2,15 +2,15 @@
 
 mod cache_file;
 mod engine;
+mod examine;
 mod inspect;
 mod order;
 mod queue;
 mod reader;
-mod split;
 mod sums;
 
 pub use engine::{Batches, Feed, HostBatch, InputPipeline};
-pub use inspect::{Split, augmented, inspect};
+pub use examine::{OnUnreadable, readable};
+pub use inspect::{Split, augmented, inspect, strips};
 pub use order::{Order, count_steps};
-pub use split::{Subset, fold, stratified};
 pub use sums::{ChannelSums, Statistics};

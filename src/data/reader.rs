@@ -8,7 +8,7 @@ use super::{
 use crate::{
     augment::{Augmentation, Draws, Image},
     diagnostic::Result,
-    source::{Examples, Surroundings},
+    source::{Examples, Form, Surroundings},
     stage::Element,
 };
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ type Kept = OnceLock<Box<[u8]>>;
 /// Reads single examples.
 pub struct Reader {
     examples: Arc<dyn Examples>,
-    shape: [usize; 3],
+    form: Form,
     /// What is done before the last cache, and so to the first epoch only.
     frozen: Vec<(Augmentation, Draws)>,
     /// What is done behind it.
@@ -59,7 +59,7 @@ impl Reader {
         }
         let mut reader = Reader {
             examples: feed.examples.clone(),
-            shape: feed.shape,
+            form: feed.form,
             frozen,
             live,
             frozen_turns: cache.map_or(1, |cache| order.turns(cache)),
@@ -100,7 +100,7 @@ impl Reader {
         let content = Content {
             key: self.key(feed, order, cache, &kept),
             examples: kept.len(),
-            example_bytes: self.example_bytes(),
+            example_bytes: self.form.bytes(),
             read: &|index, into| self.read_anew(kept[index], into),
         };
         let file = CacheFile::find_or_make(directory, &content, workers, surroundings)?;
@@ -113,7 +113,7 @@ impl Reader {
         let mut digest = Sha256::new();
         digest.update(concat!("trainyard ", env!("CARGO_PKG_VERSION"), "\0"));
         digest.update(feed.identity());
-        self.shape.iter().for_each(|n| digest.update((*n as u64).to_le_bytes()));
+        digest.update(format!("{:?}", self.form));
         if !self.frozen.is_empty() {
             let stages = serde_json::to_string(&order.stages[..cache]).unwrap_or_default();
             digest.update(format!("{} {} {stages}", order.seed, order.path));
@@ -135,14 +135,9 @@ impl Reader {
         self.examples.labels()[example as usize]
     }
 
-    /// Height, width and channels of an example.
-    pub fn shape(&self) -> [usize; 3] {
-        self.shape
-    }
-
-    /// Bytes of an example.
-    pub fn example_bytes(&self) -> usize {
-        self.shape.iter().product()
+    /// What an example is.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Whether nothing is to be done for these but to copy them.
@@ -195,28 +190,30 @@ impl Reader {
         Ok(())
     }
 
-    /// Mean and variance of each channel over all examples of the source, as they are before any augmentation.
+    /// What is known of each channel over all examples of the source, as they are before any augmentation.
     ///
     /// # Errors
     /// Where an example cannot be read.
     pub fn statistics(&self, workers: &rayon::ThreadPool) -> Result<Statistics> {
         const PART: usize = 256;
         let part = |first: usize| -> Result<ChannelSums> {
-            let mut sums = ChannelSums::new(self.shape[2]);
-            let mut values = vec![0; self.example_bytes()];
+            let mut sums = ChannelSums::new(self.form);
+            let mut values = vec![0; self.form.bytes()];
             for example in first..(first + PART).min(self.examples()) {
                 match self.frozen.is_empty() {
                     // So that a cache has it from now on.
                     true => self.read_kept(Element { example: example as u32, turn: 0 }, &mut values)?,
                     false => self.examples.read(example, &mut values)?,
                 }
-                sums.add(&values);
+                sums.add(self.form, &values);
             }
             Ok(sums)
         };
         let firsts: Vec<usize> = (0..self.examples()).step_by(PART).collect();
         let parts: Vec<ChannelSums> = workers.install(|| firsts.into_par_iter().map(part).collect::<Result<_>>())?;
-        Ok(parts.iter().fold(ChannelSums::new(self.shape[2]), ChannelSums::join).statistics())
+        // In their order, so that the sums of a table have the same last digits each time.
+        let sums = parts.iter().fold(ChannelSums::new(self.form), ChannelSums::join);
+        Ok(sums.statistics().unwrap_or_default())
     }
 
     /// Whether what a cache would keep costs no more than copying anyway.
@@ -236,8 +233,9 @@ impl Reader {
     }
 
     fn augment(&self, list: &[(Augmentation, Draws)], epoch: u64, turn: u32, example: u32, values: &mut [u8]) {
-        if !list.is_empty() {
-            let image = Image { shape: self.shape, pixels: values.to_vec() };
+        // The check refuses to augment what is no image.
+        if let Some(shape) = self.form.image().filter(|_| !list.is_empty()) {
+            let image = Image { shape, pixels: values.to_vec() };
             let changed = list.iter().fold(image, |image, (augmentation, draws)| {
                 augmentation.apply(image, &mut draws.of(epoch, turn, example))
             });

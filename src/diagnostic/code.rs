@@ -726,6 +726,12 @@ codes! {
     ///   source: digits
     /// ```
     DATA_NOT_FOUND = "data-not-found";
+    /// Something that works on images only, where the examples are the rows of a table.
+    NOT_IMAGES = "not-images";
+    /// A source has validation examples of its own, and the pipeline validates on others or on none.
+    UNUSED_SPLIT = "unused-split", allowable;
+    /// A split has no example of some class: it can't be learnt, or nothing is known of how well it was.
+    ABSENT_CLASS = "absent-class", allowable;
     /// The data of a source isn't what it should be.
     BAD_DATA = "bad-data";
     /// A download failed, or brought something else than was expected.
@@ -742,6 +748,8 @@ codes! {
     ///   class_weight: {"8": 2}
     /// ```
     UNKNOWN_CLASS = "unknown-class";
+    /// A file of the data was changed by another program while this one was reading it.
+    DATA_CHANGED = "data-changed";
     /// An image that cannot be decoded.
     BAD_IMAGE = "bad-image";
     /// The device isn't there.

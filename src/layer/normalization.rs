@@ -27,6 +27,11 @@ pub struct Normalization {
     pub variance: Option<Vec<f64>>,
 }
 
+/// What values of this variance are multiplied by.
+pub fn factor(variance: f64) -> f64 {
+    1.0 / variance.sqrt().max(EPSILON)
+}
+
 impl Normalization {
     /// Whether mean and variance come from the data.
     pub fn adapts(&self) -> bool {

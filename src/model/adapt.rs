@@ -1,7 +1,12 @@
 //! Statistics of the training data for the `normalization` layers.
 
 use super::{Model, computation};
-use crate::{check::Plan, data::Statistics, diagnostic::Result, layer::Layer};
+use crate::{
+    check::Plan,
+    data::Statistics,
+    diagnostic::Result,
+    layer::{Layer, normalization},
+};
 use tch::{TchError, Tensor};
 
 /// Whether a `normalization` among `layers` waits for the statistics of the data.
@@ -18,7 +23,7 @@ pub fn adapt(model: &Model, layers: &[Layer], plan: &Plan, statistics: &Statisti
     let mut statistics = statistics.clone();
     for (layer, planned) in layers.iter().zip(&plan.layers) {
         match layer {
-            Layer::Rescaling(rescaling) => statistics.scale(rescaling.scale, rescaling.offset),
+            Layer::Rescaling(rescaling) => statistics.scale(|_| (rescaling.scale, rescaling.offset)),
             Layer::Normalization(normalization) => {
                 if normalization.adapts() {
                     let name = &planned.row.name;
@@ -32,6 +37,33 @@ pub fn adapt(model: &Model, layers: &[Layer], plan: &Plan, statistics: &Statisti
         }
     }
     Ok(())
+}
+
+/// `of` as it is behind the layers at the beginning of `layers` that scale and normalize, where the training data have the
+/// statistics `train`; nothing where the model doesn't begin with such layers.
+pub fn normalized(layers: &[Layer], of: &Statistics, train: &Statistics) -> Option<Statistics> {
+    let (mut of, mut train) = (of.clone(), train.clone());
+    for (index, layer) in layers.iter().enumerate() {
+        match layer {
+            Layer::Rescaling(rescaling) => {
+                of.scale(|_| (rescaling.scale, rescaling.offset));
+                train.scale(|_| (rescaling.scale, rescaling.offset));
+            }
+            Layer::Normalization(normalization) => {
+                let (mean, variance) = match (&normalization.mean, &normalization.variance) {
+                    (Some(mean), Some(variance)) => (mean, variance),
+                    _ => (&train.mean, &train.variance),
+                };
+                of.scale(|channel| {
+                    let factor = normalization::factor(variance[channel]);
+                    (factor, -mean[channel] * factor)
+                });
+                return Some(of);
+            }
+            _ => return (index > 0).then_some(of),
+        }
+    }
+    Some(of)
 }
 
 fn put(model: &Model, name: &str, values: &[f64]) -> std::result::Result<(), TchError> {

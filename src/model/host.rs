@@ -5,6 +5,7 @@ use crate::{
     data::HostBatch,
     diagnostic::{Code, Diagnostic},
     loss::Targets,
+    source::Form,
 };
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -27,21 +28,22 @@ pub fn in_layer(error: &LayerError) -> Box<Diagnostic> {
     computation(&error.error, &format!("`{}`", error.layer))
 }
 
-/// A batch on the device: images `[batch, height, width, channels]`, and what their outputs are compared with.
-pub fn to_device(
-    batch: &HostBatch,
-    shape: [usize; 3],
-    device: Device,
-) -> std::result::Result<(Tensor, Targets), TchError> {
-    let [height, width, channels] = shape.map(|n| n as i64);
-    let size = [batch.labels.len() as i64, height, width, channels];
-    let images = Tensor::f_from_data_size(&batch.images, &size, Kind::Uint8)?.f_to_device(device)?;
+/// A batch on the device: examples, `[batch, height, width, channels]` or `[batch, features]`, and what their outputs are
+/// compared with.
+pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::Result<(Tensor, Targets), TchError> {
+    let examples = batch.labels.len() as i64;
+    let size: Vec<i64> = std::iter::once(examples).chain(form.shape().iter().map(|&n| n as i64)).collect();
+    let kind = match form {
+        Form::Image(_) => Kind::Uint8,
+        Form::Features(_) => Kind::Float,
+    };
+    let values = Tensor::f_from_data_size(&batch.examples, &size, kind)?.f_to_device(device)?;
     let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
     let mut targets = Targets::of(labels);
     if let Some(shares) = &batch.shares {
-        targets.shares = Some(Tensor::f_from_slice(shares)?.f_view([size[0], -1])?.f_to_device(device)?);
+        targets.shares = Some(Tensor::f_from_slice(shares)?.f_view([examples, -1])?.f_to_device(device)?);
     }
-    Ok((images, targets))
+    Ok((values, targets))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod passes;
 mod tests;
 mod weights;
 
-pub use adapt::{adapt, wants_statistics};
+pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
 pub use weights::{digest, load_weights, weights_bytes};
 
@@ -103,13 +103,18 @@ impl Model {
         !crate::loss::is_probability(self.activation)
     }
 
-    /// Computes outputs, `[batch, classes]`, from images, bytes `[batch, height, width, channels]`.
+    /// Computes outputs, `[batch, classes]`, from images, bytes `[batch, height, width, channels]`, or from numbers,
+    /// `[batch, features]`.
     ///
     /// # Errors
     /// Names the layer in which libtorch failed.
-    pub fn forward(&self, images: &Tensor, pass: &Pass) -> Result<Tensor, LayerError> {
+    pub fn forward(&self, examples: &Tensor, pass: &Pass) -> Result<Tensor, LayerError> {
         let input = |error| LayerError { layer: "the input".to_owned(), error };
-        through(&self.operations, images.f_permute([0, 3, 1, 2]).map_err(input)?, pass)
+        let x = match examples.dim() {
+            4 => examples.f_permute([0, 3, 1, 2]).map_err(input)?,
+            _ => examples.shallow_clone(),
+        };
+        through(&self.operations, x, pass)
     }
 
     /// Turns outputs into probabilities, `[batch, classes]`.

@@ -1,14 +1,20 @@
 //! What was seen of the data: the balance of the classes, the values, copies, and some images.
 
 use super::{Section, figure};
-use crate::run::{Inspection, Record, SplitInspection, Thumbnail};
+use crate::{
+    run::{Inspection, Record, SplitInspection, Thumbnail, Values},
+    text::brief,
+};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section =
     Section { id: "data", title: "Data", template: include_str!("../../templates/sections/data.html"), data };
 
 fn data(record: &Record) -> Option<Value> {
-    record.inspection.as_ref().map(shown)
+    let skipped = record.info.data.as_ref().map(|data| &data.skipped).filter(|skipped| !skipped.is_empty());
+    let mut shown = shown(record.inspection.as_ref()?);
+    shown["skipped"] = json!(skipped);
+    Some(shown)
 }
 
 /// The data of the partial.
@@ -29,6 +35,8 @@ pub(super) fn shown(inspection: &Inspection) -> Value {
     json!({
         "splits": inspection.splits.iter().map(|split| shown_split(split, &inspection.classes)).collect::<Vec<_>>(),
         "classes": classes,
+        "features": shown_features(inspection),
+        "skipped": null,
         "duplicates": inspection.duplicates.as_ref().map(|found| {
             json!({
                 "within_train": figure::count(found.within_train),
@@ -42,23 +50,49 @@ pub(super) fn shown(inspection: &Inspection) -> Value {
 }
 
 fn shown_split(split: &SplitInspection, classes: &[String]) -> Value {
-    let list = |values: &[f64]| values.iter().map(|value| format!("{value:.1}")).collect::<Vec<_>>().join(", ");
     let gallery = |images: &[Thumbnail]| -> Vec<Value> {
         let shown = images.iter();
         let label = |image: &Thumbnail| classes.get(image.label as usize).cloned();
         shown.map(|image| json!({ "png": image.png, "label": label(image), "index": image.index })).collect()
     };
+    let strips = split.strips.iter();
     json!({
         "name": figure::capitalised(&split.name),
         "examples": figure::count(split.examples),
-        "range": split.pixels.as_ref().map(|pixels| format!("{} to {}", pixels.least, pixels.most)),
-        "mean": split.pixels.as_ref().map(|pixels| list(&pixels.mean)),
-        "deviation": split.pixels.as_ref().map(|pixels| list(&pixels.deviation)),
+        "values": split.values.as_ref().map(shown_values),
+        "normalized": split.normalized.as_ref().map(shown_values),
+        "sizes": split.sizes.as_ref().map(|sizes| sizes.iter().map(|image| json!({
+            "name": image.name, "size": format!("{}x{}", image.height, image.width),
+        })).collect::<Vec<_>>()),
         "unreadable": split.unreadable,
         "reasons": split.reasons,
         "galleries": [
             { "title": "some examples", "images": gallery(&split.sample) },
             { "title": "the same, augmented", "images": gallery(&split.augmented) },
         ],
+        "strips": strips.map(|strip| json!({ "augmentation": strip.augmentation, "images": gallery(&strip.images) })).collect::<Vec<_>>(),
     })
+}
+
+/// Of all channels.
+fn shown_values(values: &Values) -> Value {
+    let list = |values: &[f64]| values.iter().map(|&value| brief(value)).collect::<Vec<_>>().join(", ");
+    let [least, most] = values.range();
+    json!({
+        "range": format!("{} to {}", brief(least), brief(most)),
+        "mean": list(&values.mean),
+        "deviation": list(&values.deviation),
+    })
+}
+
+/// The features of a table, as the training data have them.
+fn shown_features(inspection: &Inspection) -> Vec<Value> {
+    let Some(values) = inspection.splits.first().and_then(|split| split.values.as_ref()) else { return Vec::new() };
+    let numbers = [&values.least, &values.most, &values.mean, &values.deviation];
+    let row = |(index, name): (usize, &String)| {
+        let cells: Vec<String> =
+            numbers.iter().map(|list| list.get(index).map(|&value| brief(value)).unwrap_or_default()).collect();
+        json!({ "name": name, "cells": cells })
+    };
+    inspection.features.iter().enumerate().map(row).collect()
 }

@@ -50,6 +50,11 @@ fn info(accuracy: f64) -> RunInfo {
             validation: 10_000,
             test: 10_000,
             validation_kind: "test".into(),
+            skipped: vec![Unreadable {
+                split: "train".into(),
+                example: "cat/0093.jpg".into(),
+                reason: "cannot decode cat/0093.jpg: the file ends before the image does".into(),
+            }],
         }),
         layers: layers(),
         training: TrainingInfo {
@@ -164,20 +169,24 @@ fn inspection() -> Inspection {
         name: name.to_owned(),
         examples: 10 * of_each,
         per_class: (0..10).map(|class| of_each - class * of_each / 40).collect(),
-        pixels: Some(Pixels {
-            least: 0,
-            most: 255,
+        values: Some(Values {
+            least: vec![0.0; 3],
+            most: vec![255.0; 3],
             mean: vec![125.3, 123.0, 113.9],
             deviation: vec![63.0, 62.1, 66.7],
         }),
-        unreadable: 0,
-        reasons: Vec::new(),
-        sample: Vec::new(),
-        augmented: Vec::new(),
+        normalized: Some(Values {
+            least: vec![0.0; 3],
+            most: vec![1.0; 3],
+            mean: vec![0.491, 0.482, 0.447],
+            deviation: vec![0.247, 0.244, 0.262],
+        }),
+        ..SplitInspection::default()
     };
     Inspection {
         classes: CLASSES.iter().map(|class| (*class).to_owned()).collect(),
         shape: vec![32, 32, 3],
+        features: Vec::new(),
         splits: vec![split("train", 5000), split("test", 1000)],
         duplicates: Some(Duplicates {
             within_train: 1,

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 pub struct Inspection {
     /// Class names, in the order of labels.
     pub classes: Vec<String>,
-    /// `[height, width, channels]`.
+    /// `[height, width, channels]`, or `[features]`.
     pub shape: Vec<usize>,
+    /// Names of the features, where examples are no images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
     /// Training, validation, test, as far as there are examples.
     pub splits: Vec<SplitInspection>,
     /// The same bytes more than once; unknown where not every example was read.
@@ -24,8 +27,15 @@ pub struct SplitInspection {
     pub examples: usize,
     /// How many of each class.
     pub per_class: Vec<usize>,
-    /// The values of all its pixels; unknown where not every example was read.
-    pub pixels: Option<Pixels>,
+    /// The values of all its examples; unknown where not every example was read.
+    #[serde(default)]
+    pub values: Option<Values>,
+    /// The same behind the layers that scale and normalize, where the model begins with such ones.
+    #[serde(default)]
+    pub normalized: Option<Values>,
+    /// The image with the fewest pixels, as it was stored, and the one with the most.
+    #[serde(default)]
+    pub sizes: Option<[StoredImage; 2]>,
     /// How many could not be read.
     pub unreadable: usize,
     /// Why not, of the first ones.
@@ -35,19 +45,61 @@ pub struct SplitInspection {
     /// The same behind the augmentations of the first epoch, where there are any.
     #[serde(default)]
     pub augmented: Vec<Thumbnail>,
+    /// What each of the augmentations does alone.
+    #[serde(default)]
+    pub strips: Vec<Strip>,
 }
 
-/// Pixel values, 0 to 255, as the source gives them.
+/// Values, for each channel or feature.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Pixels {
-    /// The smallest.
-    pub least: u8,
-    /// The largest.
-    pub most: u8,
-    /// The mean of each channel.
+pub struct Values {
+    /// The smallest ones.
+    pub least: Vec<f64>,
+    /// The largest ones.
+    pub most: Vec<f64>,
+    /// Means.
     pub mean: Vec<f64>,
-    /// The standard deviation of each channel.
+    /// Standard deviations.
     pub deviation: Vec<f64>,
+}
+
+impl Values {
+    /// The smallest and the largest of all.
+    pub fn range(&self) -> [f64; 2] {
+        let least = self.least.iter().copied().fold(f64::INFINITY, f64::min);
+        [least, self.most.iter().copied().fold(f64::NEG_INFINITY, f64::max)]
+    }
+}
+
+/// An image file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredImage {
+    /// What it is called.
+    pub name: String,
+    /// Pixels from top to bottom.
+    pub height: usize,
+    /// Pixels from left to right.
+    pub width: usize,
+}
+
+/// An example that cannot be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// The split it is in.
+    pub split: String,
+    /// What it is called, such as the path of its file.
+    pub example: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Images after one of the augmentations alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Strip {
+    /// The augmentation, as the pipeline writes it.
+    pub augmentation: String,
+    /// The first images of the sample.
+    pub images: Vec<Thumbnail>,
 }
 
 /// An image of the data.

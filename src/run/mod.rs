@@ -7,7 +7,7 @@ mod provenance;
 mod record;
 
 pub use directory::{RunDirectory, RunLock, write_atomically};
-pub use inspection::{Duplicates, Inspection, Pixels, SplitInspection, Thumbnail};
+pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Provenance, sha256_hex};
 pub use record::*;

@@ -1,6 +1,6 @@
 //! What a run leaves behind, as serde reads and writes it.
 
-use super::{Inspection, Provenance};
+use super::{Inspection, Provenance, Unreadable};
 use crate::evaluation::StepResult;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ pub struct DataInfo {
     pub digest: String,
     /// Class names, in the order of labels.
     pub classes: Vec<String>,
-    /// `[height, width, channels]`.
+    /// `[height, width, channels]`, or `[features]`.
     pub shape: Vec<usize>,
     /// Examples trained on.
     pub train: usize,
@@ -90,8 +90,11 @@ pub struct DataInfo {
     pub validation: usize,
     /// Examples tested on.
     pub test: usize,
-    /// What the validation examples are: `none`, `test`, or `split of the training data`.
+    /// What the validation examples are: `none`, `test`, `official` or `split of the training data`.
     pub validation_kind: String,
+    /// What could not be read and was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Unreadable>,
 }
 
 /// A layer as the layer table shows it.

@@ -19,6 +19,8 @@ use std::{
 };
 
 const SIDE: usize = 32;
+/// Of an example.
+pub(super) const SHAPE: [usize; 3] = [SIDE, SIDE, 3];
 const PLANE: usize = SIDE * SIDE;
 const SIZE: usize = 3 * PLANE;
 /// Records that a file can have: a hundred times those of an official one.
@@ -85,7 +87,7 @@ impl Layout {
             classes: Some(self.classes()),
             train: Some(50_000),
             test: Some(10_000),
-            ..Declared::of_shape([SIDE, SIDE, 3])
+            ..Declared::of_images(SHAPE)
         }
     }
 
@@ -153,15 +155,8 @@ impl Layout {
             digest.add(file.as_bytes());
             digest.add(&hash?);
         }
-        Ok(Dataset {
-            classes: names,
-            shape: [SIDE, SIDE, 3],
-            train: Arc::new(train),
-            test: Arc::new(test),
-            location: folder.display().to_string(),
-            digest: digest.finish(),
-            reader,
-        })
+        let location = folder.display().to_string();
+        Ok(Dataset::of_images(reader, names, [Arc::new(train), Arc::new(test)], location, digest.finish()))
     }
 
     fn bad_data(&self, message: String) -> Box<Diagnostic> {
@@ -392,7 +387,7 @@ mod tests {
     }
 
     fn read(folder: &Path) -> Result<Dataset> {
-        TEN.read(folder, Cifar10::default().reader(), &AtomicBool::new(false))
+        TEN.read(folder, Cifar10::default().reader().unwrap(), &AtomicBool::new(false))
     }
 
     fn archive(entries: &[(String, Vec<u8>)], kind: tar::EntryType) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! CIFAR-10 in its official binary layout, from the disk or by download.
 
-use super::{Dataset, Declared, ImageReader, Interpolation, SourceDefinition, Surroundings, cifar::Layout};
+use super::{Dataset, Declared, ImageReader, Interpolation, SourceDefinition, Surroundings, cifar::{Layout, SHAPE}};
 use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,17 +36,23 @@ pub(super) const LAYOUT: Layout = Layout {
     ),
 };
 
+impl Cifar10 {
+    fn images(&self) -> ImageReader {
+        ImageReader::stretching(SHAPE, self.interpolation)
+    }
+}
+
 impl SourceDefinition for Cifar10 {
     fn declare(&self) -> Declared {
         LAYOUT.declare()
     }
 
-    fn reader(&self) -> ImageReader {
-        ImageReader::stretching(LAYOUT.declare().shape, self.interpolation)
+    fn reader(&self) -> Option<ImageReader> {
+        Some(self.images())
     }
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
-        LAYOUT.open(self.reader(), surroundings)
+        LAYOUT.open(self.images(), surroundings)
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {

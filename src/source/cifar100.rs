@@ -1,6 +1,6 @@
 //! CIFAR-100 in its official binary layout, from the disk or by download.
 
-use super::{Dataset, Declared, ImageReader, Interpolation, SourceDefinition, Surroundings, cifar::Layout};
+use super::{Dataset, Declared, ImageReader, Interpolation, SourceDefinition, Surroundings, cifar::{Layout, SHAPE}};
 use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,17 +63,23 @@ impl Cifar100 {
     }
 }
 
+impl Cifar100 {
+    fn images(&self) -> ImageReader {
+        ImageReader::stretching(SHAPE, self.interpolation)
+    }
+}
+
 impl SourceDefinition for Cifar100 {
     fn declare(&self) -> Declared {
         self.layout().declare()
     }
 
-    fn reader(&self) -> ImageReader {
-        ImageReader::stretching(self.declare().shape, self.interpolation)
+    fn reader(&self) -> Option<ImageReader> {
+        Some(self.images())
     }
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
-        self.layout().open(self.reader(), surroundings)
+        self.layout().open(self.images(), surroundings)
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {

@@ -21,6 +21,7 @@ pub struct Digits {}
 static PACKED: &[u8] = include_bytes!("../../assets/digits/digits.bin.gz");
 
 const SIDE: usize = 8;
+const SHAPE: [usize; 3] = [SIDE, SIDE, 1];
 const SIZE: usize = SIDE * SIDE;
 const RECORD: usize = 2 + SIZE;
 const TRAIN: usize = 1_437;
@@ -29,6 +30,12 @@ const CLASSES: usize = 10;
 /// The value of full ink.
 const INK: u8 = 16;
 
+impl Digits {
+    fn images(&self) -> ImageReader {
+        ImageReader::stretching(SHAPE, Interpolation::Bilinear)
+    }
+}
+
 impl SourceDefinition for Digits {
     fn declare(&self) -> Declared {
         Declared {
@@ -36,12 +43,12 @@ impl SourceDefinition for Digits {
             names: Some(names()),
             train: Some(TRAIN),
             test: Some(TEST),
-            ..Declared::of_shape([SIDE, SIDE, 1])
+            ..Declared::of_images(SHAPE)
         }
     }
 
-    fn reader(&self) -> ImageReader {
-        ImageReader::stretching(self.declare().shape, Interpolation::Bilinear)
+    fn reader(&self) -> Option<ImageReader> {
+        Some(self.images())
     }
 
     fn open(&self, _: &Surroundings<'_>) -> Result<Dataset> {
@@ -70,15 +77,8 @@ impl SourceDefinition for Digits {
 
         let mut digest = Parts::new("digits");
         digest.add(&bytes);
-        Ok(Dataset {
-            classes: names(),
-            shape: self.declare().shape,
-            train: Arc::new(train),
-            test: Arc::new(test),
-            location: "built in".to_owned(),
-            digest: digest.finish(),
-            reader: self.reader(),
-        })
+        let (splits, location) = ([Arc::new(train) as _, Arc::new(test) as _], "built in".to_owned());
+        Ok(Dataset::of_images(self.images(), names(), splits, location, digest.finish()))
     }
 
     fn look(&self, _: &Surroundings<'_>) -> Result<Declared> {

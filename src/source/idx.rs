@@ -1,7 +1,7 @@
 //! What MNIST and Fashion-MNIST share: four files in the idx format, gzipped or plain, from the disk or by download.
 
 use super::{
-    Dataset, Declared, Held, ImageReader, Parts, Surroundings,
+    Dataset, Declared, Examples, Held, ImageReader, Parts, Surroundings,
     download::{MIRROR, Offer, fetch, sync_directory},
 };
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
@@ -14,6 +14,8 @@ use std::{
 };
 
 const SIDE: usize = 28;
+/// Of an example.
+pub(super) const SHAPE: [usize; 3] = [SIDE, SIDE, 1];
 const SIZE: usize = SIDE * SIDE;
 const CLASSES: usize = 10;
 /// Examples that a file can have: more than sixteen times those of an official one.
@@ -52,7 +54,7 @@ impl Set {
             names: Some(self.names()),
             train: Some(60_000),
             test: Some(10_000),
-            ..Declared::of_shape([SIDE, SIDE, 1])
+            ..Declared::of_images(SHAPE)
         }
     }
 
@@ -67,7 +69,7 @@ impl Set {
             None => self.obtain(&self.address(std::env::var(MIRROR).ok().as_deref()), &self.files, surroundings)?,
         };
         let mut digest = Parts::new(self.source);
-        let mut halves = Vec::new();
+        let mut halves: Vec<Arc<dyn Examples>> = Vec::new();
         for pair in FILES.chunks_exact(2) {
             let images = self.read(&folder, pair[0], &[SIDE, SIDE], surroundings)?;
             let labels = self.read(&folder, pair[1], &[], surroundings)?;
@@ -87,15 +89,7 @@ impl Set {
             halves.push(Arc::new(Held { labels, values: images, size: SIZE }));
         }
         let [train, test] = [halves[0].clone(), halves[1].clone()];
-        Ok(Dataset {
-            classes: self.names(),
-            shape: [SIDE, SIDE, 1],
-            train,
-            test,
-            location: folder.display().to_string(),
-            digest: digest.finish(),
-            reader,
-        })
+        Ok(Dataset::of_images(reader, self.names(), [train, test], folder.display().to_string(), digest.finish()))
     }
 
     /// What the headers tell.

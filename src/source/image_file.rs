@@ -4,6 +4,7 @@
 //! BT.601). Of 16 bits the upper 8 count. Sizes are changed as Pillow's `resize` does it; bilinear is
 //! antialiased. Proportions change or are kept as [`Resize`] says.
 
+use super::ImageSize;
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits, metadata::Orientation};
@@ -30,6 +31,17 @@ pub enum Interpolation {
     Bilinear,
     /// The nearest pixel.
     Nearest,
+}
+
+/// Which channels an image has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorMode {
+    /// Red, green and blue.
+    #[default]
+    Rgb,
+    /// One channel, brightness.
+    Grayscale,
 }
 
 /// Turns image files into examples.
@@ -62,6 +74,15 @@ thread_local! {
 }
 
 impl ImageReader {
+    /// One that brings images to `size`.
+    pub fn new(size: ImageSize, color_mode: ColorMode, interpolation: Interpolation, resize: Resize) -> Self {
+        let channels = match color_mode {
+            ColorMode::Rgb => 3,
+            ColorMode::Grayscale => 1,
+        };
+        ImageReader { shape: [size.height(), size.width(), channels], interpolation, resize }
+    }
+
     /// One that doesn't keep proportions.
     pub fn stretching(shape: [usize; 3], interpolation: Interpolation) -> Self {
         ImageReader { shape, interpolation, resize: Resize::Stretch }
@@ -162,7 +183,46 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Height and width that an image file names, turned upright; nothing where it names none.
+pub(super) fn image_size(bytes: &[u8]) -> Option<[usize; 2]> {
+    let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+    let mut decoder = reader.into_decoder().ok()?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (width as usize, height as usize);
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    let lies = matches!(orientation(&mut decoder, bytes), Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH);
+    Some(if lies { [width, height] } else { [height, width] })
+}
+
+/// How an image has to be turned. Metadata that cannot be read don't make it unreadable.
+fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8]) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten();
+    let exif = exif.or_else(|| late_exif(bytes));
+    exif.and_then(|exif| {
+        // Some programs put a JPEG's marker before it in other formats, too.
+        Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif))
+    })
+    .unwrap_or(Orientation::NoTransforms)
+}
+
+/// The Exif data of a PNG file, wherever they stand: the decoder knows only those before the pixels.
+fn late_exif(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?;
+    // Length, type, content, checksum.
+    while let (Some(length), Some(kind)) = (rest.get(..4), rest.get(4..8)) {
+        let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
+        if kind == b"eXIf" {
+            return rest.get(8..8 + length).map(<[u8]>::to_vec);
+        }
+        rest = rest.get(8 + length + 4..)?;
+    }
+    None
+}
+
 fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -185,8 +245,7 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
     if decoder.dimensions().0 == 0 || decoder.dimensions().1 == 0 {
         return Err("it has no pixels".to_owned());
     }
-    // Metadata that cannot be read don't make an image unreadable.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = orientation(&mut decoder, bytes);
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
     Ok(image)
@@ -218,15 +277,29 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
+/// What a decoder complains of, in our words, and its own for what is left.
 fn reason(error: ImageError) -> String {
+    /// How the decoders say that bytes are missing, and that there would be too many of them.
+    const CUT: [&str; 3] = ["unexpected end of file", "failed to fill whole buffer", "does not have enough data"];
+    const LARGE: [&str; 2] = ["too large", "exceeds"];
+    let text = error.to_string();
+    let has = |words: &[&str]| words.iter().any(|words| text.to_lowercase().contains(words));
+    let cut = matches!(&error, ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof);
     match error {
-        ImageError::Limits(_) => format!(
-            "it is larger than {MAX_SIDE} pixels a side or {} MiB in memory, the most that is read",
-            MAX_BYTES >> 20
-        ),
+        _ if cut || has(&CUT) => "the file ends before the image does".to_owned(),
+        ImageError::Limits(_) => too_large(),
+        ImageError::Decoding(_) if has(&LARGE) => too_large(),
         ImageError::Unsupported(_) => "it is no JPEG, PNG, WebP or BMP image, or a rare kind of one".to_owned(),
-        other => other.to_string().trim_end_matches('.').to_owned(),
+        _ => {
+            // "Format error decoding Jpeg: Error parsing SOF segment. Reason:..."
+            let detail = text.rsplit(": ").next().unwrap_or_default().rsplit("Reason:").next().unwrap_or_default();
+            format!("its data are damaged ({})", detail.lines().next().unwrap_or_default().trim().trim_end_matches('.'))
+        }
     }
+}
+
+fn too_large() -> String {
+    format!("it is larger than {MAX_SIDE} pixels a side or {} MiB in memory, the most that is read", MAX_BYTES >> 20)
 }
 
 fn upper(value: u16) -> u8 {
@@ -382,7 +455,7 @@ mod tests {
             (&png[..png.len() / 2], "cannot decode some/cat.png: "),
             (&jpeg[..jpeg.len() / 2], "cannot decode some/cat.png: "),
             (&jpeg[..jpeg.len() - 40], "cannot decode some/cat.png: "),
-            (b"", "no JPEG, PNG, WebP or BMP"),
+            (b"", "the file is empty"),
             (b"GIF89a\x01\0\x01\0\0\0\0", "no JPEG, PNG, WebP or BMP"),
             (b"just some text", "no JPEG, PNG, WebP or BMP"),
             (&huge, "larger than 16384 pixels a side"),

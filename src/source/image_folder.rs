@@ -1,28 +1,23 @@
 //! Image files in folders named by class.
 
 use super::{
-    Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, Progress, Resize, SourceDefinition,
-    Surroundings,
-    image_file::read_bounded,
+    ColorMode, Dataset, Declared, ImageReader, ImageSize, Interpolation, Resize, SourceDefinition, Surroundings, TestPart,
+    files::{self, Found, Splits},
+    place,
 };
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
 };
 
 /// Image files, one folder a class: `train/cat/001.jpg`, `train/dog/a/002.png`.
 ///
 /// Class names are the folders', and sorted by name; images are found in folders below them too. Read are `.jpg`,
-/// `.jpeg`, `.png`, `.webp` and `.bmp`, turned upright as their Exif data say, and stretched to `image_size`. Left out
+/// `.jpeg`, `.png`, `.webp` and `.bmp`, turned upright as their Exif data say, and brought to `image_size`. Left out
 /// are other files, names that begin with a dot, and links to folders below a class's.
 ///
 /// The order is a fixed permutation, the same on every machine.
@@ -30,16 +25,22 @@ use std::{
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [
     {"train": "data/train", "test": "data/test", "image_size": 64},
-    {"train": "scans/train", "test": "scans/test", "image_size": [120, 160], "color_mode": "grayscale"},
+    {"train": "photos", "test": {"split": 0.2}, "image_size": 128, "resize": "crop"},
+    {"train": "scans/train", "validation": "scans/val", "test": "scans/test", "image_size": [120, 160], "color_mode": "grayscale"},
 ]))]
 pub struct ImageFolder {
     /// The folder with a folder a class for training. A relative path is looked for in the data directory
     /// (`--data-dir`, `TRAINYARD_DATA`) where one is named, else in the current directory.
     #[schemars(length(min = 1))]
     pub train: PathBuf,
-    /// The same for testing. Its classes must be among those for training.
-    #[schemars(length(min = 1))]
-    pub test: PathBuf,
+    /// The same for validation, where there is one; `dataset.validation` is then `official` by itself. Its classes must be
+    /// among those for training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-known-as" = ["val"]))]
+    pub validation: Option<PathBuf>,
+    /// The same for testing; or `{split: 0.2}`, which keeps that share of the images in `train`, the same of every class, for
+    /// testing.
+    pub test: TestPart,
     /// Height and width that every image is brought to; one number stands for both.
     #[serde(default)]
     pub image_size: ImageSize,
@@ -54,17 +55,6 @@ pub struct ImageFolder {
     pub resize: Resize,
 }
 
-/// Which channels an image has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ColorMode {
-    /// Red, green and blue.
-    #[default]
-    Rgb,
-    /// One channel, brightness.
-    Grayscale,
-}
-
 const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "bmp"];
 /// Folders within folders, at most.
 const MAX_DEPTH: usize = 64;
@@ -76,140 +66,86 @@ struct Listing {
     root: PathBuf,
     /// Class names, sorted.
     classes: Vec<String>,
-    /// In the order of the examples.
+    /// In the order of the examples; labels are indices into the listing's classes.
     images: Vec<Found>,
 }
 
-struct Found {
-    /// Below the root, with `/` on every system.
-    relative: String,
-    /// Index into the listing's classes.
-    class: usize,
+/// What there is of all splits.
+struct Listings {
+    classes: Vec<String>,
+    splits: Splits,
+    /// Where they lie, for people.
+    location: String,
 }
 
 impl SourceDefinition for ImageFolder {
     fn declare(&self) -> Declared {
-        Declared::of_shape(self.shape())
+        Declared::of_images(self.images().shape)
     }
 
-    fn reader(&self) -> ImageReader {
-        ImageReader { shape: self.shape(), interpolation: self.interpolation, resize: self.resize }
+    fn reader(&self) -> Option<ImageReader> {
+        Some(self.images())
     }
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
-        let (train, test) = self.list(surroundings)?;
-        let label = |name: &String| train.classes.binary_search(name).unwrap_or_default() as u32;
-        let labels = |listing: &Listing| {
-            let of_class: Vec<u32> = listing.classes.iter().map(label).collect();
-            listing.images.iter().map(|image| of_class[image.class]).collect::<Vec<u32>>()
-        };
-        let split = |listing: &Listing| {
-            Arc::new(Files {
-                root: listing.root.clone(),
-                relative: listing.images.iter().map(|image| image.relative.clone()).collect(),
-                labels: labels(listing),
-                reader: self.reader(),
-            })
-        };
-        let digest = digest(&[("train", &train), ("test", &test)], surroundings)?;
-        Ok(Dataset {
-            shape: self.shape(),
-            train: split(&train),
-            test: split(&test),
-            location: format!("{}, {}", train.root.display(), test.root.display()),
-            digest,
-            reader: self.reader(),
-            classes: train.classes,
-        })
+        let Listings { classes, splits, location } = self.list(surroundings)?;
+        let dataset = files::open("image_folder", &classes, splits, self.images(), surroundings)?;
+        Ok(Dataset { location, ..dataset })
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
-        let (train, test) = self.list(surroundings)?;
-        Ok(Declared {
-            classes: Some(train.classes.len()),
-            train: Some(train.images.len()),
-            test: Some(test.images.len()),
-            names: Some(train.classes),
-            ..Declared::of_shape(self.shape())
-        })
+        let Listings { classes, splits, .. } = self.list(surroundings)?;
+        Ok(splits.declare(self.images(), &classes))
     }
 }
 
 impl ImageFolder {
-    fn shape(&self) -> [usize; 3] {
-        let channels = match self.color_mode {
-            ColorMode::Rgb => 3,
-            ColorMode::Grayscale => 1,
-        };
-        [self.image_size.height(), self.image_size.width(), channels]
+    fn images(&self) -> ImageReader {
+        ImageReader::new(self.image_size, self.color_mode, self.interpolation, self.resize)
     }
 
-    /// What there is for training and for testing.
-    fn list(&self, surroundings: &Surroundings<'_>) -> Result<(Listing, Listing)> {
-        let train = list(locate(&self.train, surroundings)?)?;
+    /// What there is for training, validation and testing.
+    fn list(&self, surroundings: &Surroundings<'_>) -> Result<Listings> {
+        let train = list(place::folder(&self.train, surroundings)?)?;
         for (class, name) in train.classes.iter().enumerate() {
-            if !train.images.iter().any(|image| image.class == class) {
+            if !train.images.iter().any(|image| image.label as usize == class) {
                 let complaint = no_images(&train.root.join(name));
                 return Err(Box::new(complaint.help("every folder beside it is taken for a class, too")));
             }
         }
-        let test = list(locate(&self.test, surroundings)?)?;
-        if let Some(unknown) = test.classes.iter().find(|name| train.classes.binary_search(name).is_err()) {
+        let mut places = vec![train.root.display().to_string()];
+        let mut other = |path: &Path| -> Result<Vec<Found>> {
+            let listing = list(place::folder(path, surroundings)?)?;
+            places.push(listing.root.display().to_string());
+            relabelled(listing, &train)
+        };
+        let validation = self.validation.as_deref().map(&mut other).transpose()?;
+        let test = match &self.test {
+            TestPart::Place(path) => Ok(other(Path::new(path))?),
+            TestPart::Share(share) => Err(*share),
+        };
+        let Listing { classes, images, .. } = train;
+        Ok(Listings { classes, splits: Splits { train: images, validation, test }, location: places.join(", ") })
+    }
+}
+
+/// The images of `listing` with the labels that its classes have in `train`.
+fn relabelled(listing: Listing, train: &Listing) -> Result<Vec<Found>> {
+    let mut labels = Vec::with_capacity(listing.classes.len());
+    for name in &listing.classes {
+        let Ok(label) = train.classes.binary_search(name) else {
             let message =
-                format!("the class `{unknown}` in {} has no folder in {}", test.root.display(), train.root.display());
+                format!("the class `{name}` in {} has no folder in {}", listing.root.display(), train.root.display());
             let complaint = Diagnostic::error(Code::BAD_DATA, message);
-            let complaint = match nearest(unknown, train.classes.iter().map(String::as_str)) {
+            return Err(Box::new(match nearest(name, train.classes.iter().map(String::as_str)) {
                 Some(near) => complaint.help(format!("did you mean `{near}`?")),
                 None => complaint.help("a model can be tested only on classes that it was trained on"),
-            };
-            return Err(Box::new(complaint));
-        }
-        Ok((train, test))
+            }));
+        };
+        labels.push(label as u32);
     }
-}
-
-/// Images that are read when they are needed.
-struct Files {
-    root: PathBuf,
-    relative: Vec<String>,
-    labels: Vec<u32>,
-    reader: ImageReader,
-}
-
-impl Examples for Files {
-    fn labels(&self) -> &[u32] {
-        &self.labels
-    }
-
-    fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
-        into.copy_from_slice(&self.reader.read_file(&self.root.join(&self.relative[index]))?);
-        Ok(())
-    }
-}
-
-/// The folder that `path` means.
-fn locate(path: &Path, surroundings: &Surroundings<'_>) -> Result<PathBuf> {
-    let mut places = vec![path.to_owned()];
-    if let Some(data) = &surroundings.data_directory
-        && path.is_relative()
-    {
-        places.insert(0, data.join(path));
-    }
-    if let Some(place) = places.iter().find(|place| place.is_dir()) {
-        return Ok(place.clone());
-    }
-    let shown = path.display();
-    let what = if places.iter().any(|place| place.exists()) { "is no folder" } else { "doesn't exist" };
-    let mut complaint = Diagnostic::error(Code::DATA_NOT_FOUND, format!("the folder {shown} {what}"));
-    if path.is_relative() {
-        let whole = |place: &PathBuf| std::path::absolute(place).unwrap_or(place.clone()).display().to_string();
-        let looked: Vec<String> = places.iter().map(whole).collect();
-        complaint = complaint.fact(format!("looked for {}", looked.join(" and ")));
-    }
-    Err(Box::new(complaint.help(
-        "a relative path starts at the data directory (--data-dir, TRAINYARD_DATA) where one is named, \
-         else at the current directory",
-    )))
+    let relabel = |image: Found| Found { label: labels[image.label as usize], ..image };
+    Ok(listing.images.into_iter().map(relabel).collect())
 }
 
 fn no_images(folder: &Path) -> Diagnostic {
@@ -250,7 +186,7 @@ fn list(root: PathBuf) -> Result<Listing> {
                 if metadata.is_dir() {
                     folders.push((below, path, depth + 1));
                 } else if is_image(&name) && (metadata.is_file() || path.is_file()) {
-                    images.push(Found { relative: below, class });
+                    images.push(Found { name: below, path, label: class as u32 });
                 } else if is_image(&name) && metadata.is_symlink() && !path.exists() {
                     let message = format!("{} is a link to nowhere", path.display());
                     return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message)));
@@ -262,7 +198,7 @@ fn list(root: PathBuf) -> Result<Listing> {
         return Err(Box::new(no_images(&root)));
     }
     images.sort_by_cached_key(|image| -> [u8; 32] {
-        Sha256::new().chain_update(ORDER).chain_update(image.relative.as_bytes()).finalize().into()
+        Sha256::new().chain_update(ORDER).chain_update(image.name.as_bytes()).finalize().into()
     });
     Ok(Listing { root, classes, images })
 }
@@ -290,48 +226,10 @@ fn is_image(name: &str) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
-/// Over the class names, and of every image its path and its bytes.
-fn digest(splits: &[(&str, &Listing)], surroundings: &Surroundings<'_>) -> Result<String> {
-    let total = splits.iter().map(|(_, listing)| listing.images.len() as u64).sum();
-    let done = AtomicU64::new(0);
-    let hash = |path: PathBuf| -> Result<[u8; 32]> {
-        if surroundings.stop.load(Ordering::Relaxed) {
-            return Err(Box::new(Diagnostic::error(Code::IO, "reading the images was interrupted")));
-        }
-        let hash = Sha256::digest(read_bounded(&path)?).into();
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if done.is_multiple_of(256) || done == total {
-            (surroundings.progress)(Progress::Reading { what: "images".to_owned(), done, total });
-        }
-        Ok(hash)
-    };
-    let mut digest = Parts::new("image_folder");
-    let mut add = || -> Result<()> {
-        for (split, listing) in splits {
-            let paths = listing.images.par_iter().map(|image| listing.root.join(&image.relative));
-            // Not `Result<Vec>`: of several failures the first in order is told, whichever came first in time.
-            let hashes: Vec<Result<[u8; 32]>> = paths.map(hash).collect();
-            digest.add(split.as_bytes());
-            digest.add(&(listing.classes.len() as u64).to_le_bytes());
-            listing.classes.iter().for_each(|class| digest.add(class.as_bytes()));
-            digest.add(&(listing.images.len() as u64).to_le_bytes());
-            for (image, hash) in listing.images.iter().zip(hashes) {
-                digest.add(image.relative.as_bytes());
-                digest.add(&hash?);
-            }
-        }
-        Ok(())
-    };
-    let result = add();
-    (surroundings.progress)(Progress::ReadingDone);
-    result?;
-    Ok(digest.finish())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::tests::{surrounded, wording};
+    use crate::source::{Form, tests::{surrounded, wording}};
     use image::{ImageBuffer, Rgb};
     use std::collections::HashSet;
 
@@ -370,7 +268,7 @@ mod tests {
         assert_eq!(data.classes, ["cat", "dog"]);
         assert_eq!((data.train.len(), data.test.len()), (40, 1));
         assert_eq!(data.test.labels(), [1]);
-        assert_eq!(data.shape, [2, 3, 3]);
+        assert_eq!(data.form, Form::Image([2, 3, 3]));
         assert!(!data.train.in_memory());
         let mut example = [0; 18];
         for (index, &label) in data.train.labels().iter().enumerate() {
@@ -471,15 +369,5 @@ mod tests {
         fs::write(directory.path().join("train/cat").join(name), "").unwrap();
         let complaint = open(directory.path(), &source("train", "test")).unwrap_err();
         assert!(complaint.message.contains("isn't UTF-8"), "{complaint}");
-    }
-
-    #[test]
-    fn a_relative_path_falls_back_to_the_current_directory() {
-        let directory = tempfile::tempdir().unwrap();
-        surrounded(Some(directory.path().to_owned()), "cache".into(), |around| {
-            assert_eq!(locate(Path::new("src"), around).unwrap(), Path::new("src"));
-            fs::create_dir(directory.path().join("src")).unwrap();
-            assert_eq!(locate(Path::new("src"), around).unwrap(), directory.path().join("src"));
-        });
     }
 }

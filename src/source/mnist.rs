@@ -1,6 +1,6 @@
 //! MNIST in its official files, from the disk or by download.
 
-use super::{Dataset, Declared, ImageReader, Interpolation, SourceDefinition, Surroundings, idx::Set};
+use super::{Dataset, Declared, ImageReader, Interpolation, SourceDefinition, Surroundings, idx::{SHAPE, Set}};
 use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,17 +38,23 @@ pub(super) const SET: Set = Set {
     help: &[],
 };
 
+impl Mnist {
+    fn images(&self) -> ImageReader {
+        ImageReader::stretching(SHAPE, self.interpolation)
+    }
+}
+
 impl SourceDefinition for Mnist {
     fn declare(&self) -> Declared {
         SET.declare()
     }
 
-    fn reader(&self) -> ImageReader {
-        ImageReader::stretching(SET.declare().shape, self.interpolation)
+    fn reader(&self) -> Option<ImageReader> {
+        Some(self.images())
     }
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
-        SET.open(self.reader(), surroundings)
+        SET.open(self.images(), surroundings)
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {

@@ -1,17 +1,26 @@
-//! Where examples come from: an embedded, downloaded or local data set, as bytes of one size.
+//! Where examples come from: an embedded, downloaded or local data set, all of one [`Form`].
 //!
-//! A source fixes the size of its examples and nothing else about them: values stay 0 to 255 as they were stored, in
-//! the order height, width, channel.
+//! A source fixes the size of its examples and nothing else about them: the values of images stay 0 to 255 as they were
+//! stored, in the order height, width, channel; the numbers of a table stay what they are.
 
 mod cifar;
 pub mod download;
+mod files;
+mod form;
 mod idx;
 pub mod image_file;
 pub mod image_size;
+mod part;
+mod place;
+mod rows;
+mod split;
 
 pub use download::fetch;
-pub use image_file::{ImageReader, Interpolation, Resize};
+pub use form::Form;
+pub use image_file::{ColorMode, ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
+pub use part::TestPart;
+pub use split::{Subset, fold, stratified};
 
 use crate::{diagnostic::Result, family};
 use sha2::{Digest, Sha256};
@@ -22,24 +31,28 @@ use std::{
 };
 
 /// What is known of a source's data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declared {
-    /// Height, width and channels of every example.
-    pub shape: [usize; 3],
+    /// What every example is.
+    pub form: Option<Form>,
     /// How many classes there are.
     pub classes: Option<usize>,
-    /// Their names, in the order of their labels, where they are known, too.
+    /// Their names, in the order of their labels.
     pub names: Option<Vec<String>>,
     /// How many examples there are for training.
     pub train: Option<usize>,
+    /// How many examples the source itself has for validation; nothing where it has no such split.
+    pub validation: Option<usize>,
     /// How many examples there are for testing.
     pub test: Option<usize>,
+    /// Splits without an example of a class: the split's name, and the class's.
+    pub absent: Vec<(&'static str, String)>,
 }
 
 impl Declared {
-    /// Nothing but the shape is known.
-    fn of_shape(shape: [usize; 3]) -> Self {
-        Declared { shape, classes: None, names: None, train: None, test: None }
+    /// Nothing is known but that there are images of this shape.
+    fn of_images(shape: [usize; 3]) -> Self {
+        Declared { form: Some(Form::Image(shape)), ..Declared::default() }
     }
 }
 
@@ -119,10 +132,10 @@ pub trait Examples: Send + Sync {
         self.len() == 0
     }
 
-    /// Reads the values of one example, `[height, width, channels]`.
+    /// Reads one example, as many bytes as its [`Form`] has.
     ///
     /// # Errors
-    /// Where its file cannot be read or decoded.
+    /// Where it cannot be read or decoded.
     ///
     /// # Panics
     /// Where there is no such example, or `into` hasn't the size of one.
@@ -133,6 +146,21 @@ pub trait Examples: Send + Sync {
         false
     }
 
+    /// Whether every example is known to be readable.
+    fn is_sound(&self) -> bool {
+        self.in_memory()
+    }
+
+    /// What people call an example, such as the path of its file; where it has no name, its number.
+    fn describe(&self, index: usize) -> String {
+        index.to_string()
+    }
+
+    /// Height and width of an image as it was stored, where that is another size than an example's.
+    fn stored_size(&self, _index: usize) -> Option<[usize; 2]> {
+        None
+    }
+
     /// Hands out the index of every example within what these are a part of, where they are a part of something.
     fn identify(&self, _: &mut dyn FnMut(usize)) {}
 }
@@ -141,21 +169,55 @@ pub trait Examples: Send + Sync {
 pub struct Dataset {
     /// Class names, in the order of their labels.
     pub classes: Vec<String>,
-    /// Height, width and channels of every example.
-    pub shape: [usize; 3],
+    /// What every example is.
+    pub form: Form,
+    /// What the numbers of an example are called, where they are features of a table.
+    pub features: Vec<String>,
     /// For training.
     pub train: Arc<dyn Examples>,
+    /// For validation, where the source itself has a split for it.
+    pub validation: Option<Arc<dyn Examples>>,
     /// For testing.
     pub test: Arc<dyn Examples>,
     /// Where it was found, for people.
     pub location: String,
     /// SHA-256, in hexadecimal, over the source's bytes, labels and relative paths.
     pub digest: String,
-    /// Turns any image file into an example, just as the source does.
-    pub reader: ImageReader,
+    /// Turns any image file into an example, just as the source does; nothing where examples are no images.
+    pub reader: Option<ImageReader>,
 }
 
 impl Dataset {
+    /// Images of the splits for training and for testing.
+    fn of_images(
+        reader: ImageReader,
+        classes: Vec<String>,
+        [train, test]: [Arc<dyn Examples>; 2],
+        location: String,
+        digest: String,
+    ) -> Self {
+        let form = Form::Image(reader.shape);
+        Dataset {
+            classes,
+            form,
+            features: Vec::new(),
+            train,
+            validation: None,
+            test,
+            location,
+            digest,
+            reader: Some(reader),
+        }
+    }
+
+    /// The splits by name, in the order in which they are told.
+    pub fn splits(&self) -> Vec<(&'static str, &Arc<dyn Examples>)> {
+        let mut all = vec![("train", &self.train)];
+        all.extend(self.validation.as_ref().map(|examples| ("validation", examples)));
+        all.push(("test", &self.test));
+        all
+    }
+
     /// How many of `examples` each class has, in the order of the classes.
     pub fn class_counts(&self, examples: &dyn Examples) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
@@ -180,8 +242,8 @@ pub trait SourceDefinition {
     /// What is known without looking.
     fn declare(&self) -> Declared;
 
-    /// Turns image files into examples as the source does.
-    fn reader(&self) -> ImageReader;
+    /// Turns image files into examples as the source does; nothing where examples are no images.
+    fn reader(&self) -> Option<ImageReader>;
 
     /// Finds the data, or fetches them, and reads what has to be read.
     ///
@@ -206,6 +268,9 @@ family! {
         cifar100::Cifar100,
         synthetic::Synthetic,
         image_folder::ImageFolder,
+        image_csv::ImageCsv,
+        parquet::Parquet,
+        table::Table,
     }
 }
 
@@ -290,9 +355,10 @@ mod tests {
             assert_eq!(source.name(), name);
             let again = serde_json::to_value(&source).unwrap();
             assert_eq!(serde_json::from_value::<Source>(again).unwrap(), source);
-            let shape = source.declare().shape;
-            assert_eq!(source.reader().shape, shape);
-            assert!(shape.iter().all(|&side| side > 0));
+            // Of a table only the data tell the form.
+            let form = source.declare().form;
+            assert_eq!(source.reader().map(|reader| Form::Image(reader.shape)), form);
+            assert!(form.is_none_or(|form| form.bytes() > 0));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Pictures of shapes, made on the fly: for tests and benchmarks that should need no data.
 
 use super::{
-    Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, SourceDefinition, Surroundings,
-    image_folder::ColorMode,
+    ColorMode, Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, Resize, SourceDefinition,
+    Surroundings,
 };
 use crate::{
     diagnostic::Result,
@@ -64,9 +64,12 @@ const SHAPES: [(&str, Inside); 8] = [
 ];
 
 impl Synthetic {
+    fn images(&self) -> ImageReader {
+        ImageReader::new(self.image_size, self.color_mode, Interpolation::Bilinear, Resize::Stretch)
+    }
+
     fn shape(&self) -> [usize; 3] {
-        let channels = if self.color_mode == ColorMode::Rgb { 3 } else { 1 };
-        [self.image_size.height(), self.image_size.width(), channels]
+        self.images().shape
     }
 
     fn names(&self) -> Vec<String> {
@@ -89,27 +92,21 @@ impl SourceDefinition for Synthetic {
             names: Some(self.names()),
             train: Some(self.train),
             test: Some(self.test),
-            ..Declared::of_shape(self.shape())
+            ..Declared::of_images(self.shape())
         }
     }
 
-    fn reader(&self) -> ImageReader {
-        ImageReader::stretching(self.shape(), Interpolation::Bilinear)
+    fn reader(&self) -> Option<ImageReader> {
+        Some(self.images())
     }
 
     fn open(&self, _: &Surroundings<'_>) -> Result<Dataset> {
         // The arguments say everything about the bytes.
         let mut digest = Parts::new("synthetic 1");
         digest.add(serde_json::to_string(self).unwrap_or_default().as_bytes());
-        Ok(Dataset {
-            classes: self.names(),
-            shape: self.shape(),
-            train: self.split("train", self.train),
-            test: self.split("test", self.test),
-            location: "made on the fly".to_owned(),
-            digest: digest.finish(),
-            reader: self.reader(),
-        })
+        let splits = [self.split("train", self.train), self.split("test", self.test)];
+        let location = "made on the fly".to_owned();
+        Ok(Dataset::of_images(self.images(), self.names(), splits, location, digest.finish()))
     }
 
     fn look(&self, _: &Surroundings<'_>) -> Result<Declared> {
@@ -133,6 +130,10 @@ impl Examples for Shapes {
         let (_, inside) = SHAPES[self.labels[index] as usize];
         draw(inside, self.shape, &mut self.purpose.stream(0, index as u32), into);
         Ok(())
+    }
+
+    fn is_sound(&self) -> bool {
+        true
     }
 }
 
@@ -163,7 +164,7 @@ fn draw(inside: Inside, [height, width, channels]: [usize; 3], stream: &mut Stre
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::tests::surrounded;
+    use crate::source::{Form, tests::surrounded};
 
     fn opened(arguments: &str) -> Dataset {
         let source: Synthetic = serde_json::from_str(arguments).expect("arguments");
@@ -171,7 +172,7 @@ mod tests {
     }
 
     fn example(dataset: &Dataset, index: usize) -> Vec<u8> {
-        let mut values = vec![0; dataset.shape.iter().product()];
+        let mut values = vec![0; dataset.form.bytes()];
         dataset.train.read(index, &mut values).expect("an example");
         values
     }
@@ -180,7 +181,7 @@ mod tests {
     fn equal_arguments_give_equal_images_and_each_is_another() {
         let arguments = r#"{"classes": 3, "image_size": 16, "train": 30, "test": 9}"#;
         let (one, other) = (opened(arguments), opened(arguments));
-        assert_eq!((one.shape, one.classes.len(), &one.digest), ([16, 16, 3], 3, &other.digest));
+        assert_eq!((one.form, one.classes.len(), &one.digest), (Form::Image([16, 16, 3]), 3, &other.digest));
         assert_eq!(one.class_counts(&*one.test), [3, 3, 3]);
         assert_eq!(example(&one, 7), example(&other, 7));
         assert_ne!(example(&one, 7), example(&one, 10));

@@ -225,13 +225,24 @@ fn fill_in(tree: &mut Node, file: &Path) {
         Value::List(stages) => stages.iter().find(|stage| stage.get("batch").is_some()).cloned(),
         _ => None,
     });
+    // A source that has validation examples of its own is validated on them.
+    let has_validation = tree
+        .at(path!["dataset", "source"])
+        .is_some_and(|source| source.children().iter().any(|(_, arguments)| arguments.get("validation").is_some()));
     let Value::Map(entries) = &mut tree.value else { return };
     if !entries.iter().any(|entry| entry.key == "name") {
         entries.push(entry("name", Value::String(name_of(file))));
     }
-    if let Some(dataset) = entries.iter_mut().find(|entry| entry.key == "dataset")
-        && let Value::Map(dataset) = &mut dataset.value.value
-        && !dataset.iter().any(|entry| entry.key == "evaluate")
+    let Some(Entry { value: Node { value: Value::Map(dataset), .. }, .. }) =
+        entries.iter_mut().find(|entry| entry.key == "dataset")
+    else {
+        return;
+    };
+    let says = |dataset: &[Entry], key: &str| dataset.iter().any(|entry| entry.key == key);
+    if has_validation && !says(dataset, "validation") {
+        dataset.push(entry("validation", item("official").value));
+    }
+    if !says(dataset, "evaluate")
         && let Some(mut batch) = batch
     {
         // An evaluation drops nothing.

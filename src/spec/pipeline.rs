@@ -163,9 +163,10 @@ pub struct Dataset {
     /// Where examples come from.
     #[schemars(extend("examples" = ["digits"]))]
     pub source: Source,
-    /// What the model is validated on after each epoch.
+    /// What the model is validated on after each epoch. Where it isn't given: `official` where the source has a `validation`,
+    /// else `none`.
     #[serde(default)]
-    #[schemars(extend("x-known-as" = ["val", "validation_data", "validation_split"]))]
+    #[schemars(extend("x-default" = "`official` where the source has a `validation`, else `none`", "x-known-as" = ["val", "validation_data", "validation_split"]))]
     pub validation: Validation,
     /// The stages that training examples pass; one of them is `batch`.
     #[schemars(length(min = 1), extend("examples" = [["shuffle", {"batch": 32}]]))]
@@ -174,6 +175,24 @@ pub struct Dataset {
     #[serde(default)]
     #[schemars(length(min = 1), extend("x-default" = "`cache`, the batch of `train`, `prefetch`"))]
     pub evaluate: Vec<Stage>,
+    /// What becomes of examples that cannot be read, such as images that cannot be decoded. They are found before training.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// How many of them `on_error: skip` leaves out at most; more end the run before it trains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000000000), extend("x-default" = "any number", "examples" = [10]))]
+    pub max_errors: Option<usize>,
+}
+
+/// What becomes of examples that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// All of them are named, and nothing is trained.
+    #[default]
+    Fail,
+    /// They are left out; the run and its report list them.
+    Skip,
 }
 
 /// The layers.

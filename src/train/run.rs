@@ -53,7 +53,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Where data cannot be read, libtorch fails, the loss is no number any more, or an observer fails.
-pub fn train(training: &Training<'_>, shape: [usize; 3], observer: &mut dyn Observer) -> Result<Outcome> {
+pub fn train(training: &Training<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
     let spec = &training.pipeline.training;
     let parameters: Vec<Tensor> = training.model.trainable().map(Tensor::shallow_clone).collect();
     let mut optimizer = spec.optimizer.start(parameters);
@@ -61,13 +61,12 @@ pub fn train(training: &Training<'_>, shape: [usize; 3], observer: &mut dyn Obse
     let mut kept: Option<(usize, Vec<Tensor>)> = None;
     let mut outcome = Outcome::default();
     for epoch in 0..spec.epochs {
-        let Some(mut record) = epoch_of_training(training, shape, epoch, &mut *optimizer, &mut outcome, observer)?
-        else {
+        let Some(mut record) = epoch_of_training(training, epoch, &mut *optimizer, &mut outcome, observer)? else {
             outcome.interrupted = true;
             break;
         };
         if let Some(validation) = training.validation {
-            let evaluated = evaluate::figures(training.pipeline, training.model, validation, shape, "val_")?;
+            let evaluated = evaluate::figures(training.pipeline, training.model, validation, "val_")?;
             record.figures.extend(evaluated);
         }
         outcome.epochs = epoch + 1;
@@ -119,7 +118,6 @@ fn copies(model: &Model) -> Vec<Tensor> {
 /// One pass over the training data; `None` where it was interrupted.
 fn epoch_of_training(
     training: &Training<'_>,
-    shape: [usize; 3],
     epoch: usize,
     optimizer: &mut dyn Optimizer,
     outcome: &mut Outcome,
@@ -134,7 +132,7 @@ fn epoch_of_training(
     for step in 1..=steps {
         let Some(batch) = batches.next().transpose()? else { break };
         let pass = Pass { training: true, seed: training.pipeline.seed, step: outcome.steps };
-        let loss = one_step(training, shape, &batch, &pass, optimizer, &mut figures)?;
+        let loss = one_step(training, &batch, &pass, optimizer, &mut figures)?;
         outcome.steps += 1;
         if !loss.is_finite() {
             return Err(Box::new(
@@ -164,7 +162,6 @@ fn epoch_of_training(
 
 fn one_step(
     training: &Training<'_>,
-    shape: [usize; 3],
     batch: &HostBatch,
     pass: &Pass,
     optimizer: &mut dyn Optimizer,
@@ -172,7 +169,7 @@ fn one_step(
 ) -> Result<f64> {
     let spec = &training.pipeline.training;
     let failed = |error: TchError| computation(&error, "a training step");
-    let (images, mut targets) = to_device(batch, shape, training.model.device()).map_err(failed)?;
+    let (images, mut targets) = to_device(batch, training.data.form(), training.model.device()).map_err(failed)?;
     if let Some(weights) = training.class_weights {
         targets.weights = Some(weights.f_index_select(0, &targets.labels).map_err(failed)?);
     }

@@ -79,6 +79,7 @@ fn duplicated(at: &str) -> Option<Because> {
 fn misplaced(at: &str, what: &str) -> Option<Because> {
     Some(match (at, what) {
         ("dataset.train[shuffle]", "in dataset.evaluate") => Warned("shuffle-on-evaluation"),
+        ("dataset.validation", "in dataset.source.image_folder") => Wanted("a folder may be called `test`"),
         _ => return None,
     })
 }

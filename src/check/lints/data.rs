@@ -4,7 +4,7 @@ use crate::{
     data::count_steps,
     diagnostic::{Code, Diagnostic, Severity},
     path,
-    source::Declared,
+    source::{Declared, Form},
     spec::{Validation, load::Sound},
     stage::Stage,
 };
@@ -14,6 +14,9 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     empty_epochs(sound, declared, problems);
     augmentations(sound, declared, problems);
     validation(sound, problems);
+    official(sound, problems);
+    images_only(sound, problems);
+    absent_classes(sound, declared, problems);
     split(sound, declared, problems);
 }
 
@@ -159,7 +162,7 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
 
 fn augmentations(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     let dataset = &sound.pipeline.dataset;
-    let [height, width, channels] = declared.shape;
+    let Some([height, width, channels]) = declared.form.and_then(Form::image) else { return };
     for (list, stages, evaluation) in [("train", &dataset.train, false), ("evaluate", &dataset.evaluate, true)] {
         let cache = stages.iter().rposition(|stage| stage.keeps_examples());
         let mut size = [height, width];
@@ -232,6 +235,71 @@ fn validation(sound: &Sound, problems: &mut Vec<Diagnostic>) {
         .help("`validation: {split: 0.1}` keeps a tenth of the training data for it; or `allow: [validation-on-test]`");
     problem.severity = severity;
     problems.push(problem);
+}
+
+/// Stages that work on images, where there are none.
+fn images_only(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    if dataset.source.reader().is_some() {
+        return;
+    }
+    for (list, stages) in [("train", &dataset.train), ("evaluate", &dataset.evaluate)] {
+        for (index, stage) in stages.iter().enumerate() {
+            if !stage.augmentations().is_empty() || stage.blending().is_some() {
+                let message = format!("`{}` changes images, and `{}` has none", stage.name(), dataset.source.name());
+                problems.push(
+                    Diagnostic::error(Code::NOT_IMAGES, message)
+                        .at(sound.tree.place_of(path!["dataset", list, index]), "cannot work on rows of numbers")
+                        .help(format!("remove this `{}`", stage.name())),
+                );
+            }
+        }
+    }
+}
+
+/// The source's own validation data, where there are none or they aren't used.
+fn official(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    let own = path!["dataset", "source", dataset.source.name(), "validation"];
+    let has = sound.tree.at(own).is_some();
+    match &dataset.validation {
+        Validation::Official(_) if !has => problems.push(
+            Diagnostic::error(Code::EMPTY_SPLIT, "the source has no validation examples of its own")
+                .at(sound.tree.place_of(path!["dataset", "validation"]), "asks for them")
+                .help("`validation: {split: 0.1}` keeps a tenth of the training data for validation"),
+        ),
+        Validation::Official(_) => {}
+        other if has => problems.push(
+            Diagnostic::warning(Code::UNUSED_SPLIT, "the source's validation examples aren't used")
+                .at(sound.tree.place_of(own), "only `validation: official` looks at them")
+                .at(sound.tree.place_of(path!["dataset", "validation"]), format!("says `{}`", other.name()))
+                .help("remove one of the two"),
+        ),
+        _ => {}
+    }
+}
+
+/// Classes that a split has no example of.
+fn absent_classes(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    const NAMED: usize = 5;
+    for split in ["train", "validation", "test"] {
+        let classes: Vec<&str> =
+            declared.absent.iter().filter(|(name, _)| *name == split).map(|(_, class)| class.as_str()).collect();
+        if classes.is_empty() {
+            continue;
+        }
+        let named: Vec<String> = classes.iter().take(NAMED).map(|class| format!("`{class}`")).collect();
+        let more = classes.len().saturating_sub(NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let (problem, consequence) = match split {
+            "train" => ("no example to learn it from", "the model cannot learn what it never sees"),
+            _ => ("no example to judge it by", "what the figures say of it is nothing"),
+        };
+        let message = format!("no {split} example of {}{more}", named.join(", "));
+        let place = sound.tree.place_of(path!["dataset", "source"]);
+        let problem = Diagnostic::warning(Code::ABSENT_CLASS, message).at(place, problem).fact(consequence);
+        problems.push(problem.help("add examples, or remove the class"));
+    }
 }
 
 fn split(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {

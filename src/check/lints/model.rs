@@ -17,7 +17,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &m
     let mut each = Vec::new();
     in_order(layers, &plan.layers, path!["model", "layers"], &mut each);
     normalizations(sound, &each, problems);
-    scaling(sound, &each, problems);
+    scaling(sound, plan, &each, problems);
     hidden_softmax(sound, &each, problems);
     single_examples(sound, declared, &each, problems);
     linear_stacks(sound, layers, &plan.layers, path!["model", "layers"], problems);
@@ -140,9 +140,17 @@ fn normalizations(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagn
 }
 
 /// What is left of pixel values of 0 to 255 where the first layer with weights gets them.
-fn scaling(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
+fn scaling(sound: &Sound, plan: &Plan, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
     let Some(learns) = each.iter().position(|standing| standing.planned.row.parameters > 0) else { return };
     if matches!(each[learns].layer, Layer::Normalization(_)) {
+        return;
+    }
+    if plan.input.image().is_none() {
+        problems.push(
+            Diagnostic::warning(Code::UNSCALED_INPUT, "the numbers of a table reach a layer with weights as they are")
+                .at(sound.tree.place_of(&each[learns].path), "trains badly where features have different scales")
+                .help("begin the model with `normalization`"),
+        );
         return;
     }
     let scalings = each[..learns].iter().filter_map(|standing| match standing.layer {

@@ -1,7 +1,7 @@
 //! Validation on one of several equal parts of the training data.
 
 use super::ValidationDefinition;
-use crate::data::fold;
+use crate::source::fold;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -20,6 +20,7 @@ family! {
     pub enum Validation("validation"): ValidationDefinition {
         none::None,
         test::Test,
+        official::Official,
         split::Split,
         k_fold::KFold,
     }
@@ -30,6 +31,7 @@ impl Validation {
     pub fn examples(&self, declared: &Declared) -> Option<usize> {
         match (self, self.share()) {
             (Validation::Test(_), _) => declared.test,
+            (Validation::Official(_), _) => declared.validation,
             (_, None) => Some(0),
             (_, Some(share)) => {
                 let classes = declared.classes.unwrap_or(1).max(1) as f64;

@@ -1,7 +1,7 @@
 //! Validation on a share of the training data.
 
 use super::ValidationDefinition;
-use crate::data::stratified;
+use crate::{random::Purpose, source::stratified};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,6 @@ impl ValidationDefinition for Split {
     }
 
     fn divide(&self, labels: &[u32]) -> Option<(Vec<usize>, Vec<usize>)> {
-        Some(stratified(labels, self.share, self.seed))
+        Some(stratified(labels, self.share, &Purpose::new(self.seed, "validation split")))
     }
 }

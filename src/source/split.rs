@@ -1,6 +1,7 @@
 //! Parts of a source: a share of every class, chosen by a seed.
 
-use crate::{diagnostic::Result, random::Purpose, source::Examples};
+use super::Examples;
+use crate::{diagnostic::Result, random::Purpose};
 use std::sync::Arc;
 
 /// Some of the examples of a source, in their order.
@@ -31,16 +32,27 @@ impl Examples for Subset {
         self.of.in_memory()
     }
 
+    fn is_sound(&self) -> bool {
+        self.of.is_sound()
+    }
+
+    fn describe(&self, index: usize) -> String {
+        self.of.describe(self.indices[index])
+    }
+
+    fn stored_size(&self, index: usize) -> Option<[usize; 2]> {
+        self.of.stored_size(self.indices[index])
+    }
+
     fn identify(&self, each: &mut dyn FnMut(usize)) {
         self.of.identify(each);
         self.indices.iter().for_each(|&index| each(index));
     }
 }
 
-/// Splits `labels` into what stays and what is split off: `share` of each class, chosen by `seed`. Both keep their order.
-pub fn stratified(labels: &[u32], share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+/// Splits `labels` into what stays and what is split off: `share` of each class, chosen by `purpose`. Both keep their order.
+pub fn stratified(labels: &[u32], share: f64, purpose: &Purpose) -> (Vec<usize>, Vec<usize>) {
     let classes = labels.iter().max().map_or(0, |max| max + 1);
-    let purpose = Purpose::new(seed, "validation split");
     let mut is_split_off = vec![false; labels.len()];
     for class in 0..classes {
         let mut members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
@@ -101,7 +113,7 @@ mod tests {
         fn no_example_is_in_both_and_none_is_lost(
             labels in proptest::collection::vec(0u32..5, 0..300), share in 0.01f64..0.99, seed in 0u64..20,
         ) {
-            let (stay, off) = stratified(&labels, share, seed);
+            let (stay, off) = stratified(&labels, share, &Purpose::new(seed, "validation split"));
             let mut all: Vec<usize> = stay.iter().chain(&off).copied().collect();
             all.sort_unstable();
             prop_assert_eq!(all, (0..labels.len()).collect::<Vec<_>>());

@@ -1,0 +1,174 @@
+//! Image files that are read when they are needed.
+
+use super::{
+    Dataset, Declared, Examples, Form, ImageReader, Parts, Progress, Surroundings,
+    image_file::{image_size, read_bounded},
+    part::{Labels, train_and_test},
+};
+use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::{
+    fs::Metadata,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::SystemTime,
+};
+
+/// An image file that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    /// What it is called, with `/` on every system.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Index of its class.
+    pub label: u32,
+}
+
+/// Length and time of the last change: what tells that a file is another one than before.
+type Stamp = (u64, Option<SystemTime>);
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    (metadata.len(), metadata.modified().ok())
+}
+
+/// The images of one split.
+pub(super) struct Files {
+    found: Vec<Found>,
+    labels: Vec<u32>,
+    /// Of each file, as it was when its digest was taken; or why it could not be read then.
+    stamps: Vec<Result<Stamp>>,
+    reader: ImageReader,
+}
+
+impl Examples for Files {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
+        let path = &self.found[index].path;
+        let before = self.stamps[index].as_ref().map_err(Clone::clone)?;
+        let now = path.metadata().map_err(|error| io_error("read", path, &error))?;
+        if stamp(&now) != *before {
+            let message = format!("{} was changed while the program was reading the data", path.display());
+            return Err(Box::new(
+                Diagnostic::error(Code::DATA_CHANGED, message).help("start again once nothing writes to it"),
+            ));
+        }
+        into.copy_from_slice(&self.reader.read_file(path)?);
+        Ok(())
+    }
+
+    fn describe(&self, index: usize) -> String {
+        self.found[index].name.clone()
+    }
+
+    fn stored_size(&self, index: usize) -> Option<[usize; 2]> {
+        image_size(&read_bounded(&self.found[index].path).ok()?)
+    }
+}
+
+/// The images of all splits.
+pub(super) struct Splits {
+    pub train: Vec<Found>,
+    pub validation: Option<Vec<Found>>,
+    /// Images, or the share of those for training.
+    pub test: Result<Vec<Found>, f64>,
+}
+
+impl Splits {
+    /// What is known of them.
+    pub fn declare(&self, reader: ImageReader, classes: &[String]) -> Declared {
+        let labels = |found: &Vec<Found>| found.iter().map(|image| image.label).collect::<Vec<u32>>();
+        let (train, validation, test) =
+            (labels(&self.train), self.validation.as_ref().map(labels), self.test.as_ref().map(labels));
+        let test = test.as_deref().map_err(|share| **share);
+        let all = Labels { train: &train, validation: validation.as_deref(), test };
+        all.declare(Form::Image(reader.shape), classes)
+    }
+}
+
+/// Data of image files. Their digest is over the classes, and of every image its name, its class and its bytes.
+///
+/// # Errors
+/// Where a file cannot be read, or the user wants to stop.
+pub(super) fn open(
+    kind: &str,
+    classes: &[String],
+    splits: Splits,
+    reader: ImageReader,
+    surroundings: &Surroundings<'_>,
+) -> Result<Dataset> {
+    let Splits { train, validation, test } = splits;
+    let total = [Some(&train), validation.as_ref(), test.as_ref().ok()].into_iter().flatten().map(Vec::len).sum();
+    let mut opening = Opening { digest: Parts::new(kind), done: AtomicUsize::new(0), total, reader, surroundings };
+    opening.digest.add(&(classes.len() as u64).to_le_bytes());
+    classes.iter().for_each(|class| opening.digest.add(class.as_bytes()));
+    let add = || -> Result<_> {
+        let train = opening.split("train", train)?;
+        let validation = validation.map(|found| opening.split("validation", found)).transpose()?;
+        let test = test.map(|found| opening.split("test", found));
+        let test = match test {
+            Ok(opened) => Ok(opened?),
+            Err(share) => Err(share),
+        };
+        Ok((train_and_test(train, test), validation))
+    };
+    let added = add();
+    (surroundings.progress)(Progress::ReadingDone);
+    let ((train, test), validation) = added?;
+    let digest = opening.digest.finish();
+    let dataset = Dataset::of_images(reader, classes.to_vec(), [train, test], String::new(), digest);
+    Ok(Dataset { validation, ..dataset })
+}
+
+/// The SHA-256 of a file, and its stamp.
+type Hashed = Result<([u8; 32], Stamp)>;
+
+/// Reads every file once.
+struct Opening<'a> {
+    digest: Parts,
+    done: AtomicUsize,
+    total: usize,
+    reader: ImageReader,
+    surroundings: &'a Surroundings<'a>,
+}
+
+impl Opening<'_> {
+    fn split(&mut self, name: &str, found: Vec<Found>) -> Result<Arc<dyn Examples>> {
+        let hashes: Vec<Result<Hashed>> = found.par_iter().map(|image| self.hash(&image.path)).collect();
+        self.digest.add(name.as_bytes());
+        self.digest.add(&(found.len() as u64).to_le_bytes());
+        let mut stamps = Vec::with_capacity(found.len());
+        for (image, hash) in found.iter().zip(hashes) {
+            let hashed = hash?;
+            self.digest.add(image.name.as_bytes());
+            self.digest.add(&image.label.to_le_bytes());
+            self.digest.add(hashed.as_ref().map_or(&[], |(hash, _)| hash));
+            stamps.push(hashed.map(|(_, stamp)| stamp));
+        }
+        let labels = found.iter().map(|image| image.label).collect();
+        Ok(Arc::new(Files { found, labels, stamps, reader: self.reader }))
+    }
+
+    /// A file that cannot be read fails only where it is used: it may be one to leave out.
+    fn hash(&self, path: &Path) -> Result<Hashed> {
+        if self.surroundings.stop.load(Ordering::Relaxed) {
+            return Err(Box::new(Diagnostic::error(Code::IO, "reading the images was interrupted")));
+        }
+        // The time first: a change behind it is seen later on.
+        let metadata = path.metadata().map_err(|error| io_error("read", path, &error));
+        let hashed = metadata.and_then(|metadata| Ok((Sha256::digest(read_bounded(path)?).into(), stamp(&metadata))));
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if done.is_multiple_of(256) || done == self.total {
+            let (done, total) = (done as u64, self.total as u64);
+            (self.surroundings.progress)(Progress::Reading { what: "images".to_owned(), done, total });
+        }
+        Ok(hashed)
+    }
+}

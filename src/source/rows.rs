@@ -1,0 +1,290 @@
+//! Rows of CSV and parquet files, read with polars, and the classes that a column of them names.
+
+use super::{Surroundings, place};
+use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
+use polars::prelude::{AnyValue, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, SerReader};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+/// The most bytes that a file of rows may have.
+const MAX_BYTES: u64 = 32 << 30;
+
+/// A file of rows.
+pub(super) struct Rows {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The columns that were asked for.
+    pub frame: DataFrame,
+    /// What its schema says of a column, as Hugging Face's libraries write it, and nobody else.
+    pub class_names: Option<Vec<String>>,
+}
+
+impl Rows {
+    /// What a row is called.
+    pub fn describe(&self, row: usize) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        format!("{name} row {}", row + 1)
+    }
+}
+
+fn unsound(path: &Path, error: &PolarsError) -> Box<Diagnostic> {
+    let text = error.to_string();
+    let reason = text.lines().next().unwrap_or_default().trim_end_matches('.').to_lowercase();
+    Box::new(Diagnostic::error(Code::BAD_DATA, format!("cannot read the rows of {}: {reason}", path.display())))
+}
+
+/// Whether a file is parquet; anything else is taken for CSV.
+fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
+}
+
+/// The columns of a file, by name.
+fn column_names(path: &Path, separator: u8) -> Result<Vec<String>> {
+    if is_parquet(path) {
+        let schema = ParquetReader::new(open(path)?).schema().map_err(|error| unsound(path, &error))?;
+        return Ok(schema.iter_names().map(ToString::to_string).collect());
+    }
+    Ok(csv(path, separator, Some(0))?.get_column_names().iter().map(ToString::to_string).collect())
+}
+
+fn open(path: &Path) -> Result<File> {
+    let failed = |error| io_error("read", path, &error);
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() > MAX_BYTES {
+        let message = format!("{} is larger than {} GiB, the most that is read", path.display(), MAX_BYTES >> 30);
+        return Err(Box::new(
+            Diagnostic::error(Code::BAD_DATA, message).help("divide it, and name the parts by a pattern"),
+        ));
+    }
+    Ok(file)
+}
+
+/// All columns as text: what is a number is found out where the values are used, and the same in every split.
+fn csv(path: &Path, separator: u8, rows: Option<usize>) -> Result<DataFrame> {
+    open(path)?;
+    CsvReadOptions::default()
+        .with_has_header(true)
+        .with_infer_schema_length(Some(0))
+        .with_n_rows(rows)
+        .with_raise_if_empty(false)
+        .map_parse_options(|options| options.with_separator(separator))
+        .try_into_reader_with_file_path(Some(path.to_owned()))
+        .and_then(|reader| reader.finish())
+        .map_err(|error| unsound(path, &error))
+}
+
+/// Reads the files that `pattern` means; of each the columns `wanted`, or all.
+///
+/// # Errors
+/// Where there is no such file, it isn't sound, or lacks a column.
+pub(super) fn read(
+    pattern: &str,
+    wanted: Option<&[&str]>,
+    separator: u8,
+    surroundings: &Surroundings<'_>,
+) -> Result<Vec<Rows>> {
+    let read = |path: PathBuf| -> Result<Rows> {
+        if surroundings.stop.load(Ordering::Relaxed) {
+            return Err(Box::new(Diagnostic::error(Code::IO, "reading the data was interrupted")));
+        }
+        let known = column_names(&path, separator)?;
+        for name in wanted.unwrap_or_default() {
+            if !known.iter().any(|known| known == name) {
+                return Err(unknown_column(name, &known, &path));
+            }
+        }
+        // A column that is asked for twice is read once.
+        let names = wanted.map(|names| {
+            let names: BTreeSet<&str> = names.iter().copied().collect();
+            names.into_iter().map(str::to_owned).collect::<Vec<String>>()
+        });
+        let (frame, class_names) = if is_parquet(&path) {
+            let mut reader = ParquetReader::new(open(&path)?).with_columns(names);
+            let metadata = reader.get_metadata().map_err(|error| unsound(&path, &error))?;
+            let entries = metadata.key_value_metadata().iter().flatten();
+            let class_names = entries
+                .filter(|entry| entry.key == "huggingface")
+                .find_map(|entry| class_names(entry.value.as_deref()?, wanted?.last()?));
+            (reader.finish().map_err(|error| unsound(&path, &error))?, class_names)
+        } else {
+            let frame = csv(&path, separator, None)?;
+            let frame = names.map_or(Ok(frame.clone()), |names| frame.select(names));
+            (frame.map_err(|error| unsound(&path, &error))?, None)
+        };
+        Ok(Rows { path, frame, class_names })
+    };
+    place::files(pattern, surroundings)?.into_iter().map(read).collect()
+}
+
+pub(super) fn unknown_column(name: &str, known: &[String], path: &Path) -> Box<Diagnostic> {
+    let problem = Diagnostic::error(Code::BAD_DATA, format!("{} has no column `{name}`", path.display()));
+    let names: Vec<String> = known.iter().take(30).map(|name| format!("`{name}`")).collect();
+    let problem =
+        problem.fact(format!("it has {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }));
+    Box::new(match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help("name the column in the source"),
+    })
+}
+
+/// The names of the classes that a column's numbers stand for, in the JSON that Hugging Face's libraries put into a file.
+fn class_names(json: &str, column: &str) -> Option<Vec<String>> {
+    let json: serde_json::Value = serde_json::from_str(json).ok()?;
+    let names = json["info"]["features"][column]["names"].as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// SHA-256 of each file's bytes.
+pub(super) fn digests(rows: &[Rows]) -> Result<Vec<[u8; 32]>> {
+    let hash = |rows: &Rows| -> Result<[u8; 32]> {
+        let (mut file, mut digest, mut part) = (open(&rows.path)?, Sha256::new(), vec![0; 1 << 16]);
+        loop {
+            match file.read(&mut part).map_err(|error| io_error("read", &rows.path, &error))? {
+                0 => return Ok(digest.finalize().into()),
+                count => digest.update(&part[..count]),
+            }
+        }
+    };
+    rows.par_iter().map(hash).collect()
+}
+
+/// The values of a column as text; nothing where there is none.
+pub(super) fn texts(column: &Column, path: &Path) -> Result<Vec<Option<String>>> {
+    let unsound = |error| unsound(path, &error);
+    let values = column.cast(&DataType::String).map_err(unsound)?;
+    let values = values.str().map_err(unsound)?;
+    Ok(values.iter().map(|value| value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)).collect())
+}
+
+/// The values of a column as numbers, where it is one of numbers.
+pub(super) fn numbers(column: &Column) -> Option<Vec<Option<f64>>> {
+    if !column.dtype().is_numeric() && !column.dtype().is_bool() {
+        return None;
+    }
+    let values = column.cast(&DataType::Float64).ok()?;
+    Some(values.f64().ok()?.iter().collect())
+}
+
+/// The bytes of a column of encoded images: binary, or a struct with such a field `bytes`.
+pub(super) fn bytes_of(column: &Column, path: &Path) -> Result<Column> {
+    let field = match column.dtype() {
+        DataType::Binary => Some(column.clone()),
+        DataType::Struct(_) => column
+            .struct_()
+            .ok()
+            .and_then(|fields| fields.field_by_name("bytes").ok())
+            .map(Column::from)
+            .filter(|field| *field.dtype() == DataType::Binary),
+        _ => None,
+    };
+    field.ok_or_else(|| {
+        let message = format!("the column `{}` of {} holds no encoded images", column.name(), path.display());
+        let what = match column.get(0) {
+            Ok(AnyValue::String(_)) => "it holds text",
+            _ => "expected bytes, or a struct with a field `bytes`",
+        };
+        Box::new(
+            Diagnostic::error(Code::BAD_DATA, message).fact(what).help("`image_csv` takes the paths of image files"),
+        )
+    })
+}
+
+/// Labels of rows, with what is wrong with some of them.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Labelled {
+    /// 0 for a row without a class.
+    pub labels: Vec<u32>,
+    /// Why a row is none, by its index.
+    pub defects: BTreeMap<usize, String>,
+}
+
+/// The classes that a column names, sorted: as numbers where all are whole ones.
+pub(super) fn classes_of<'a>(values: impl Iterator<Item = &'a Option<String>>) -> Vec<String> {
+    let different: BTreeSet<&String> = values.flatten().collect();
+    let mut classes: Vec<String> = different.into_iter().cloned().collect();
+    if classes.iter().all(|class| class.parse::<i64>().is_ok()) {
+        classes.sort_by_key(|class| class.parse::<i64>().unwrap_or_default());
+    }
+    classes
+}
+
+/// Turns the values of a column into labels.
+pub(super) fn labelled(values: &[Option<String>], column: &str, classes: &[String], numbered: bool) -> Labelled {
+    let labels: BTreeMap<&str, u32> =
+        classes.iter().enumerate().map(|(label, class)| (class.as_str(), label as u32)).collect();
+    let mut found = Labelled::default();
+    for (row, value) in values.iter().enumerate() {
+        let label = match value {
+            None => Err(format!("`{column}` is missing")),
+            Some(value) if numbered => match value.parse::<u32>() {
+                Ok(label) if (label as usize) < classes.len() => Ok(label),
+                _ => Err(format!("`{column}` is {value}, and labels are 0 to {}", classes.len().saturating_sub(1))),
+            },
+            Some(value) => labels
+                .get(value.as_str())
+                .copied()
+                .ok_or_else(|| format!("`{column}` is `{value}`, which no training row has")),
+        };
+        found.labels.push(*label.as_ref().unwrap_or(&0));
+        if let Err(reason) = label {
+            found.defects.insert(row, reason);
+        }
+    }
+    found
+}
+
+/// Few classes tell that a column is a label; many, that it is an identifier.
+const MAX_CLASSES: usize = 10_000;
+
+/// # Errors
+/// Where a column has fewer than two different values, or more than any classifier has.
+pub(super) fn sensible(classes: &[String], column: &str, pattern: &str) -> Result<()> {
+    let message = match classes.len() {
+        0 | 1 => format!("`{column}` has {} different values in {pattern}: nothing to tell apart", classes.len()),
+        count if count > MAX_CLASSES => format!("`{column}` has {count} different values in {pattern}: is it a label?"),
+        _ => return Ok(()),
+    };
+    Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("name the column with the classes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(values: &[&str]) -> Vec<Option<String>> {
+        values.iter().map(|value| (!value.is_empty()).then(|| (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn classes_are_sorted_as_what_they_are() {
+        assert_eq!(classes_of(values(&["b", "a", "", "b", "10"]).iter()), ["10", "a", "b"]);
+        assert_eq!(classes_of(values(&["10", "9", "-1"]).iter()), ["-1", "9", "10"]);
+    }
+
+    #[test]
+    fn a_label_that_is_none_is_told_by_its_row() {
+        let classes = ["cat", "dog"].map(str::to_owned);
+        let found = labelled(&values(&["dog", "", "cow", "cat"]), "kind", &classes, false);
+        assert_eq!(found.labels, [1, 0, 0, 0]);
+        let told: Vec<_> = found.defects.iter().map(|(row, reason)| (*row, reason.as_str())).collect();
+        assert_eq!(told, [(1, "`kind` is missing"), (2, "`kind` is `cow`, which no training row has")]);
+        let found = labelled(&values(&["1", "2", "x"]), "label", &classes, true);
+        assert_eq!(found.labels, [1, 0, 0]);
+        assert_eq!(found.defects[&1], "`label` is 2, and labels are 0 to 1");
+    }
+
+    #[test]
+    fn hugging_faces_names_are_found() {
+        let json = r#"{"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}"#;
+        assert_eq!(class_names(json, "label").unwrap(), ["cat", "dog"]);
+        assert_eq!(class_names(json, "image"), None);
+        assert_eq!(class_names("[", "label"), None);
+    }
+}

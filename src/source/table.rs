@@ -1,0 +1,441 @@
+//! Rows of numbers and categories, for networks of dense layers.
+//!
+//! Numbers stay as they are: the model scales them, by the statistics of the training split, with `normalization`. A
+//! category becomes as many numbers as the training file has of them, one of them 1 and the others 0.
+
+use super::{
+    Dataset, Declared, Examples, Form, ImageReader, Parts, SourceDefinition, Surroundings, TestPart,
+    image_csv::{label_column, separator},
+    part::{Labels, mixed, train_and_test},
+    rows::{self, Labelled, Rows},
+};
+use crate::diagnostic::{Code, Diagnostic, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Rows of CSV or parquet files: columns of numbers and of categories, and one with the class.
+///
+/// A column of text is one of categories: each category that `train` has becomes a feature that is 1 or 0. Begin the model
+/// with `normalization`, which brings every feature to mean 0 and variance 1 by the training split alone. A row that lacks a
+/// value, or has a category that `train` doesn't have, cannot be read: `dataset.on_error` says what becomes of it.
+///
+/// The order of training examples is a fixed permutation of the rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [
+    {"train": "iris.csv", "test": {"split": 0.2}, "label_column": "species"},
+    {"train": "adult-train.parquet", "test": "adult-test.parquet", "label_column": "income", "features": ["age", "workclass", "hours"]},
+]))]
+pub struct Table {
+    /// The file for training, or a pattern for several, such as `data/train-*.csv`. A relative path is looked for in the
+    /// data directory (`--data-dir`, `TRAINYARD_DATA`) where one is named, else in the current directory.
+    #[schemars(length(min = 1))]
+    pub train: String,
+    /// The same for validation, where there is one; `dataset.validation` is then `official` by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), extend("x-known-as" = ["val"]))]
+    pub validation: Option<String>,
+    /// The same for testing; or `{split: 0.2}`, which keeps that share of the rows in `train`, the same of every class, for
+    /// testing.
+    pub test: TestPart,
+    /// The column of the classes.
+    #[serde(default = "label_column")]
+    #[schemars(length(min = 1), extend("x-known-as" = ["target"]))]
+    pub label_column: String,
+    /// The columns that the model gets, in this order; all but the label where they aren't named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536), extend("examples" = [["age", "hours"]]))]
+    pub features: Option<Vec<String>>,
+    /// Columns of numbers that are categories all the same, such as postal codes.
+    #[serde(default)]
+    #[schemars(length(max = 65536), extend("examples" = [["month"]]))]
+    pub categorical: Vec<String>,
+    /// What stands between the columns of a CSV file.
+    #[serde(default = "separator")]
+    #[schemars(extend("pattern" = "^[\\x01-\\x7f]$", "x-expected" = "a single ASCII character", "x-known-as" = ["delimiter", "sep"]))]
+    pub separator: String,
+}
+
+/// More categories than these in a column are identifiers.
+const MAX_CATEGORIES: usize = 1000;
+/// The most features that a table may have.
+const MAX_FEATURES: usize = 65_536;
+
+/// A column that the model gets.
+enum Feature {
+    Number(String),
+    /// The column, and the categories that it has for training, sorted.
+    Category(String, Vec<String>),
+}
+
+impl Feature {
+    fn column(&self) -> &str {
+        match self {
+            Feature::Number(column) | Feature::Category(column, _) => column,
+        }
+    }
+
+    /// Names of the numbers that it becomes.
+    fn names(&self) -> Vec<String> {
+        match self {
+            Feature::Number(column) => vec![column.clone()],
+            Feature::Category(column, categories) => {
+                categories.iter().map(|category| format!("{column}={category}")).collect()
+            }
+        }
+    }
+}
+
+/// The rows of one split as numbers.
+struct Numbers {
+    /// `[rows, features]`.
+    values: Vec<f32>,
+    features: usize,
+    labels: Vec<u32>,
+    defects: BTreeMap<usize, String>,
+    /// The files, and the index of the first row of each.
+    files: Vec<(usize, String)>,
+}
+
+/// All that a table holds.
+struct Found {
+    classes: Vec<String>,
+    features: Vec<Feature>,
+    train: Numbers,
+    validation: Option<Numbers>,
+    test: Result<Numbers, f64>,
+    digest: String,
+}
+
+impl SourceDefinition for Table {
+    fn declare(&self) -> Declared {
+        Declared::default()
+    }
+
+    fn reader(&self) -> Option<ImageReader> {
+        None
+    }
+
+    fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
+        let Found { classes, features, train, validation, test, digest } = self.read(surroundings)?;
+        let features: Vec<String> = features.iter().flat_map(Feature::names).collect();
+        let test = test.map(|test| Arc::new(test) as Arc<dyn Examples>);
+        let (train, test) = train_and_test(mixed(Arc::new(train)), test);
+        Ok(Dataset {
+            classes,
+            form: Form::Features(features.len()),
+            features,
+            train,
+            validation: validation.map(|validation| Arc::new(validation) as Arc<dyn Examples>),
+            test,
+            location: self.train.clone(),
+            digest,
+            reader: None,
+        })
+    }
+
+    fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
+        let found = self.read(surroundings)?;
+        let labels = Labels {
+            train: &found.train.labels,
+            validation: found.validation.as_ref().map(|split| split.labels.as_slice()),
+            test: found.test.as_ref().map(|split| split.labels.as_slice()).map_err(|share| *share),
+        };
+        Ok(labels.declare(Form::Features(found.train.features), &found.classes))
+    }
+}
+
+impl Table {
+    fn read(&self, surroundings: &Surroundings<'_>) -> Result<Found> {
+        let read = |pattern: &str| rows::read(pattern, None, self.separator.as_bytes()[0], surroundings);
+        let train = read(&self.train)?;
+        let features = self.features(&train)?;
+        let labels = |rows: &[Rows]| column_texts(rows, &self.label_column);
+        let of_train = labels(&train)?;
+        let classes = rows::classes_of(of_train.iter());
+        rows::sensible(&classes, &self.label_column, &self.train)?;
+        let mut digest = Parts::new("table");
+        let mut numbers = |split: &str, rows: &[Rows]| -> Result<Numbers> {
+            digest.add(split.as_bytes());
+            digest.add(&(rows.len() as u64).to_le_bytes());
+            rows::digests(rows)?.iter().for_each(|hash| digest.add(hash));
+            let labelled = rows::labelled(&labels(rows)?, &self.label_column, &classes, false);
+            encoded(rows, &features, labelled)
+        };
+        let train = numbers("train", &train)?;
+        let mut other = |split: &str, pattern: &str| numbers(split, &read(pattern)?);
+        let validation = self.validation.as_deref().map(|pattern| other("validation", pattern)).transpose()?;
+        let test = match &self.test {
+            TestPart::Place(pattern) => Ok(other("test", pattern)?),
+            TestPart::Share(share) => Err(*share),
+        };
+        Ok(Found { train, validation, test, digest: digest.finish(), classes, features })
+    }
+
+    /// What the columns of the training files become.
+    fn features(&self, train: &[Rows]) -> Result<Vec<Feature>> {
+        let Some(first) = train.first() else { return Ok(Vec::new()) };
+        let known: Vec<String> = first.frame.get_column_names().iter().map(ToString::to_string).collect();
+        let wanted = self.features.clone().unwrap_or_else(|| {
+            known.iter().filter(|name| **name != self.label_column).cloned().collect()
+        });
+        let named = [std::slice::from_ref(&self.label_column), &self.categorical, &wanted].concat();
+        if let Some(unknown) = named.iter().find(|name| !known.contains(name)) {
+            return Err(rows::unknown_column(unknown, &known, &first.path));
+        }
+        if wanted.contains(&self.label_column) {
+            let message = format!("`{}` is the label, and among the features, too", self.label_column);
+            let problem = Diagnostic::error(Code::BAD_DATA, message);
+            return Err(Box::new(problem.help("take it out of `features`: the model would read off the answer")));
+        }
+        let mut features = Vec::new();
+        let mut count = 0;
+        for column in wanted {
+            let feature = match !self.categorical.contains(&column) && is_numeric(train, &column)? {
+                true => Feature::Number(column),
+                false => {
+                    let categories = rows::classes_of(column_texts(train, &column)?.iter());
+                    if categories.len() > MAX_CATEGORIES {
+                        let message = format!("`{column}` has {} different values: that is no category", categories.len());
+                        let problem = Diagnostic::error(Code::BAD_DATA, message);
+                        return Err(Box::new(problem.help("name the columns that the model is to get in `features`")));
+                    }
+                    Feature::Category(column, categories)
+                }
+            };
+            count += feature.names().len();
+            features.push(feature);
+        }
+        match count {
+            1..=MAX_FEATURES => Ok(features),
+            0 => Err(Box::new(Diagnostic::error(Code::BAD_DATA, format!("{} has no column of features", self.train)))),
+            _ => {
+                let message = format!("{} becomes {count} features, more than {MAX_FEATURES}", self.train);
+                Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("name fewer columns in `features`")))
+            }
+        }
+    }
+}
+
+fn column<'a>(file: &'a Rows, name: &str) -> Result<&'a polars::prelude::Column> {
+    file.frame.column(name).map_err(|_| {
+        let known: Vec<String> = file.frame.get_column_names().iter().map(ToString::to_string).collect();
+        rows::unknown_column(name, &known, &file.path)
+    })
+}
+
+fn column_texts(rows: &[Rows], name: &str) -> Result<Vec<Option<String>>> {
+    let mut all = Vec::new();
+    for file in rows {
+        all.extend(rows::texts(column(file, name)?, &file.path)?);
+    }
+    Ok(all)
+}
+
+/// Whether all values of a column, and there are some, are numbers.
+fn is_numeric(rows: &[Rows], name: &str) -> Result<bool> {
+    for file in rows {
+        let column = column(file, name)?;
+        if rows::numbers(column).is_none() {
+            let values = rows::texts(column, &file.path)?;
+            if values.iter().flatten().any(|value| number(value).is_none()) || values.iter().flatten().next().is_none() {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|value| value.is_finite())
+}
+
+/// The rows as numbers.
+fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Numbers> {
+    let Labelled { labels, mut defects } = labelled;
+    let width: usize = features.iter().map(|feature| feature.names().len()).sum();
+    let mut values = vec![0.0f32; labels.len() * width];
+    let mut files = Vec::new();
+    let mut first = 0;
+    for file in rows {
+        files.push((first, file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()));
+        let mut left = 0;
+        for feature in features {
+            let name = feature.column();
+            let column = column(file, name)?;
+            let mut set = |row: usize, found: Result<(usize, f32), String>| match found {
+                Ok((at, value)) => values[(first + row) * width + left + at] = value,
+                Err(reason) => {
+                    defects.entry(first + row).or_insert(reason);
+                }
+            };
+            let missing = || format!("`{name}` is missing");
+            match (feature, rows::numbers(column)) {
+                (Feature::Number(_), Some(numbers)) => {
+                    for (row, value) in numbers.into_iter().enumerate() {
+                        let value = value.filter(|value| (*value as f32).is_finite());
+                        set(row, value.map(|value| (0, value as f32)).ok_or_else(missing));
+                    }
+                }
+                (Feature::Number(_), None) => {
+                    for (row, value) in rows::texts(column, &file.path)?.into_iter().enumerate() {
+                        set(row, match &value {
+                            None => Err(missing()),
+                            Some(text) => match number(text).map(|value| value as f32).filter(|value| value.is_finite()) {
+                                Some(value) => Ok((0, value)),
+                                None => Err(format!("`{name}` is `{text}`, and a number elsewhere")),
+                            },
+                        });
+                    }
+                }
+                (Feature::Category(_, categories), _) => {
+                    let places: BTreeMap<&str, usize> =
+                        categories.iter().enumerate().map(|(at, category)| (category.as_str(), at)).collect();
+                    for (row, value) in rows::texts(column, &file.path)?.into_iter().enumerate() {
+                        set(row, match &value {
+                            None => Err(missing()),
+                            Some(text) => match places.get(text.as_str()) {
+                                Some(at) => Ok((*at, 1.0)),
+                                None => Err(format!("`{name}` is `{text}`, which no training row has")),
+                            },
+                        });
+                    }
+                }
+            }
+            left += feature.names().len();
+        }
+        first += file.frame.height();
+    }
+    Ok(Numbers { values, features: width, labels, defects, files })
+}
+
+impl Examples for Numbers {
+    fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
+        if let Some(reason) = self.defects.get(&index) {
+            return Err(Box::new(Diagnostic::error(Code::BAD_DATA, format!("{}: {reason}", self.describe(index)))));
+        }
+        let row = &self.values[index * self.features..(index + 1) * self.features];
+        for (bytes, value) in into.as_chunks_mut().0.iter_mut().zip(row) {
+            *bytes = value.to_ne_bytes();
+        }
+        Ok(())
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+
+    fn is_sound(&self) -> bool {
+        self.defects.is_empty()
+    }
+
+    fn describe(&self, index: usize) -> String {
+        let file = self.files.partition_point(|(first, _)| *first <= index).saturating_sub(1);
+        self.files.get(file).map_or(String::new(), |(first, name)| format!("{name} row {}", index - first + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::tests::{surrounded, wording};
+    use serde_json::json;
+    use std::{fs, path::Path};
+
+    fn opened(root: &Path, source: serde_json::Value) -> Result<Dataset> {
+        let source: Table = serde_json::from_value(source).unwrap();
+        surrounded(Some(root.to_owned()), root.join("cache"), |around| {
+            let looked = source.look(around)?;
+            let opened = source.open(around)?;
+            assert_eq!((looked.form, looked.train), (Some(opened.form), Some(opened.train.len())));
+            Ok(opened)
+        })
+    }
+
+    fn rows(examples: &dyn Examples, features: usize) -> Vec<Result<Vec<f32>, String>> {
+        let mut example = vec![0; features * 4];
+        let read = |index: usize| match examples.read(index, &mut example) {
+            Ok(()) => Ok(example.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect()),
+            Err(problem) => Err(problem.message),
+        };
+        (0..examples.len()).map(read).collect()
+    }
+
+    const TRAIN: &str = "size,colour,code,kind\n1.5,red,7,b\n-2e1,blue,8,a\n3,red,7,a\n";
+
+    #[test]
+    fn numbers_stay_and_categories_become_a_feature_each() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::write(root.join("train.csv"), TRAIN).unwrap();
+        let test = "kind,code,size,colour\nb,8,0.5,red\na,9,1,blue\nc,7,1,blue\nb,7,,blue\nb,7,big,red\n";
+        fs::write(root.join("test.csv"), test).unwrap();
+        let source = json!({
+            "train": "train.csv", "test": "test.csv", "label_column": "kind", "categorical": ["code"],
+        });
+        let data = opened(root, source).unwrap();
+        assert_eq!(data.features, ["size", "colour=blue", "colour=red", "code=7", "code=8"]);
+        assert_eq!((data.form, &data.classes[..]), (Form::Features(5), &["a".to_owned(), "b".to_owned()][..]));
+        assert!(data.train.in_memory() && data.train.is_sound() && !data.test.is_sound());
+        let mut train: Vec<Vec<f32>> = rows(&*data.train, 5).into_iter().map(Result::unwrap).collect();
+        train.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        assert_eq!(train, [[-20.0, 1.0, 0.0, 0.0, 1.0], [1.5, 0.0, 1.0, 1.0, 0.0], [3.0, 0.0, 1.0, 1.0, 0.0]]);
+        // The order of a file's columns is its own matter.
+        let test = rows(&*data.test, 5);
+        assert_eq!(test[0], Ok(vec![0.5, 0.0, 1.0, 0.0, 1.0]));
+        let told: Vec<&str> = test[1..].iter().map(|row| row.as_ref().unwrap_err().as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "test.csv row 2: `code` is `9`, which no training row has",
+                "test.csv row 3: `kind` is `c`, which no training row has",
+                "test.csv row 4: `size` is missing",
+                "test.csv row 5: `size` is `big`, and a number elsewhere",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_pandas_writes_is_read() {
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rows");
+        let source = json!({ "train": "table.parquet", "test": "table.parquet", "label_column": "kind" });
+        let data = opened(&files, source).unwrap();
+        assert_eq!(data.features, ["age", "hours", "city=Bern", "city=Oslo", "city=Rome", "member"]);
+        let test = rows(&*data.test, 6);
+        assert_eq!(test[0], Ok(vec![20.0, 1.5, 0.0, 0.0, 1.0, 1.0]));
+        assert_eq!(test[2], Err("table.parquet row 3: `hours` is missing".to_owned()));
+        assert_eq!(data.test.labels(), [0, 1, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::write(root.join("train.csv"), TRAIN).unwrap();
+        let many: String = (0..1500).map(|row| format!("name{row},{}\n", row % 2)).collect();
+        fs::write(root.join("many.csv"), format!("name,kind\n{many}")).unwrap();
+        fs::write(root.join("label.csv"), "kind\na\nb\n").unwrap();
+        let source = |train: &str, more: serde_json::Value| {
+            let mut source = json!({ "train": train, "test": {"split": 0.5}, "label_column": "kind" });
+            source.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            source
+        };
+        for (source, want) in [
+            (source("train.csv", json!({"label_column": "kinds"})), "help: did you mean `kind`?"),
+            (source("train.csv", json!({"features": ["colour", "weight"]})), "has no column `weight`"),
+            (source("train.csv", json!({"categorical": ["cod"]})), "help: did you mean `code`?"),
+            (source("train.csv", json!({"features": ["size", "kind"]})), "`kind` is the label, and among the features, too"),
+            (source("many.csv", json!({})), "`name` has 1500 different values: that is no category"),
+            (source("label.csv", json!({})), "label.csv has no column of features"),
+            (source("train.csv", json!({"label_column": "colour", "test": "label.csv"})), "has no column `colour`"),
+        ] {
+            let text = wording(&opened(root, source).unwrap_err());
+            assert!(text.contains(want), "{text}");
+        }
+    }
+}
