@@ -27,10 +27,15 @@ def rows(path):
         return [json.loads(line) for line in file if line.startswith("{")]
 
 
+def speed(epochs):
+    """A round's figure."""
+    speeds = [float(epoch["images_per_second"]) for epoch in epochs]
+    return statistics.median(speeds[1:] or speeds)
+
+
 def of_round(path):
     epochs = [row for row in rows(path) if "images_per_second" in row]
-    speeds = [float(row["images_per_second"]) for row in epochs]
-    return statistics.median(speeds[1:] or speeds), float(epochs[-1]["val_accuracy"])
+    return speed(epochs), float(epochs[-1]["val_accuracy"])
 
 
 def main():

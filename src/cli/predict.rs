@@ -49,7 +49,7 @@ pub fn predict(arguments: &Arguments, output: &Output) -> Result<Ending> {
             }
         };
         let probabilities: Vec<f32> = tch::no_grad(|| {
-            let batch = HostBatch { examples, labels: vec![0], shares: None };
+            let batch = HostBatch { examples: examples.into(), labels: vec![0], shares: None };
             let (images, _) = to_device(&batch, run.plan.input, run.model.device()).map_err(failed)?;
             let pass = Pass { training: false, seed: run.pipeline.seed, step: 0 };
             let outputs = run.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;

@@ -1,6 +1,12 @@
 //! Makes the batches of an epoch ready on other threads, in their order.
 
-use super::{Statistics, order::Order, queue::Queue, reader::Reader};
+use super::{
+    Statistics,
+    buffer::{Buffer, Pool},
+    order::Order,
+    queue::Queue,
+    reader::Reader,
+};
 use crate::{
     diagnostic::Result,
     random::Purpose,
@@ -19,7 +25,7 @@ use std::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostBatch {
     /// Examples one behind the other, each as its [`Form`] says: of images bytes `[batch, height, width, channels]`.
-    pub examples: Vec<u8>,
+    pub examples: Buffer,
     /// One label an example; of a blended one the class with the largest share.
     pub labels: Vec<i64>,
     /// Shares of the classes, `[batch, classes]`, where examples were blended.
@@ -67,7 +73,11 @@ pub struct InputPipeline {
     path: &'static str,
     seed: u64,
     workers: Arc<rayon::ThreadPool>,
+    buffers: Arc<Pool>,
 }
+
+/// Fewer bytes are copied faster by one thread than handed out to several.
+const COPIED_ALONE: usize = 256 << 10;
 
 impl InputPipeline {
     /// `stages`, which stand at `path`, over `feed`. `workers` threads read, decode and augment; how many changes no
@@ -80,7 +90,15 @@ impl InputPipeline {
             .expect("threads can be started");
         let order = Order { stages, path, examples: feed.examples.len(), seed };
         let reader = Arc::new(Reader::new(&feed, &order));
-        InputPipeline { feed, reader, stages: stages.to_vec(), path, seed, workers: Arc::new(workers) }
+        InputPipeline {
+            feed,
+            reader,
+            stages: stages.to_vec(),
+            path,
+            seed,
+            workers: Arc::new(workers),
+            buffers: Arc::default(),
+        }
     }
 
     /// The same, with a `cache` in a directory filled or found again.
@@ -133,6 +151,7 @@ impl InputPipeline {
         let maker = Maker {
             reader: self.reader.clone(),
             workers: self.workers.clone(),
+            buffers: self.buffers.clone(),
             blendings: self.blendings(),
             classes: self.feed.classes,
             epoch,
@@ -171,6 +190,7 @@ impl InputPipeline {
 struct Maker {
     reader: Arc<Reader>,
     workers: Arc<rayon::ThreadPool>,
+    buffers: Arc<Pool>,
     blendings: Vec<(Stage, Purpose, bool)>,
     classes: usize,
     epoch: u64,
@@ -179,14 +199,25 @@ struct Maker {
 impl Maker {
     fn batch(&self, step: usize, elements: &[Element]) -> Result<HostBatch> {
         let example_bytes = self.reader.form().bytes();
-        let mut examples = vec![0; elements.len() * example_bytes];
+        let mut examples = self.buffers.take(elements.len() * example_bytes);
         let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, self.epoch, into);
-        if self.reader.only_copies(elements) {
-            // Copying is faster than handing out.
-            elements.iter().zip(examples.chunks_mut(example_bytes)).try_for_each(read)?;
-        } else {
-            self.workers
-                .install(|| elements.par_iter().zip(examples.par_chunks_mut(example_bytes)).try_for_each(read))?;
+        match self.reader.only_copies(elements) {
+            true if examples.len() <= COPIED_ALONE => {
+                elements.iter().zip(examples.chunks_mut(example_bytes)).try_for_each(read)?;
+            }
+            true => {
+                // Each thread has a stretch of its own: handing out single examples would cost more than copying them.
+                let stretch = elements.len().div_ceil(self.workers.current_num_threads());
+                let parts = elements.par_chunks(stretch).zip(examples.par_chunks_mut(stretch * example_bytes));
+                self.workers.install(|| {
+                    parts.try_for_each(|(elements, into)| {
+                        elements.iter().zip(into.chunks_mut(example_bytes)).try_for_each(read)
+                    })
+                })?;
+            }
+            false => self
+                .workers
+                .install(|| elements.par_iter().zip(examples.par_chunks_mut(example_bytes)).try_for_each(read))?,
         }
         let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
         let mut batch = HostBatch { examples, labels, shares: None };
@@ -319,7 +350,7 @@ mod tests {
     }
 
     fn images(pipeline: &InputPipeline, epoch: u64) -> Vec<u8> {
-        pipeline.epoch(epoch).flat_map(|batch| batch.unwrap().examples).collect()
+        pipeline.epoch(epoch).flat_map(|batch| batch.unwrap().examples.to_vec()).collect()
     }
 
     fn in_memory() -> Stage {

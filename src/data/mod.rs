@@ -1,5 +1,6 @@
 //! The engine that runs an input pipeline: orders, splits, caching, workers, reading ahead.
 
+mod buffer;
 mod cache_file;
 mod engine;
 mod examine;
@@ -9,6 +10,7 @@ mod queue;
 mod reader;
 mod sums;
 
+pub use buffer::Buffer;
 pub use engine::{Batches, Feed, HostBatch, InputPipeline};
 pub use examine::{OnUnreadable, readable};
 pub use inspect::{Split, augmented, inspect, strips};

@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Declared, Held, ImageReader, Parts, Surroundings,
-    download::{MIRROR, Offer, fetch, sync_directory},
+    download::{Download, MIRROR, Offer, fetch, sync_directory},
 };
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use flate2::read::GzDecoder;
@@ -286,9 +286,12 @@ impl Layout {
             ],
             root,
         };
+        let partials = offer.root.clone();
         offer.take(surroundings.stop, |workshop, folder| {
             let packed = workshop.join(name);
-            fetch(&archive.url, &archive.sha256, archive.bytes, &packed, surroundings.progress, surroundings.stop)?;
+            let Archive { url, sha256, bytes } = archive;
+            let download = Download { url, sha256, size_limit: *bytes, partials: &partials };
+            fetch(&download, &packed, surroundings.progress, surroundings.stop)?;
             self.unpack(&packed, folder, surroundings.stop)
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Declared, Examples, Held, ImageReader, Parts, Surroundings,
-    download::{MIRROR, Offer, fetch, sync_directory},
+    download::{Download, MIRROR, Offer, fetch, sync_directory},
 };
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use flate2::read::GzDecoder;
@@ -214,11 +214,13 @@ impl Set {
         help.push("or name the directory that holds them by --data-dir or TRAINYARD_DATA".to_owned());
         help.push(format!("or set {MIRROR} to the address of a directory with {}/{}.gz", self.folder, FILES[0]));
         let offer = Offer { what: self.title, root, folder: self.folder, looked: self.places(surroundings), help };
+        let partials = offer.root.clone();
         offer.take(surroundings.stop, |_, folder| {
             fs::create_dir(folder).map_err(|error| io_error("create", folder, &error))?;
             for (name, (sha256, size)) in FILES.iter().zip(files) {
                 let (url, target) = (format!("{address}/{name}.gz"), folder.join(format!("{name}.gz")));
-                fetch(&url, sha256, *size, &target, surroundings.progress, surroundings.stop)?;
+                let download = Download { url: &url, sha256, size_limit: *size, partials: &partials };
+                fetch(&download, &target, surroundings.progress, surroundings.stop)?;
             }
             sync_directory(folder)
         })

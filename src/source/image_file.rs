@@ -258,7 +258,7 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     const END: u8 = 0xD9;
     let mut at = 0;
     // In a scan, 0xFF 0x00 is a value and no marker.
-    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
+    while let Some(offset) = bytes.get(at..).and_then(|rest| memchr::memchr(0xFF, rest)) {
         at += offset;
         match bytes.get(at + 1) {
             None => return false,

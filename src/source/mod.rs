@@ -15,7 +15,7 @@ mod place;
 mod rows;
 mod split;
 
-pub use download::fetch;
+pub use download::{Download, fetch};
 pub use form::Form;
 pub use image_file::{ColorMode, ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
@@ -144,6 +144,11 @@ pub trait Examples: Send + Sync {
     /// Whether reading costs no more than copying.
     fn in_memory(&self) -> bool {
         false
+    }
+
+    /// The bytes of an example, where they lie in memory just as they are read.
+    fn bytes(&self, _index: usize) -> Option<&[u8]> {
+        None
     }
 
     /// Whether every example is known to be readable.
@@ -291,6 +296,10 @@ impl Examples for Held {
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
         into.copy_from_slice(&self.values[index * self.size..(index + 1) * self.size]);
         Ok(())
+    }
+
+    fn bytes(&self, index: usize) -> Option<&[u8]> {
+        Some(&self.values[index * self.size..(index + 1) * self.size])
     }
 
     fn in_memory(&self) -> bool {

@@ -32,6 +32,10 @@ impl Examples for Subset {
         self.of.in_memory()
     }
 
+    fn bytes(&self, index: usize) -> Option<&[u8]> {
+        self.of.bytes(self.indices[index])
+    }
+
     fn is_sound(&self) -> bool {
         self.of.is_sound()
     }
