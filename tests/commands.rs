@@ -137,7 +137,7 @@ fn diff_reads_runs_and_refuses_what_it_cannot_read() {
     }
 }
 
-const TEMPLATES: [&str; 3] = ["digits", "cifar10", "image-folder"];
+const TEMPLATES: [&str; 4] = ["digits", "cifar10", "image-folder", "table"];
 
 #[test]
 fn new_writes_each_template_and_check_finds_nothing_in_it() {

@@ -32,6 +32,8 @@ enum Template {
     Cifar10,
     /// Image files of your own, in one folder for each class.
     ImageFolder,
+    /// Rows of a CSV or parquet file of your own.
+    Table,
 }
 
 impl Template {
@@ -40,6 +42,7 @@ impl Template {
             Template::Digits => include_str!("../../templates/pipelines/digits.yaml"),
             Template::Cifar10 => include_str!("../../templates/pipelines/cifar10.yaml"),
             Template::ImageFolder => include_str!("../../templates/pipelines/image-folder.yaml"),
+            Template::Table => include_str!("../../templates/pipelines/table.yaml"),
         }
     }
 
@@ -54,7 +57,7 @@ impl Template {
         match self {
             Template::Digits | Template::Cifar10 => format!("trainyard run {file}"),
             // There is something to fill in, and the data are yet to be found.
-            Template::ImageFolder => format!("trainyard check --deep {file}"),
+            Template::ImageFolder | Template::Table => format!("trainyard check --deep {file}"),
         }
     }
 }

@@ -64,6 +64,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         info: first_info(&checked, pipeline, plan, &directory, output, device, threads, file),
         directory,
         history: Vec::new(),
+        input_advice: input_advice(pipeline),
         terminal: Terminal::new(output.quiet),
     };
     recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
@@ -92,8 +93,8 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         }
     };
     conclude(&recorder, evaluation.as_ref(), output);
-    if let Some(advice) = input_bound(&recorder.history, pipeline).filter(|_| !output.quiet) {
-        eprintln!("{advice}");
+    if let Some(told) = recorder.info.input_bound.as_ref().filter(|_| !output.quiet) {
+        eprintln!("{told}");
     }
     Ok(match recorder.info.status {
         Status::Interrupted => Ending::Interrupted,
@@ -151,6 +152,7 @@ fn first_info(
         layers: plan.rows(),
         training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
         expectations: Vec::new(),
+        input_bound: None,
         weights_digest: None,
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -175,6 +177,8 @@ struct Recorder {
     info: RunInfo,
     directory: RunDirectory,
     history: Vec<EpochRecord>,
+    /// What to do where training waits for its data.
+    input_advice: &'static str,
     terminal: Terminal,
 }
 
@@ -191,6 +195,7 @@ impl Observer for Recorder {
         if let Event::EpochEnded(record) = event {
             self.history.push((*record).clone());
             self.info.training.epochs_done = record.epoch;
+            self.info.input_bound = input_bound(&self.history, self.input_advice);
             self.directory.write_history(&self.history)?;
             self.save()?;
         }
@@ -330,19 +335,23 @@ fn class_weights(
 }
 
 /// What to do where training waits for its data.
-fn input_bound(history: &[EpochRecord], pipeline: &Pipeline) -> Option<String> {
-    let sum = |value: fn(&EpochRecord) -> f64| history.iter().map(value).sum::<f64>();
-    let share = sum(|epoch| epoch.data_wait_seconds) / sum(|epoch| epoch.seconds);
+fn input_advice(pipeline: &Pipeline) -> &'static str {
     let stages = &pipeline.dataset.train;
     let position = |wanted: fn(&crate::stage::Stage) -> bool| stages.iter().position(wanted);
     let cache = position(|stage| stage.keeps_examples());
     let augment = position(|stage| !stage.augmentations().is_empty());
-    let advice = match (cache, augment) {
+    match (cache, augment) {
         (None, _) => "begin `dataset.train` with `cache`",
         (Some(cache), Some(augment)) if augment < cache => "move `cache` before `augment`",
         _ if position(|stage| stage.read_ahead().is_some()).is_none() => "end `dataset.train` with `prefetch`",
         _ => "augment less, or give the program more threads",
-    };
+    }
+}
+
+/// How much of training waits for its data, where that is too much.
+fn input_bound(history: &[EpochRecord], advice: &str) -> Option<String> {
+    let sum = |value: fn(&EpochRecord) -> f64| history.iter().map(value).sum::<f64>();
+    let share = sum(|epoch| epoch.data_wait_seconds) / sum(|epoch| epoch.seconds);
     (share > 0.1).then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
 }
 

@@ -399,6 +399,18 @@ codes! {
     /// dataset: {evaluate: [{batch: 32}]}
     /// ```
     REPEAT_ON_EVALUATION = "repeat-on-evaluation", allowable;
+    /// `repeat` before `shuffle`: the passes over the data are mixed with each other, as tf.data does it.
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   train: [{repeat: 2}, shuffle, {batch: 32}]
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset:
+    ///   train: [shuffle, {repeat: 2}, {batch: 32}]
+    /// ```
+    REPEAT_BEFORE_SHUFFLE = "repeat-before-shuffle", allowable;
     /// `augment` on evaluation data: the figures are then those of images that were changed at random.
     ///
     /// ```yaml

@@ -72,6 +72,7 @@ fn info(accuracy: f64) -> RunInfo {
             value: Some(accuracy),
             met: true,
         }],
+        input_bound: Some("input-bound: 38% of training waited for data; begin `dataset.train` with `cache`".into()),
         weights_digest: Some("b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c".into()),
         provenance: Provenance {
             version: "0.1.0".into(),

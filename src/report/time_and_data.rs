@@ -13,7 +13,8 @@ pub(super) const SECTION: Section = Section {
 
 fn data(record: &Record) -> Option<Value> {
     let (time, data) = (time(record), record.info.data.as_ref().map(data_facts));
-    (!time.is_empty() || data.is_some()).then(|| json!({ "time": time, "data": data }))
+    (!time.is_empty() || data.is_some())
+        .then(|| json!({ "time": time, "data": data, "input_bound": record.info.input_bound }))
 }
 
 /// Pairs of a name and a figure.
@@ -69,6 +70,7 @@ fn data_facts(data: &DataInfo) -> Value {
         "location": data.location,
         "digest": data.digest,
         "shape": figure::shape(&data.shape),
+        "is_table": data.shape.len() == 1,
         "train": figure::count(data.train),
         "validation": validation,
         "test": figure::count(data.test),

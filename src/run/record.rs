@@ -52,6 +52,9 @@ pub struct RunInfo {
     pub training: TrainingInfo,
     /// The gates, once they were looked at.
     pub expectations: Vec<ExpectationResult>,
+    /// How much of training waited for data, and what to do about it, where that is much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_bound: Option<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Option<String>,
     /// On what and by what it was run.

@@ -172,3 +172,42 @@ impl Opening<'_> {
         Ok(hashed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Interpolation, tests::surrounded};
+    use image::{ImageBuffer, Luma};
+    use std::time::Duration;
+
+    #[test]
+    fn a_file_that_changes_meanwhile_is_named_and_one_that_is_missing_fails_where_it_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let found = |name: &str| Found { name: name.to_owned(), path: place(name), label: 0 };
+        for name in ["a.png", "b.png"] {
+            ImageBuffer::from_pixel(1, 1, Luma([7u8])).save(place(name)).unwrap();
+        }
+        let splits =
+            Splits { train: vec![found("a.png"), found("b.png"), found("c.png")], validation: None, test: Err(0.1) };
+        let reader = ImageReader::stretching([1, 1, 1], Interpolation::Nearest);
+        let data = surrounded(None, directory.path().to_owned(), |around| {
+            open("test", &["one".to_owned()], splits, reader, around).unwrap()
+        });
+        let read = |index| {
+            let mut example = [0];
+            data.train.read(index, &mut example).map(|()| example[0])
+        };
+        let outcomes = |data: &Dataset| -> Vec<String> {
+            let name = |index| data.train.describe(index);
+            let told =
+                |index| read(index).map_or_else(|problem| problem.code.name().to_owned(), |value| value.to_string());
+            (0..data.train.len()).map(|index| format!("{} {}", name(index), told(index))).collect()
+        };
+        assert_eq!(outcomes(&data), ["a.png 7", "b.png 7", "c.png io"]);
+        ImageBuffer::from_pixel(1, 1, Luma([9u8])).save(place("a.png")).unwrap();
+        let later = SystemTime::now() + Duration::from_secs(9);
+        std::fs::File::options().write(true).open(place("a.png")).unwrap().set_modified(later).unwrap();
+        assert_eq!(outcomes(&data), ["a.png data-changed", "b.png 7", "c.png io"]);
+    }
+}

@@ -161,7 +161,7 @@ pub trait Examples: Send + Sync {
         index.to_string()
     }
 
-    /// Height and width of an image as it was stored, where that is another size than an example's.
+    /// Height and width of an image as it was stored; nothing where examples are stored as they are read.
     fn stored_size(&self, _index: usize) -> Option<[usize; 2]> {
         None
     }

@@ -122,6 +122,11 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                         );
                     }
                 }
+                Stage::Repeat(_) if shuffle.is_some_and(|shuffle| shuffle > index) && !evaluation => problems.push(
+                    Diagnostic::note(Code::REPEAT_BEFORE_SHUFFLE, "the passes are mixed with each other")
+                        .at(place(index), "an example may come twice before another comes once")
+                        .help("put `shuffle` before `repeat`, where each pass is to see every example once"),
+                ),
                 Stage::Repeat(_) if evaluation => problems.push(
                     Diagnostic::warning(
                         Code::REPEAT_ON_EVALUATION,
