@@ -43,7 +43,7 @@ struct Planned {
     /// Bytes of decoded examples that are kept in memory.
     data_in_memory: u64,
     machine_memory: Option<u64>,
-    /// Bytes that the run will leave on the disk, about.
+    /// Bytes that the run will leave on the disk, a cache in a directory included, about.
     disk: u64,
     device: String,
     threads: usize,
@@ -115,20 +115,26 @@ fn planned(
     let memory = plan.memory(batch, pipeline.training.optimizer.numbers_per_parameter());
     let steps = steps(pipeline, declared);
     let example = plan.input.bytes() as u64;
-    let cached = |stages: &[crate::stage::Stage], examples: Option<usize>| {
-        let kept = stages.iter().any(|stage| stage.keeps_examples());
-        examples.filter(|_| kept).map_or(0, |examples| example * examples as u64)
+    // The last `cache` is the one that examples are read from.
+    let kept = |stages: &[crate::stage::Stage], examples: Option<usize>, in_file: bool| {
+        let last = stages.iter().rev().find(|stage| stage.keeps_examples());
+        let here = last.is_some_and(|stage| stage.cache_directory().is_some() == in_file);
+        examples.filter(|_| here).map_or(0, |examples| example * examples as u64)
     };
     let evaluated = steps.validation_examples.max(steps.test_examples);
     let dataset = &pipeline.dataset;
     let predictions = steps.test_examples.unwrap_or(0) as u64 * (declared.classes.unwrap_or(0) as u64 * 4 + 12);
     Ok(Planned {
         origins: origins(checked, sound),
-        data_in_memory: cached(&dataset.train, steps.train_examples) + cached(&dataset.evaluate, evaluated),
+        data_in_memory: kept(&dataset.train, steps.train_examples, false) + kept(&dataset.evaluate, evaluated, false),
         memory_total: memory.total(),
         machine_memory: device::memory(&pipeline.device),
         // The report with its charts takes some 200 KiB.
-        disk: memory.weights + predictions + (200 << 10),
+        disk: memory.weights
+            + predictions
+            + (200 << 10)
+            + kept(&dataset.train, steps.train_examples, true)
+            + kept(&dataset.evaluate, evaluated, true),
         device: device::name(device::open(&pipeline.device)?),
         threads: match pipeline.threads {
             Threads::Auto => device::available_threads(),

@@ -7,7 +7,7 @@ use crate::{
     source::{Dataset, Examples, Form, Subset},
     stage::{Augment, Batch, Stage},
 };
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use image::{DynamicImage, GrayImage, RgbImage, codecs::png::PngEncoder};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{collections::HashMap, sync::Arc};
@@ -255,16 +255,21 @@ fn written(item: &impl serde::Serialize) -> String {
     }
 }
 
-/// An image, `[height, width, channels]`, as PNG in base 64; nothing where it has neither one channel nor three.
+/// The longest side of an image that is shown: a report with hundreds of them should stay small.
+const LONGEST: u32 = 96;
+
+/// An image, `[height, width, channels]`, as PNG in base 64, made smaller where it is large; nothing where it has neither
+/// one channel nor three.
 fn png(values: &[u8], [height, width, channels]: [usize; 3]) -> Option<String> {
-    let colour = match channels {
-        1 => ExtendedColorType::L8,
-        3 => ExtendedColorType::Rgb8,
+    let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+    let image = match channels {
+        1 => DynamicImage::from(GrayImage::from_raw(width, height, values.to_vec())?),
+        3 => DynamicImage::from(RgbImage::from_raw(width, height, values.to_vec())?),
         _ => return None,
     };
+    let image = if width.max(height) > LONGEST { image.thumbnail(LONGEST, LONGEST) } else { image };
     let mut bytes = Vec::new();
-    let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
-    PngEncoder::new(&mut bytes).write_image(values, width, height, colour).ok()?;
+    image.write_with_encoder(PngEncoder::new(&mut bytes)).ok()?;
     Some(crate::text::base64(&bytes))
 }
 
@@ -307,6 +312,26 @@ mod tests {
         let few = Few(examples.to_vec());
         let labels = few.labels();
         Held(few, labels)
+    }
+
+    #[test]
+    fn large_images_are_shown_small() {
+        let shown = |shape: [usize; 3]| {
+            let text = png(&vec![7; shape.iter().product()], shape).unwrap();
+            // A PNG names its width and height in its 17th to 24th byte: three bytes are four letters.
+            let bytes = unbase64(&text[20..32]);
+            [&bytes[1..5], &bytes[5..9]].map(|side| u32::from_be_bytes(side.try_into().unwrap()))
+        };
+        assert_eq!(shown([50, 90, 3]), [90, 50]);
+        assert_eq!(shown([300, 600, 1]), [96, 48]);
+        assert_eq!(png(&[0; 8], [2, 2, 2]), None);
+    }
+
+    fn unbase64(text: &str) -> Vec<u8> {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let six = |letter: u8| LETTERS.iter().position(|&known| known == letter).unwrap() as u32;
+        let four = |part: &[u8]| part.iter().fold(0, |all, &letter| all << 6 | six(letter)).to_be_bytes()[1..].to_vec();
+        text.as_bytes().chunks(4).flat_map(four).collect()
     }
 
     #[test]

@@ -740,6 +740,16 @@ codes! {
     DATA_NOT_FOUND = "data-not-found";
     /// Something that works on images only, where the examples are the rows of a table.
     NOT_IMAGES = "not-images";
+    /// A key that changes nothing beside what another one says.
+    ///
+    /// ```yaml
+    /// dataset: {max_errors: 10}
+    /// ```
+    ///
+    /// ```yaml
+    /// dataset: {max_errors: 10, on_error: skip}
+    /// ```
+    NO_EFFECT = "no-effect", allowable;
     /// A source has validation examples of its own, and the pipeline validates on others or on none.
     UNUSED_SPLIT = "unused-split", allowable;
     /// A split has no example of some class: it can't be learnt, or nothing is known of how well it was.

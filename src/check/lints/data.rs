@@ -5,7 +5,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Severity},
     path,
     source::{Declared, Form},
-    spec::{Validation, load::Sound},
+    spec::{OnError, Validation, load::Sound},
     stage::Stage,
 };
 
@@ -15,6 +15,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     augmentations(sound, declared, problems);
     validation(sound, problems);
     official(sound, problems);
+    error_limit(sound, problems);
     images_only(sound, problems);
     absent_classes(sound, declared, problems);
     split(sound, declared, problems);
@@ -240,6 +241,18 @@ fn validation(sound: &Sound, problems: &mut Vec<Diagnostic>) {
         .help("`validation: {split: 0.1}` keeps a tenth of the training data for it; or `allow: [validation-on-test]`");
     problem.severity = severity;
     problems.push(problem);
+}
+
+/// A limit for what is left out, where nothing is.
+fn error_limit(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let dataset = &sound.pipeline.dataset;
+    if dataset.max_errors.is_some() && dataset.on_error == OnError::Fail {
+        problems.push(
+            Diagnostic::warning(Code::NO_EFFECT, "`max_errors` limits what `on_error: skip` leaves out")
+                .at(sound.tree.key_place_of(path!["dataset", "max_errors"]), "changes nothing: any error ends the run")
+                .help("add `on_error: skip`, or remove it"),
+        );
+    }
 }
 
 /// Stages that work on images, where there are none.
