@@ -7,7 +7,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     model::normalized,
     report,
-    run::{Inspection, StoredImage, Values, write_atomically},
+    run::{Inspection, Values, write_atomically},
     source::{Dataset, Source},
     spec::{
         Pipeline,
@@ -204,13 +204,16 @@ fn shown(inspection: &Inspection) -> String {
     } else {
         let _ = write!(text, "{}", feature_table(inspection));
     }
+    if inspection.splits.iter().any(|split| split.sizes.is_some()) {
+        text.push('\n');
+    }
     for split in &inspection.splits {
-        let [small, large] = match &split.sizes {
-            Some(sizes) => sizes,
-            None => continue,
+        let Some([small, large]) = &split.sizes else { continue };
+        let sizes = match small.size() == large.size() {
+            true => format!("all {}", small.size()),
+            false => format!("{} ({}) to {} ({})", small.size(), small.name, large.size(), large.name),
         };
-        let size = |image: &StoredImage| format!("{}x{} ({})", image.height, image.width, image.name);
-        let _ = writeln!(text, "\nsizes in {}: {} to {}", split.name, size(small), size(large));
+        let _ = writeln!(text, "sizes in {}: {sizes}", split.name);
     }
     let _ = write!(text, "\n{}", balance(inspection));
     if let Some(found) = &inspection.duplicates {

@@ -68,13 +68,14 @@ pub fn readable(
         .collect();
     let examples: usize = splits.iter().map(|(_, examples)| examples.len()).sum();
     let count = format!("{} of {examples} examples cannot be read", found.len());
+    let code = if dataset.form.image().is_some() { Code::BAD_IMAGE } else { Code::BAD_DATA };
     let refused = match on_unreadable {
         OnUnreadable::Fail => Some(
-            Diagnostic::error(Code::BAD_IMAGE, count)
+            Diagnostic::error(code, count)
                 .help("mend or remove them, or leave them out with `on_error: skip` in `dataset`"),
         ),
         OnUnreadable::Skip(Some(most)) if found.len() > most => Some(
-            Diagnostic::error(Code::BAD_IMAGE, format!("{count}, more than `max_errors: {most}` allows"))
+            Diagnostic::error(code, format!("{count}, more than `max_errors: {most}` allows"))
                 .help("mend or remove them, or allow more"),
         ),
         OnUnreadable::Skip(_) => None,
@@ -100,10 +101,10 @@ pub fn readable(
     let counts = dataset.class_counts(&*dataset.train);
     if let Some(class) = counts.iter().position(|&count| count == 0) {
         let message = format!("no training example of `{}` can be read", dataset.classes[class]);
-        return Err(Box::new(Diagnostic::error(Code::BAD_IMAGE, message)));
+        return Err(Box::new(Diagnostic::error(code, message)));
     }
     if dataset.test.is_empty() {
-        return Err(Box::new(Diagnostic::error(Code::BAD_IMAGE, "no test example can be read")));
+        return Err(Box::new(Diagnostic::error(code, "no test example can be read")));
     }
     Ok((dataset, all))
 }

@@ -204,7 +204,7 @@ fn sample(examples: &dyn Examples, shape: [usize; 3]) -> Vec<Thumbnail> {
 }
 
 /// The images of `sample`, which are of `feed`, as `stages`, which stand at `path`, hand them to the first epoch; none where
-/// nothing is augmented. A blended image keeps its own label.
+/// nothing is augmented. A blended image has the label of which there is most in it.
 pub fn augmented(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, sample: &[Thumbnail]) -> Vec<Thumbnail> {
     let chosen = |changes: fn(&&Stage) -> bool| stages.iter().filter(changes).cloned().collect::<Vec<_>>();
     let (augment, blend) =
@@ -218,8 +218,11 @@ pub fn augmented(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, s
     let pipeline = InputPipeline::new(Feed { examples: Arc::new(chosen), ..feed.clone() }, &stages, path, seed, 1);
     let Some(Ok(batch)) = pipeline.epoch(0).next() else { return Vec::new() };
     let images = batch.examples.chunks(feed.form.bytes());
-    let shown = sample.iter().zip(images);
-    shown.filter_map(|(image, values)| Some(Thumbnail { png: png(values, shape)?, ..image.clone() })).collect()
+    let shown = sample.iter().zip(images).zip(&batch.labels);
+    let thumbnail = |((image, values), label): ((&Thumbnail, _), &i64)| {
+        Some(Thumbnail { index: image.index, label: u32::try_from(*label).ok()?, png: png(values, shape)? })
+    };
+    shown.filter_map(thumbnail).collect()
 }
 
 /// The first images of `sample` after each of the augmentations of `stages` alone; none where there is only one of them.
@@ -256,7 +259,7 @@ fn written(item: &impl serde::Serialize) -> String {
 }
 
 /// The longest side of an image that is shown: a report with hundreds of them should stay small.
-const LONGEST: u32 = 96;
+const LONGEST: u32 = 64;
 
 /// An image, `[height, width, channels]`, as PNG in base 64, made smaller where it is large; nothing where it has neither
 /// one channel nor three.
@@ -322,8 +325,8 @@ mod tests {
             let bytes = unbase64(&text[20..32]);
             [&bytes[1..5], &bytes[5..9]].map(|side| u32::from_be_bytes(side.try_into().unwrap()))
         };
-        assert_eq!(shown([50, 90, 3]), [90, 50]);
-        assert_eq!(shown([300, 600, 1]), [96, 48]);
+        assert_eq!(shown([50, 60, 3]), [60, 50]);
+        assert_eq!(shown([300, 600, 1]), [64, 32]);
         assert_eq!(png(&[0; 8], [2, 2, 2]), None);
     }
 

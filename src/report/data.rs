@@ -61,9 +61,9 @@ fn shown_split(split: &SplitInspection, classes: &[String]) -> Value {
         "examples": figure::count(split.examples),
         "values": split.values.as_ref().map(shown_values),
         "normalized": split.normalized.as_ref().map(shown_values),
-        "sizes": split.sizes.as_ref().map(|sizes| sizes.iter().map(|image| json!({
-            "name": image.name, "size": format!("{}x{}", image.height, image.width),
-        })).collect::<Vec<_>>()),
+        "sizes": split.sizes.as_ref().map(|sizes| {
+            sizes.iter().map(|image| json!({ "name": image.name, "size": image.size() })).collect::<Vec<_>>()
+        }),
         "unreadable": split.unreadable,
         "reasons": split.reasons,
         "galleries": [

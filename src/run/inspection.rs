@@ -82,6 +82,13 @@ pub struct StoredImage {
     pub width: usize,
 }
 
+impl StoredImage {
+    /// Height and width, as people read them.
+    pub fn size(&self) -> String {
+        format!("{}x{}", self.height, self.width)
+    }
+}
+
 /// An example that cannot be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unreadable {

@@ -19,7 +19,8 @@ pub fn full() -> &'static Json {
     &SCHEMA
 }
 
-/// Takes away what says nothing to a reader of YAML: the widths of Rust's integers, and defaults that aren't constant.
+/// Takes away what says nothing to a reader of YAML: the widths of Rust's integers, defaults that aren't constant, and the
+/// line breaks within a paragraph, which are those of the source code.
 fn tidy(schema: &mut Json) {
     match schema {
         Json::Object(map) => {
@@ -28,6 +29,11 @@ fn tidy(schema: &mut Json) {
             }
             if map.contains_key("x-default") || map.get("default").is_some_and(Json::is_null) {
                 map.remove("default");
+            }
+            if let Some(Json::String(text)) = map.get_mut("description") {
+                let paragraphs: Vec<String> =
+                    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+                *text = paragraphs.join("\n\n");
             }
             map.values_mut().for_each(tidy);
         }
