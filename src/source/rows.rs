@@ -2,15 +2,21 @@
 
 use super::{Surroundings, place};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
-use polars::prelude::{AnyValue, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, SerReader};
+use polars::prelude::{
+    AnyValue, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult, SerReader,
+};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Read,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{
+        Once,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// The most bytes that a file of rows may have.
@@ -40,6 +46,34 @@ fn unsound(path: &Path, error: &PolarsError) -> Box<Diagnostic> {
     Box::new(Diagnostic::error(Code::BAD_DATA, format!("cannot read the rows of {}: {reason}", path.display())))
 }
 
+/// Calls polars on an untrusted file: where its parts contradict each other, polars panics.
+///
+/// # Errors
+/// Where polars fails in either way.
+fn guarded<T>(path: &Path, call: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    static HOOK: Once = Once::new();
+    // Of a panic that becomes an error nobody is to hear; polars has threads of its own, so it isn't a matter of one.
+    HOOK.call_once(|| {
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if CALLS.load(Ordering::Relaxed) == 0 {
+                tell(info);
+            }
+        }));
+    });
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    let result = panic::catch_unwind(AssertUnwindSafe(call));
+    CALLS.fetch_sub(1, Ordering::Relaxed);
+    match result {
+        Ok(result) => result.map_err(|error| unsound(path, &error)),
+        Err(_) => {
+            let message = format!("cannot read the rows of {}: its parts contradict each other", path.display());
+            Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("make it anew, or fetch it again")))
+        }
+    }
+}
+
 /// Whether a file is parquet; anything else is taken for CSV.
 fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
@@ -48,7 +82,8 @@ fn is_parquet(path: &Path) -> bool {
 /// The columns of a file, by name.
 fn column_names(path: &Path, separator: u8) -> Result<Vec<String>> {
     if is_parquet(path) {
-        let schema = ParquetReader::new(open(path)?).schema().map_err(|error| unsound(path, &error))?;
+        let file = open(path)?;
+        let schema = guarded(path, || ParquetReader::new(file).schema())?;
         return Ok(schema.iter_names().map(ToString::to_string).collect());
     }
     Ok(csv(path, separator, Some(0))?.get_column_names().iter().map(ToString::to_string).collect())
@@ -69,15 +104,13 @@ fn open(path: &Path) -> Result<File> {
 /// All columns as text: what is a number is found out where the values are used, and the same in every split.
 fn csv(path: &Path, separator: u8, rows: Option<usize>) -> Result<DataFrame> {
     open(path)?;
-    CsvReadOptions::default()
+    let options = CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(Some(0))
         .with_n_rows(rows)
         .with_raise_if_empty(false)
-        .map_parse_options(|options| options.with_separator(separator))
-        .try_into_reader_with_file_path(Some(path.to_owned()))
-        .and_then(|reader| reader.finish())
-        .map_err(|error| unsound(path, &error))
+        .map_parse_options(|options| options.with_separator(separator));
+    guarded(path, || options.try_into_reader_with_file_path(Some(path.to_owned()))?.finish())
 }
 
 /// Reads the files that `pattern` means; of each the columns `wanted`, or all.
@@ -106,13 +139,15 @@ pub(super) fn read(
             names.into_iter().map(str::to_owned).collect::<Vec<String>>()
         });
         let (frame, class_names) = if is_parquet(&path) {
-            let mut reader = ParquetReader::new(open(&path)?).with_columns(names);
-            let metadata = reader.get_metadata().map_err(|error| unsound(&path, &error))?;
-            let entries = metadata.key_value_metadata().iter().flatten();
-            let class_names = entries
-                .filter(|entry| entry.key == "huggingface")
-                .find_map(|entry| class_names(entry.value.as_deref()?, wanted?.last()?));
-            (reader.finish().map_err(|error| unsound(&path, &error))?, class_names)
+            let file = open(&path)?;
+            guarded(&path, || {
+                let mut reader = ParquetReader::new(file).with_columns(names);
+                let entries = reader.get_metadata()?.key_value_metadata().iter().flatten();
+                let class_names = entries
+                    .filter(|entry| entry.key == "huggingface")
+                    .find_map(|entry| class_names(entry.value.as_deref()?, wanted?.last()?));
+                Ok((reader.finish()?, class_names))
+            })?
         } else {
             let frame = csv(&path, separator, None)?;
             let frame = names.map_or(Ok(frame.clone()), |names| frame.select(names));
@@ -286,5 +321,38 @@ mod tests {
         assert_eq!(class_names(json, "label").unwrap(), ["cat", "dog"]);
         assert_eq!(class_names(json, "image"), None);
         assert_eq!(class_names("[", "label"), None);
+    }
+
+    /// Files are untrusted: damage is an error at most.
+    #[test]
+    fn damaged_files_are_refused_or_read_and_never_more() {
+        let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rows");
+        let directory = tempfile::tempdir().unwrap();
+        let mut stream = crate::random::Purpose::new(0, "damage").stream(0, 0);
+        for name in ["plain.parquet", "table.parquet", "test-00000-of-00001.parquet"] {
+            let whole = std::fs::read(files.join(name)).unwrap();
+            let path = directory.path().join(name);
+            for turn in 0..200 {
+                let mut damaged = whole.clone();
+                for _ in 0..1 + turn % 4 {
+                    // The description of the columns, at the end, is the most delicate part.
+                    let from = if turn % 2 == 0 { 0 } else { whole.len() / 2 };
+                    let at = from + stream.below((whole.len() - from) as u32) as usize;
+                    damaged[at] = stream.bits() as u8;
+                }
+                if turn % 10 == 9 {
+                    damaged.truncate(stream.below(whole.len() as u32) as usize);
+                }
+                std::fs::write(&path, damaged).unwrap();
+                let rows = crate::source::tests::surrounded(None, "cache".into(), |around| {
+                    read(path.to_str().unwrap(), None, b',', around)
+                });
+                for file in rows.into_iter().flatten() {
+                    for column in file.frame.columns() {
+                        let _ = (texts(column, &path), numbers(column), bytes_of(column, &path));
+                    }
+                }
+            }
+        }
     }
 }
