@@ -150,7 +150,7 @@ test("nothing is marked in short forms", async () => {
 });
 
 for (const [what, item, message] of [
-    ["a misspelt layer", "conv2: {filters: 3}", /^10: No such layer. There is `rescaling`, `conv2d`/],
+    ["a misspelt layer", "conv2: {filters: 3}", /^10: No such layer. There is `rescaling`, `normalization`, `conv2d`/],
     ["a misspelt bare layer", "flaten", /^10: No such layer, or it needs arguments/],
     ["a misspelt argument", "dense: {units: 3, activatoin: relu}", /^10: Property activatoin is not allowed/],
     ["a wrong type", "dense: {units: ten}", /^10: Expected a whole number from 1 to 1048576/],
