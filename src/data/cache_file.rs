@@ -8,6 +8,7 @@
 //! (8), a CRC-32 for each example (4 each), the SHA-256 of all that came so far (32), and the examples.
 
 use crate::{
+    device::map_file,
     diagnostic::{Code, Diagnostic, Result, io_error},
     source::{Progress, Surroundings},
 };
@@ -15,8 +16,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, TryLockError},
-    io::{Read, Seek, SeekFrom, Write},
-    os::unix::fs::FileExt,
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -33,14 +33,15 @@ pub type Key = [u8; 32];
 
 /// An opened file.
 pub struct CacheFile {
-    file: File,
+    /// All of it; the system reads what is asked for, and keeps it as long as there is room.
+    bytes: memmap2::Mmap,
     /// CRC-32 of each example.
     checksums: Vec<u32>,
     /// Whether an example was compared with its checksum already: what the system holds in memory doesn't decay.
     compared: Vec<AtomicBool>,
     example_bytes: usize,
     /// Where the first example begins.
-    start: u64,
+    start: usize,
 }
 
 /// What a file is to hold.
@@ -88,37 +89,34 @@ impl CacheFile {
 
     /// The file, where it is whole and holds what is wanted.
     fn open(path: &Path, content: &Content<'_>) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
+        let file = File::open(path).ok()?;
         let start = head_bytes(content.examples);
         let whole = start as u64 + content.examples as u64 * content.example_bytes as u64;
         // The length is what we expect, so no more is allocated than the examples themselves call for.
         if file.metadata().ok()?.len() != whole {
             return None;
         }
-        let mut head = vec![0; start];
-        file.read_exact(&mut head).ok()?;
-        let (said, digest) = head.split_at(start - 32);
+        let bytes = map_file(&file).ok()?;
+        let (said, digest) = bytes.get(..start)?.split_at(start - 32);
         if said[..FIXED] != fixed_head(content) || Sha256::digest(said)[..] != *digest {
             return None;
         }
         let checksums: Vec<u32> = said[FIXED..].as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
         let compared = (0..content.examples).map(|_| AtomicBool::new(false)).collect();
-        Some(CacheFile { file, checksums, compared, example_bytes: content.example_bytes, start: start as u64 })
+        Some(CacheFile { bytes, checksums, compared, example_bytes: content.example_bytes, start })
     }
 
-    /// Reads an example; false where what is in the file isn't what was written.
-    pub fn read(&self, index: usize, into: &mut [u8]) -> bool {
-        let at = self.start + index as u64 * self.example_bytes as u64;
-        if self.file.read_exact_at(into, at).is_err() {
-            return false;
-        }
+    /// The bytes of an example; nothing where what is in the file isn't what was written.
+    pub fn example(&self, index: usize) -> Option<&[u8]> {
+        let at = self.start + index * self.example_bytes;
+        let example = self.bytes.get(at..at + self.example_bytes)?;
         if !self.compared[index].load(Ordering::Relaxed) {
-            if crc32fast::hash(into) != self.checksums[index] {
-                return false;
+            if crc32fast::hash(example) != self.checksums[index] {
+                return None;
             }
             self.compared[index].store(true, Ordering::Relaxed);
         }
-        true
+        Some(example)
     }
 }
 
@@ -248,8 +246,7 @@ mod tests {
     }
 
     fn value(file: &CacheFile, index: usize) -> Option<u64> {
-        let mut bytes = [0; 8];
-        file.read(index, &mut bytes).then(|| u64::from_le_bytes(bytes))
+        file.example(index).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()))
     }
 
     #[test]

@@ -176,10 +176,13 @@ impl Reader {
                 }
                 Ok(())
             }
-            Store::File { file, places } => match places[self.slot(element)] {
-                Some(place) if file.read(place as usize, into) => Ok(()),
-                _ => self.read_anew(element, into),
-            },
+            Store::File { file, places } => {
+                match places[self.slot(element)].and_then(|place| file.example(place as usize)) {
+                    Some(example) => into.copy_from_slice(example),
+                    None => self.read_anew(element, into)?,
+                }
+                Ok(())
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod native;
 
-pub use native::{FusedAdam, cpu_capability, torch_version};
+pub use native::{FusedAdam, cpu_capability, map_file, torch_version};
 
 use crate::diagnostic::{Code, Diagnostic, Result};
 

@@ -56,6 +56,16 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// A file's bytes as memory.
+///
+/// # Errors
+/// Where the system cannot map it, as with an empty one.
+pub fn map_file(file: &std::fs::File) -> std::io::Result<memmap2::Mmap> {
+    // SAFETY: the file is one that we wrote whole before it got its name, and that is replaced by another, never changed in
+    // place. Removing it does no harm; nobody has a reason to shorten it.
+    unsafe { memmap2::Mmap::map(file) }
+}
+
 /// One Adam step over several tensors at once, with PyTorch's place for epsilon.
 pub struct FusedAdam<'a> {
     /// What is trained; changed in place.
