@@ -4,7 +4,8 @@ use super::{
     ColorMode, Dataset, Declared, ImageReader, ImageSize, Interpolation, Resize, SourceDefinition, Surroundings,
     TestPart,
     files::{self, Found, Splits},
-    place, rows,
+    place,
+    rows::{self, RowNames},
 };
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
@@ -135,18 +136,23 @@ impl ImageCsv {
         let wanted = [self.path_column.as_str(), self.label_column.as_str()];
         let named = self.root.as_deref().map(|root| place::folder(root, surroundings)).transpose()?;
         let (mut all, mut wrong) = (Vec::new(), Vec::new());
-        for file in rows::read(pattern, Some(&wanted), self.separator.as_bytes()[0], surroundings)? {
+        let files = rows::read(pattern, Some(&wanted), self.separator.as_bytes()[0], surroundings)?;
+        let names = RowNames::of(&files);
+        let mut number = 0;
+        for file in &files {
             let root = named.clone().unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")).to_owned());
             let [paths, classes] = wanted.map(|name| {
                 let column = file.frame.column(name).expect("the columns are there");
                 rows::texts(column, &file.path)
             });
-            for (row, pair) in paths?.into_iter().zip(classes?).enumerate() {
+            for pair in paths?.into_iter().zip(classes?) {
+                let mut lacks = |column: &str| wrong.push(format!("{}: `{column}` is missing", names.describe(number)));
                 match pair {
                     (Some(path), Some(class)) => all.push(Row { path, root: root.clone(), class }),
-                    (None, _) => wrong.push(format!("{}: `{}` is missing", file.describe(row), self.path_column)),
-                    (_, None) => wrong.push(format!("{}: `{}` is missing", file.describe(row), self.label_column)),
+                    (None, _) => lacks(&self.path_column),
+                    (_, None) => lacks(&self.label_column),
                 }
+                number += 1;
             }
         }
         if all.is_empty() && wrong.is_empty() {

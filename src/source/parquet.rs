@@ -6,7 +6,7 @@ use super::{
     image_csv::label_column,
     image_file::image_size,
     part::{Labels, mixed, train_and_test},
-    rows::{self, Labelled, Rows},
+    rows::{self, Labelled, RowNames, Rows},
 };
 use crate::diagnostic::{Code, Diagnostic, Result};
 use schemars::JsonSchema;
@@ -81,13 +81,8 @@ impl SourceDefinition for Parquet {
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
         let columns = [self.image_column.as_str(), self.label_column.as_str()];
-        let read = |pattern: &str| rows::read(pattern, Some(&columns), b',', surroundings);
-        let train = read(&self.train)?;
-        let validation = self.validation.as_deref().map(read).transpose()?;
-        let test = match &self.test {
-            TestPart::Place(pattern) => Some(read(pattern)?),
-            TestPart::Share(_) => None,
-        };
+        let [train, validation, test] = self.read(&columns, surroundings)?;
+        let train = train.unwrap_or_default();
         let found = self.labels(&train, validation.as_deref(), test.as_deref())?;
         let mut digest = Parts::new("parquet");
         digest.add(&(found.classes.len() as u64).to_le_bytes());
@@ -112,13 +107,8 @@ impl SourceDefinition for Parquet {
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
-        let read = |pattern: &str| rows::read(pattern, Some(&[&self.label_column]), b',', surroundings);
-        let train = read(&self.train)?;
-        let validation = self.validation.as_deref().map(read).transpose()?;
-        let test = match &self.test {
-            TestPart::Place(pattern) => Some(read(pattern)?),
-            TestPart::Share(_) => None,
-        };
+        let [train, validation, test] = self.read(&[&self.label_column], surroundings)?;
+        let train = train.unwrap_or_default();
         let found = self.labels(&train, validation.as_deref(), test.as_deref())?;
         let labels = Labels {
             train: &found.train.labels,
@@ -132,6 +122,17 @@ impl SourceDefinition for Parquet {
 impl Parquet {
     fn images(&self) -> ImageReader {
         ImageReader::new(self.image_size, self.color_mode, self.interpolation, self.resize)
+    }
+
+    /// The rows for training, validation and testing, as far as they have files of their own.
+    fn read(&self, columns: &[&str], surroundings: &Surroundings<'_>) -> Result<[Option<Vec<Rows>>; 3]> {
+        let read = |pattern: &str| rows::read(pattern, Some(columns), b',', surroundings);
+        let test = match &self.test {
+            TestPart::Place(pattern) => Some(pattern.as_str()),
+            TestPart::Share(_) => None,
+        };
+        let [train, validation, test] = [Some(self.train.as_str()), self.validation.as_deref(), test];
+        Ok([train.map(read).transpose()?, validation.map(read).transpose()?, test.map(read).transpose()?])
     }
 
     fn labels(&self, train: &[Rows], validation: Option<&[Rows]>, test: Option<&[Rows]>) -> Result<Found> {
@@ -175,17 +176,16 @@ struct Encoded {
     ends: Vec<usize>,
     labels: Vec<u32>,
     defects: BTreeMap<usize, String>,
-    /// The files, and the index of the first row of each.
-    files: Vec<(usize, String)>,
+    names: RowNames,
     reader: ImageReader,
 }
 
 impl Encoded {
     fn new(rows: Vec<Rows>, column: &str, labelled: Labelled, reader: ImageReader) -> Result<Self> {
         let Labelled { labels, mut defects } = labelled;
-        let (mut bytes, mut ends, mut files) = (Vec::new(), Vec::with_capacity(labels.len()), Vec::new());
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(labels.len()));
+        let names = RowNames::of(&rows);
         for file in rows {
-            files.push((ends.len(), file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()));
             let images = rows::bytes_of(file.frame.column(column).expect("the column is there"), &file.path)?;
             for image in images.binary().expect("a column of bytes").iter() {
                 if image.is_none() {
@@ -195,7 +195,7 @@ impl Encoded {
                 ends.push(bytes.len());
             }
         }
-        Ok(Encoded { bytes, ends, labels, defects, files, reader })
+        Ok(Encoded { bytes, ends, labels, defects, names, reader })
     }
 
     fn image(&self, index: usize) -> &[u8] {
@@ -219,8 +219,7 @@ impl Examples for Encoded {
     }
 
     fn describe(&self, index: usize) -> String {
-        let file = self.files.partition_point(|(first, _)| *first <= index).saturating_sub(1);
-        self.files.get(file).map_or(String::new(), |(first, name)| format!("{name} row {}", index - first + 1))
+        self.names.describe(index)
     }
 
     fn stored_size(&self, index: usize) -> Option<[usize; 2]> {

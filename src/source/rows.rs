@@ -32,11 +32,30 @@ pub(super) struct Rows {
     pub class_names: Option<Vec<String>>,
 }
 
-impl Rows {
-    /// What a row is called.
+/// What the rows of several files, one behind the other, are called.
+#[derive(Default)]
+pub(super) struct RowNames {
+    /// The files' names, and the index of the first row of each.
+    files: Vec<(usize, String)>,
+}
+
+impl RowNames {
+    /// Of those files.
+    pub fn of(files: &[Rows]) -> Self {
+        let mut names = RowNames::default();
+        let mut first = 0;
+        for file in files {
+            names.files.push((first, file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()));
+            first += file.frame.height();
+        }
+        names
+    }
+
+    /// What a row is called: the file, and the row's number in it, from 1.
     pub fn describe(&self, row: usize) -> String {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        format!("{name} row {}", row + 1)
+        let file = self.files.partition_point(|(first, _)| *first <= row).checked_sub(1);
+        let Some((first, name)) = file.and_then(|file| self.files.get(file)) else { return row.to_string() };
+        format!("{name} row {}", row - first + 1)
     }
 }
 

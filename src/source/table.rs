@@ -7,7 +7,7 @@ use super::{
     Dataset, Declared, Examples, Form, ImageReader, Parts, SourceDefinition, Surroundings, TestPart,
     image_csv::{label_column, separator},
     part::{Labels, mixed, train_and_test},
-    rows::{self, Labelled, Rows},
+    rows::{self, Labelled, RowNames, Rows},
 };
 use crate::diagnostic::{Code, Diagnostic, Result};
 use schemars::JsonSchema;
@@ -94,8 +94,7 @@ struct Numbers {
     features: usize,
     labels: Vec<u32>,
     defects: BTreeMap<usize, String>,
-    /// The files, and the index of the first row of each.
-    files: Vec<(usize, String)>,
+    names: RowNames,
 }
 
 /// All that a table holds.
@@ -256,10 +255,8 @@ fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Nu
     let Labelled { labels, mut defects } = labelled;
     let width: usize = features.iter().map(|feature| feature.names().len()).sum();
     let mut values = vec![0.0f32; labels.len() * width];
-    let mut files = Vec::new();
     let mut first = 0;
     for file in rows {
-        files.push((first, file.path.file_name().unwrap_or_default().to_string_lossy().into_owned()));
         let mut left = 0;
         for feature in features {
             let name = feature.column();
@@ -307,7 +304,7 @@ fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Nu
         }
         first += file.frame.height();
     }
-    Ok(Numbers { values, features: width, labels, defects, files })
+    Ok(Numbers { values, features: width, labels, defects, names: RowNames::of(rows) })
 }
 
 impl Examples for Numbers {
@@ -335,8 +332,7 @@ impl Examples for Numbers {
     }
 
     fn describe(&self, index: usize) -> String {
-        let file = self.files.partition_point(|(first, _)| *first <= index).saturating_sub(1);
-        self.files.get(file).map_or(String::new(), |(first, name)| format!("{name} row {}", index - first + 1))
+        self.names.describe(index)
     }
 }
 
