@@ -19,6 +19,7 @@ pub fn thousands(number: u64) -> String {
 pub fn brief(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
+        size if !(0.001..1e7).contains(&size) => format!("{value:.1e}"),
         size if size >= 10.0 => format!("{value:.1}").trim_end_matches(".0").to_owned(),
         _ => format!("{value:.3}"),
     }

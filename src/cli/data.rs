@@ -1,9 +1,13 @@
 //! `trainyard data list | fetch | inspect | verify`
 
-use super::{Ending, PipelineArguments, context::Output, run::splits};
+use super::{
+    Ending, PipelineArguments,
+    context::{Output, stop_flag},
+    run::splits,
+};
 use crate::{
     check::Options,
-    data::{Feed, Split, Statistics, augmented, inspect, strips},
+    data::{Feed, Split, Statistics, augmented, inspect, strips, unreadable},
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     model::normalized,
     report,
@@ -270,16 +274,13 @@ fn balance(inspection: &Inspection) -> String {
 }
 
 fn verify(arguments: &PipelineArguments, output: &Output) -> Result<Ending> {
-    let Some((pipeline, dataset)) = opened(arguments, output)? else { return Ok(Ending::Invalid) };
-    let inspection = look(&pipeline, &dataset, true);
-    let all: usize = inspection.splits.iter().map(|split| split.examples).sum();
-    let broken: usize = inspection.splits.iter().map(|split| split.unreadable).sum();
-    for split in &inspection.splits {
-        for reason in &split.reasons {
-            println!("{}: {reason}", split.name);
-        }
-        if split.unreadable > split.reasons.len() {
-            println!("{}: and {} more", split.name, split.unreadable - split.reasons.len());
+    let Some((_, dataset)) = opened(arguments, output)? else { return Ok(Ending::Invalid) };
+    let (mut all, mut broken) = (0, 0);
+    for (name, examples) in dataset.splits() {
+        all += examples.len();
+        for reason in unreadable(&**examples, dataset.form, stop_flag())? {
+            println!("{name}: {reason}");
+            broken += 1;
         }
     }
     println!("{} of {} examples can be read", thousands((all - broken) as u64), thousands(all as u64));

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     data::{Feed, InputPipeline},
-    diagnostic::Result,
+    diagnostic::{Code, Diagnostic, Result},
     evaluate::predictions,
     model::Model,
     progress::figure,
@@ -64,6 +64,11 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let directory = output.data_directory.clone().or(recorded);
     let record = output.with_surroundings(directory, |surroundings| {
         let (dataset, _) = open_data(&run.pipeline, surroundings)?;
+        if run.info.data.as_ref().is_some_and(|data| data.digest != dataset.digest) {
+            let message = format!("the data in {} aren't those that the run was trained with", dataset.location);
+            let problem = Diagnostic::error(Code::DATA_CHANGED, message);
+            return Err(Box::new(problem.help("bring them back, or train on the new ones")));
+        }
         evaluate_into(&run.directory, &run.pipeline, &run.model, &dataset, run.threads, surroundings)
     })?;
     write_report(&run.directory)?;

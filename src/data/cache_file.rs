@@ -2,7 +2,8 @@
 //!
 //! The file is named by the digest of all that decides about its bytes, so a stale one is never found. It is written beside
 //! its place and renamed once it is whole; a lock lets the second of two runs wait for the first one's. A file that was
-//! cut off or altered is recognised by its length and its checksums, and made anew.
+//! cut off or altered is recognised by its length and its checksums, and made anew; a single example that was altered is read
+//! from the source instead. While a run uses the file, it may be removed, but not be shortened.
 //!
 //! Numbers are little-endian: 16 bytes that name the form, the key (32), the number of examples (8), the bytes of each
 //! (8), a CRC-32 for each example (4 each), the SHA-256 of all that came so far (32), and the examples.
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, TryLockError},
     io::{Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -25,8 +26,8 @@ use std::{
 const FORM: &[u8; 16] = b"trainyard cache1";
 /// The bytes of the head before the checksums.
 const FIXED: usize = 16 + 32 + 8 + 8;
-/// Examples that are read between two writes.
-const PART: usize = 1024;
+/// Bytes of examples, about, that are read between two writes.
+const PART_BYTES: usize = 64 << 20;
 
 /// The digest of all that decides about the bytes.
 pub type Key = [u8; 32];
@@ -78,7 +79,14 @@ impl CacheFile {
         if let Some(found) = Self::open(&path, content) {
             return Ok(found);
         }
-        let made = make(&path, content, workers, surroundings);
+        let prefix = format!(".filling-{name}-");
+        // What a killed run left: whoever holds the lock is the only one that fills it.
+        for left in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if left.file_name().to_string_lossy().starts_with(&prefix) {
+                let _ = fs::remove_file(left.path());
+            }
+        }
+        let made = make(&path, &prefix, content, workers, surroundings);
         (surroundings.progress)(Progress::ReadingDone);
         made?;
         Self::open(&path, content).ok_or_else(|| {
@@ -151,7 +159,8 @@ fn interrupted() -> Box<Diagnostic> {
 }
 
 fn make(
-    path: &PathBuf,
+    path: &Path,
+    prefix: &str,
     content: &Content<'_>,
     workers: &rayon::ThreadPool,
     surroundings: &Surroundings<'_>,
@@ -162,15 +171,16 @@ fn make(
         let problem = io_error("write", path, &error);
         Box::new(problem.fact(format!("the examples take {needed}")).help("name another directory in `cache`"))
     };
-    let mut file = tempfile::Builder::new().prefix(".filling-").tempfile_in(directory).map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(prefix).tempfile_in(directory).map_err(failed)?;
     let start = head_bytes(content.examples);
     file.as_file_mut().seek(SeekFrom::Start(start as u64)).map_err(failed)?;
     let mut checksums = Vec::with_capacity(content.examples);
-    for first in (0..content.examples).step_by(PART) {
+    let step = (PART_BYTES / content.example_bytes.max(1)).clamp(1, 1024);
+    for first in (0..content.examples).step_by(step) {
         if surroundings.stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
-        let count = PART.min(content.examples - first);
+        let count = step.min(content.examples - first);
         let mut part = vec![0; count * content.example_bytes];
         let read = |(index, into): (usize, &mut [u8])| {
             (content.read)(first + index, into)?;
@@ -195,7 +205,7 @@ fn make(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::{path::PathBuf, sync::atomic::AtomicUsize};
 
     struct Fixture {
         directory: tempfile::TempDir,
@@ -252,7 +262,10 @@ mod tests {
     #[test]
     fn a_file_is_made_once_and_found_again() {
         let fixture = Fixture::new();
+        let left = fixture.directory.path().join(format!(".filling-{}-left", "01".repeat(16)));
+        fs::write(&left, "by a killed run").unwrap();
         let file = fixture.open(1).unwrap();
+        assert!(!left.exists());
         assert_eq!(fixture.reads(), EXAMPLES);
         assert_eq!([0, 1, 2999].map(|index| value(&file, index)), [Some(1), Some(2), Some(3000)]);
         let again = fixture.open(1).unwrap();

@@ -156,7 +156,7 @@ impl InputPipeline {
             classes: self.feed.classes,
             epoch,
         };
-        let (steps, into) = (order.len(), queue.clone());
+        let (steps, into) = (order.len(), Closing(queue.clone()));
         let thread = std::thread::Builder::new()
             .name("data".to_owned())
             .spawn(move || {
@@ -164,11 +164,10 @@ impl InputPipeline {
                     let batch = maker.batch(step, elements);
                     let failed = batch.is_err();
                     // A closed queue: nobody wants the rest.
-                    if !into.push(batch) || failed {
+                    if !into.0.push(batch) || failed {
                         break;
                     }
                 }
-                into.close();
             })
             .expect("threads can be started");
         Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps }
@@ -252,6 +251,15 @@ fn one_hot(labels: &[i64], classes: usize) -> Vec<f32> {
     shares
 }
 
+/// Ends the queue with the thread that fills it, however that ends: nobody is to wait for what doesn't come.
+struct Closing(Arc<Queue<Result<HostBatch>>>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// The batches of one epoch, in order.
 pub struct Batches {
     queue: Arc<Queue<Result<HostBatch>>>,
@@ -279,6 +287,13 @@ impl Iterator for Batches {
         let start = Instant::now();
         let batch = self.queue.pop();
         self.waited += start.elapsed();
+        if batch.is_none()
+            && let Some(thread) = self.thread.take()
+            && let Err(panic) = thread.join()
+        {
+            // A mistake of ours isn't the end of the data.
+            std::panic::resume_unwind(panic);
+        }
         batch
     }
 }

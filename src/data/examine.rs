@@ -7,7 +7,7 @@
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
     run::{Unreadable, write_atomically},
-    source::{Dataset, Examples, Progress, Subset, Surroundings},
+    source::{DECODING, Dataset, Examples, Form, Progress, Subset, Surroundings},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -97,16 +97,37 @@ pub fn readable(
     };
     let mut parts: Vec<_> = splits.iter().enumerate().map(|(at, (_, examples))| without(at, examples)).collect();
     let (train, test) = (parts.remove(0), parts.pop().unwrap_or_else(|| dataset.test.clone()));
+    let before = dataset.class_counts(&*dataset.train);
     let dataset = Dataset { train, test, validation: parts.pop(), ..dataset };
     let counts = dataset.class_counts(&*dataset.train);
-    if let Some(class) = counts.iter().position(|&count| count == 0) {
+    if let Some(class) = before.iter().zip(&counts).position(|(&before, &count)| before > 0 && count == 0) {
         let message = format!("no training example of `{}` can be read", dataset.classes[class]);
         return Err(Box::new(Diagnostic::error(code, message)));
     }
-    if dataset.test.is_empty() {
-        return Err(Box::new(Diagnostic::error(code, "no test example can be read")));
+    if let Some((name, _)) = dataset.splits().iter().find(|(_, examples)| examples.is_empty()) {
+        return Err(Box::new(Diagnostic::error(code, format!("no {name} example can be read"))));
     }
     Ok((dataset, all))
+}
+
+/// Why examples cannot be read, in their order; nothing is remembered.
+///
+/// # Errors
+/// Where the user wants to stop.
+pub fn unreadable(examples: &dyn Examples, form: Form, stop: &AtomicBool) -> Result<Vec<String>> {
+    let look = |values: &mut Vec<u8>, index: usize| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        Ok(examples.read(index, values).err().map(|problem| problem.message))
+    };
+    let looked: Result<Vec<Option<String>>> =
+        (0..examples.len()).into_par_iter().map_init(|| vec![0; form.bytes()], look).collect();
+    Ok(looked?.into_iter().flatten().collect())
+}
+
+fn interrupted() -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(Code::IO, "looking at the data was interrupted"))
 }
 
 /// What cannot be read, in the order of the splits and their examples.
@@ -122,9 +143,11 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
     }
     let total: usize = splits.iter().map(|(_, examples)| examples.len()).sum();
     let done = AtomicUsize::new(0);
+    // What a disk or a network failed to give may be there the next time.
+    let passing = AtomicBool::new(false);
     let look = |split: usize, examples: &Arc<dyn Examples>, index: usize, values: &mut Vec<u8>| {
         if surroundings.stop.load(Ordering::Relaxed) {
-            return Err(Box::new(Diagnostic::error(Code::IO, "looking at the data was interrupted")));
+            return Err(interrupted());
         }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(64) || done == total {
@@ -135,7 +158,10 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
             Ok(()) => None,
             // A file that another program writes to isn't broken for good.
             Err(problem) if problem.code == Code::DATA_CHANGED => return Err(problem),
-            Err(problem) => Some(Found { split, index, reason: problem.message }),
+            Err(problem) => {
+                passing.fetch_or(problem.code == Code::IO, Ordering::Relaxed);
+                Some(Found { split, index, reason: problem.message })
+            }
         })
     };
     let mut found = Vec::new();
@@ -155,7 +181,7 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
     }
     (surroundings.progress)(Progress::ReadingDone);
     failed?;
-    if let Some(path) = memory {
+    if let Some(path) = memory.filter(|_| !passing.load(Ordering::Relaxed)) {
         // Without it, the next run looks again; that is no reason to fail.
         let _ = path.parent().map_or(Ok(()), fs::create_dir_all);
         let _ = write_atomically(&path, serde_json::to_string(&found).unwrap_or_default().as_bytes());
@@ -167,7 +193,7 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
 fn memory(dataset: &Dataset, surroundings: &Surroundings<'_>) -> PathBuf {
     let mut digest = Sha256::new();
     digest.update(concat!("trainyard ", env!("CARGO_PKG_VERSION"), "\0"));
-    digest.update(format!("{} {:?} {:?}", dataset.digest, dataset.form, dataset.reader));
+    digest.update(format!("{DECODING} {} {:?} {:?}", dataset.digest, dataset.form, dataset.reader));
     for (name, examples) in dataset.splits() {
         digest.update(format!("\0{name} {}", examples.len()));
         examples.identify(&mut |index| digest.update((index as u64).to_le_bytes()));
@@ -186,8 +212,6 @@ fn remembered(path: &PathBuf, dataset: &Dataset) -> Option<Vec<Found>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Form;
-    use std::sync::atomic::AtomicBool;
 
     /// Examples of which some cannot be read, and how often one was looked at.
     struct Partly {

@@ -12,7 +12,7 @@ mod sums;
 
 pub use buffer::Buffer;
 pub use engine::{Batches, Feed, HostBatch, InputPipeline};
-pub use examine::{OnUnreadable, readable};
+pub use examine::{OnUnreadable, readable, unreadable};
 pub use inspect::{Split, augmented, inspect, strips};
 pub use order::{Order, count_steps};
 pub use sums::{ChannelSums, Statistics};

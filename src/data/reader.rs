@@ -8,7 +8,7 @@ use super::{
 use crate::{
     augment::{Augmentation, Draws, Image},
     diagnostic::Result,
-    source::{Examples, Form, Surroundings},
+    source::{DECODING, Examples, Form, Surroundings},
     stage::Element,
 };
 use rayon::prelude::*;
@@ -111,7 +111,7 @@ impl Reader {
     /// The digest of all that decides about the bytes that are kept.
     fn key(&self, feed: &Feed, order: &Order<'_>, cache: usize, kept: &[Element]) -> [u8; 32] {
         let mut digest = Sha256::new();
-        digest.update(concat!("trainyard ", env!("CARGO_PKG_VERSION"), "\0"));
+        digest.update(format!("trainyard {} {DECODING}\0", env!("CARGO_PKG_VERSION")));
         digest.update(feed.identity());
         digest.update(format!("{:?}", self.form));
         if !self.frozen.is_empty() {

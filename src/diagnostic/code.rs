@@ -389,7 +389,7 @@ codes! {
     /// dataset: {train: [cache, shuffle, {augment: [{random_rotation: 0.1}]}, {batch: 32}]}
     /// ```
     FROZEN_AUGMENTATION = "frozen-augmentation", allowable;
-    /// `repeat` on evaluation data: every example is looked at several times, and counts no more for it.
+    /// `repeat` on evaluation data: every example is looked at several times: the figures stay, counts and predictions are multiplied.
     ///
     /// ```yaml
     /// dataset: {evaluate: [{batch: 32}, {repeat: 2}]}
@@ -770,7 +770,7 @@ codes! {
     ///   class_weight: {"8": 2}
     /// ```
     UNKNOWN_CLASS = "unknown-class";
-    /// A file of the data was changed by another program while this one was reading it.
+    /// The data were changed: while they were read, or since a run was trained with them.
     DATA_CHANGED = "data-changed";
     /// An image that cannot be decoded.
     BAD_IMAGE = "bad-image";

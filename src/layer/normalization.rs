@@ -1,7 +1,7 @@
 //! `y = (x - mean) / max(sqrt(variance), 1e-7)`, as Keras' `Normalization`, with mean and variance of the training data.
 //!
 //! For images each channel has its own, for vectors each feature. They are computed before training, from the training
-//! split alone, before any augmentation, and are stored with the weights: what is predicted or evaluated later is
+//! split alone, before any augmentation, and are stored with the weights (what never varies is only shifted): what is predicted or evaluated later is
 //! normalized by the same numbers.
 
 use super::{Build, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError, display_shape, elements};
@@ -23,7 +23,7 @@ pub struct Normalization {
     pub mean: Option<Vec<f64>>,
     /// A variance, the square of a standard deviation, for each channel; that of the training data where it isn't given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 65536), extend("x-known-as" = ["std"]))]
+    #[schemars(length(min = 1, max = 65536), inner(range(min = 0)), extend("x-known-as" = ["std"]))]
     pub variance: Option<Vec<f64>>,
 }
 

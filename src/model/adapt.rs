@@ -20,7 +20,7 @@ pub fn wants_statistics(layers: &[Layer]) -> bool {
 /// # Errors
 /// What libtorch reports.
 pub fn adapt(model: &Model, layers: &[Layer], plan: &Plan, statistics: &Statistics) -> Result<()> {
-    let mut statistics = statistics.clone();
+    let mut statistics = shifted_where_constant(statistics);
     for (layer, planned) in layers.iter().zip(&plan.layers) {
         match layer {
             Layer::Rescaling(rescaling) => statistics.scale(|_| (rescaling.scale, rescaling.offset)),
@@ -42,7 +42,7 @@ pub fn adapt(model: &Model, layers: &[Layer], plan: &Plan, statistics: &Statisti
 /// `of` as it is behind the layers at the beginning of `layers` that scale and normalize, where the training data have the
 /// statistics `train`; nothing where the model doesn't begin with such layers.
 pub fn normalized(layers: &[Layer], of: &Statistics, train: &Statistics) -> Option<Statistics> {
-    let (mut of, mut train) = (of.clone(), train.clone());
+    let (mut of, mut train) = (of.clone(), shifted_where_constant(train));
     for (index, layer) in layers.iter().enumerate() {
         match layer {
             Layer::Rescaling(rescaling) => {
@@ -64,6 +64,18 @@ pub fn normalized(layers: &[Layer], of: &Statistics, train: &Statistics) -> Opti
         }
     }
     Some(of)
+}
+
+/// The same, where what never varies has variance 1, and so is shifted and not scaled. Keras would multiply it by ten
+/// million: a category that only test rows have would drown everything else.
+fn shifted_where_constant(statistics: &Statistics) -> Statistics {
+    let mut statistics = statistics.clone();
+    for (variance, mean) in statistics.variance.iter_mut().zip(&statistics.mean) {
+        if *variance <= 1e-12 * mean * mean {
+            *variance = 1.0;
+        }
+    }
+    statistics
 }
 
 fn put(model: &Model, name: &str, values: &[f64]) -> std::result::Result<(), TchError> {

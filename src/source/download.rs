@@ -4,7 +4,7 @@ use super::{Progress, hexadecimal};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use sha2::{Digest, Sha256};
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
     sync::{
@@ -70,16 +70,26 @@ struct Partial {
 
 impl Partial {
     /// What an earlier try left in `directory`, or nothing yet.
-    fn open(directory: &Path, sha256: &str) -> Result<Self> {
+    fn open(directory: &Path, sha256: &str, stop: &AtomicBool) -> Result<Self> {
         let name = sha256.get(..16).unwrap_or(sha256);
         let path = directory.join(format!(".partial-{name}"));
         let failed = |error| io_error("write to", directory, &error);
         fs::create_dir_all(directory).map_err(failed)?;
         let options = File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let mut partial = Partial { file: options.map_err(failed)?, path, hash: Sha256::new(), done: 0 };
-        if partial.file.try_lock().is_err() {
-            let message = format!("another program is downloading into {}", directory.display());
-            return Err(Box::new(Diagnostic::error(Code::DOWNLOAD, message).help("wait until it is done")));
+        // Another run may be fetching the same: it goes first.
+        loop {
+            match partial.file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+                Err(TryLockError::WouldBlock) if stop.load(Ordering::Relaxed) => {
+                    return Err(Box::new(Diagnostic::error(
+                        Code::DOWNLOAD,
+                        "waiting for another download was interrupted",
+                    )));
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(100)),
+            }
         }
         let mut block = vec![0; BLOCK];
         loop {
@@ -133,7 +143,11 @@ fn receive(
     stop: &AtomicBool,
 ) -> Result<()> {
     let Download { url, sha256, partials, .. } = *download;
-    let mut partial = Partial::open(partials, sha256)?;
+    let mut partial = Partial::open(partials, sha256, stop)?;
+    while !partial.path.exists() {
+        // Whoever was first has put it into its place, or given up.
+        partial = Partial::open(partials, sha256, stop)?;
+    }
     // A try that was killed between the last byte and the renaming.
     if partial.done > 0 && partial.sha256().eq_ignore_ascii_case(sha256) {
         return partial.finish(target);

@@ -4,7 +4,7 @@
 //! BT.601). Of 16 bits the upper 8 count. Sizes are changed as Pillow's `resize` does it; bilinear is
 //! antialiased. Proportions change or are kept as [`Resize`] says.
 
-use super::ImageSize;
+use super::{ImageSize, guard};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits, metadata::Orientation};
@@ -17,6 +17,9 @@ use std::{
     path::Path,
 };
 
+/// To be changed with anything that gives other bytes for the same file, so that no cache from before is taken.
+pub const DECODING: u32 = 1;
+const DAMAGED: &str = "its data are damaged";
 /// The longest side of an image file, in pixels.
 const MAX_SIDE: u32 = 16_384;
 /// The most bytes that an image file, and an image in memory, may have.
@@ -104,7 +107,9 @@ impl ImageReader {
         let bad = |reason: &str| {
             Box::new(Diagnostic::error(Code::BAD_IMAGE, format!("cannot decode {}: {reason}", path.display())))
         };
-        let image = decode(bytes).map_err(|reason| bad(&reason))?;
+        let decoded =
+            guard::caught(|| decode(bytes)).unwrap_or_else(|_| Err(format!("{DAMAGED} (they contradict each other)")));
+        let image = decoded.map_err(|reason| bad(&reason))?;
         let [height, width, channels] = self.shape;
         let (have_width, have_height) = (image.width(), image.height());
         let values = match channels {
@@ -293,7 +298,7 @@ fn reason(error: ImageError) -> String {
         _ => {
             // "Format error decoding Jpeg: Error parsing SOF segment. Reason:..."
             let detail = text.rsplit(": ").next().unwrap_or_default().rsplit("Reason:").next().unwrap_or_default();
-            format!("its data are damaged ({})", detail.lines().next().unwrap_or_default().trim().trim_end_matches('.'))
+            format!("{DAMAGED} ({})", detail.lines().next().unwrap_or_default().trim().trim_end_matches('.'))
         }
     }
 }

@@ -7,6 +7,7 @@ mod cifar;
 pub mod download;
 mod files;
 mod form;
+mod guard;
 mod idx;
 pub mod image_file;
 pub mod image_size;
@@ -17,7 +18,7 @@ mod split;
 
 pub use download::{Download, fetch};
 pub use form::Form;
-pub use image_file::{ColorMode, ImageReader, Interpolation, Resize};
+pub use image_file::{ColorMode, DECODING, ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
 pub use part::TestPart;
 pub use split::{Subset, fold, stratified};

@@ -86,11 +86,12 @@ impl SourceDefinition for Parquet {
         let found = self.labels(&train, validation.as_deref(), test.as_deref())?;
         let mut digest = Parts::new("parquet");
         digest.add(&(found.classes.len() as u64).to_le_bytes());
-        found.classes.iter().for_each(|class| digest.add(class.as_bytes()));
+        found.classes.iter().chain(&[self.image_column.clone()]).for_each(|name| digest.add(name.as_bytes()));
         let mut images = |split: &str, rows: Vec<Rows>, labelled: Labelled| -> Result<Arc<dyn Examples>> {
             digest.add(split.as_bytes());
             digest.add(&(rows.len() as u64).to_le_bytes());
             rows::digests(&rows)?.iter().for_each(|hash| digest.add(hash));
+            digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
             Ok(Arc::new(Encoded::new(rows, &self.image_column, labelled, self.images())?))
         };
         let train = mixed(images("train", train, found.train)?);

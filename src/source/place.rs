@@ -47,8 +47,12 @@ pub(super) fn files(pattern: &str, surroundings: &Surroundings<'_>) -> Result<Ve
         if place.is_file() {
             return Ok(vec![place.clone()]);
         }
-        let Some(text) = place.to_str().filter(|text| text.contains(['*', '?', '['])) else { continue };
-        let found = glob::glob(text).map_err(|error| {
+        if !pattern.contains(['*', '?', '[']) {
+            continue;
+        }
+        // Only what the user wrote is a pattern; the data directory is a plain path.
+        let before = place.to_str().and_then(|place| place.strip_suffix(pattern)).unwrap_or_default();
+        let found = glob::glob(&format!("{}{pattern}", glob::Pattern::escape(before))).map_err(|error| {
             let message = format!("`{pattern}` is no pattern for files: {}", error.msg.to_lowercase());
             Box::new(Diagnostic::error(Code::DATA_NOT_FOUND, message))
         })?;
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_pattern_means_all_that_it_fits() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::Builder::new().prefix("data[1]").tempdir().unwrap();
         for name in ["b-2.csv", "b-1.csv", "c.csv", "odd[1].csv"] {
             fs::write(directory.path().join(name), "").unwrap();
         }

@@ -1,6 +1,6 @@
 //! Rows of CSV and parquet files, read with polars, and the classes that a column of them names.
 
-use super::{Surroundings, place};
+use super::{Surroundings, guard, place};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
 use polars::prelude::{
     AnyValue, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult, SerReader,
@@ -11,12 +11,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::Read,
-    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::{
-        Once,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::Ordering,
 };
 
 /// The most bytes that a file of rows may have.
@@ -70,28 +66,25 @@ fn unsound(path: &Path, error: &PolarsError) -> Box<Diagnostic> {
 /// # Errors
 /// Where polars fails in either way.
 fn guarded<T>(path: &Path, call: impl FnOnce() -> PolarsResult<T>) -> Result<T> {
-    static CALLS: AtomicUsize = AtomicUsize::new(0);
-    static HOOK: Once = Once::new();
-    // Of a panic that becomes an error nobody is to hear; polars has threads of its own, so it isn't a matter of one.
-    HOOK.call_once(|| {
-        let tell = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if CALLS.load(Ordering::Relaxed) == 0 {
-                tell(info);
-            }
-        }));
-    });
-    CALLS.fetch_add(1, Ordering::Relaxed);
-    let result = panic::catch_unwind(AssertUnwindSafe(call));
-    CALLS.fetch_sub(1, Ordering::Relaxed);
-    match result {
+    let shown = path.display();
+    match guard::caught_elsewhere(call) {
         Ok(result) => result.map_err(|error| unsound(path, &error)),
+        // It asks for a part of itself that isn't built in.
+        Err(said) if said.contains("activate") => {
+            let message = format!("{shown} has a column of a type that isn't read");
+            Err(Box::new(
+                Diagnostic::error(Code::BAD_DATA, message).help("name the columns that are needed, or convert it"),
+            ))
+        }
         Err(_) => {
-            let message = format!("cannot read the rows of {}: its parts contradict each other", path.display());
+            let message = format!("cannot read the rows of {shown}: its parts contradict each other");
             Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("make it anew, or fetch it again")))
         }
     }
 }
+
+/// More rows than these are none of a file that fits into memory.
+const MAX_ROWS: usize = 1 << 27;
 
 /// Whether a file is parquet; anything else is taken for CSV.
 fn is_parquet(path: &Path) -> bool {
@@ -159,6 +152,11 @@ pub(super) fn read(
         });
         let (frame, class_names) = if is_parquet(&path) {
             let file = open(&path)?;
+            let count = guarded(&path, || ParquetReader::new(file.try_clone()?).num_rows())?;
+            if count > MAX_ROWS {
+                let message = format!("{} says that it has {count} rows, more than {MAX_ROWS}", path.display());
+                return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("divide it into several files")));
+            }
             guarded(&path, || {
                 let mut reader = ParquetReader::new(file).with_columns(names);
                 let entries = reader.get_metadata()?.key_value_metadata().iter().flatten();

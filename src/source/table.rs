@@ -59,6 +59,8 @@ pub struct Table {
 
 /// More categories than these in a column are identifiers.
 const MAX_CATEGORIES: usize = 1000;
+/// The most numbers that a split may have: 8 GiB.
+const MAX_VALUES: usize = 1 << 31;
 /// The most features that a table may have.
 const MAX_FEATURES: usize = 65_536;
 
@@ -147,7 +149,10 @@ impl SourceDefinition for Table {
 
 impl Table {
     fn read(&self, surroundings: &Surroundings<'_>) -> Result<Found> {
-        let read = |pattern: &str| rows::read(pattern, None, self.separator.as_bytes()[0], surroundings);
+        let wanted = self.features.as_ref().map(|features| {
+            features.iter().chain([&self.label_column]).map(String::as_str).collect::<Vec<&str>>()
+        });
+        let read = |pattern: &str| rows::read(pattern, wanted.as_deref(), self.separator.as_bytes()[0], surroundings);
         let train = read(&self.train)?;
         let features = self.features(&train)?;
         let labels = |rows: &[Rows]| column_texts(rows, &self.label_column);
@@ -155,11 +160,15 @@ impl Table {
         let classes = rows::classes_of(of_train.iter());
         rows::sensible(&classes, &self.label_column, &self.train)?;
         let mut digest = Parts::new("table");
+        for name in classes.iter().cloned().chain(features.iter().flat_map(Feature::names)) {
+            digest.add(name.as_bytes());
+        }
         let mut numbers = |split: &str, rows: &[Rows]| -> Result<Numbers> {
             digest.add(split.as_bytes());
             digest.add(&(rows.len() as u64).to_le_bytes());
             rows::digests(rows)?.iter().for_each(|hash| digest.add(hash));
             let labelled = rows::labelled(&labels(rows)?, &self.label_column, &classes, false);
+            digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
             encoded(rows, &features, labelled)
         };
         let train = numbers("train", &train)?;
@@ -172,12 +181,29 @@ impl Table {
         Ok(Found { train, validation, test, digest: digest.finish(), classes, features })
     }
 
+    /// A column of numbers with a few other texts, such as `NA`, is no column of categories by itself.
+    fn refuse_spoilt_numbers(&self, train: &[Rows], column: &String) -> Result<()> {
+        if self.categorical.contains(column) {
+            return Ok(());
+        }
+        let texts = column_texts(train, column)?;
+        let others: Vec<&String> = texts.iter().flatten().filter(|text| number(text).is_none()).collect();
+        let Some(first) = others.first().filter(|_| 2 * others.len() < texts.iter().flatten().count()) else {
+            return Ok(());
+        };
+        let message = format!("`{column}` of {} holds numbers, and {} times something else, such as `{first}`", self.train, others.len());
+        let problem = Diagnostic::error(Code::BAD_DATA, message);
+        Err(Box::new(problem.help("leave missing values empty, or name the column in `categorical`")))
+    }
+
     /// What the columns of the training files become.
     fn features(&self, train: &[Rows]) -> Result<Vec<Feature>> {
         let Some(first) = train.first() else { return Ok(Vec::new()) };
         let known: Vec<String> = first.frame.get_column_names().iter().map(ToString::to_string).collect();
         let wanted = self.features.clone().unwrap_or_else(|| {
-            known.iter().filter(|name| **name != self.label_column).cloned().collect()
+            // Where rows are sorted by class, pandas' numbers of them would give the answer away.
+            let is_feature = |name: &&String| **name != self.label_column && *name != "__index_level_0__";
+            known.iter().filter(is_feature).cloned().collect()
         });
         let named = [std::slice::from_ref(&self.label_column), &self.categorical, &wanted].concat();
         if let Some(unknown) = named.iter().find(|name| !known.contains(name)) {
@@ -194,6 +220,7 @@ impl Table {
             let feature = match !self.categorical.contains(&column) && is_numeric(train, &column)? {
                 true => Feature::Number(column),
                 false => {
+                    self.refuse_spoilt_numbers(train, &column)?;
                     let categories = rows::classes_of(column_texts(train, &column)?.iter());
                     if categories.len() > MAX_CATEGORIES {
                         let message = format!("`{column}` has {} different values: that is no category", categories.len());
@@ -254,6 +281,10 @@ fn number(text: &str) -> Option<f64> {
 fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Numbers> {
     let Labelled { labels, mut defects } = labelled;
     let width: usize = features.iter().map(|feature| feature.names().len()).sum();
+    if labels.len().saturating_mul(width) > MAX_VALUES {
+        let message = format!("{} rows of {width} features are more than fit into memory", labels.len());
+        return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("name fewer columns in `features`")));
+    }
     let mut values = vec![0.0f32; labels.len() * width];
     let mut first = 0;
     for file in rows {
@@ -415,6 +446,7 @@ mod tests {
         fs::write(root.join("train.csv"), TRAIN).unwrap();
         let many: String = (0..1500).map(|row| format!("name{row},{}\n", row % 2)).collect();
         fs::write(root.join("many.csv"), format!("name,kind\n{many}")).unwrap();
+        fs::write(root.join("spoilt.csv"), "size,kind\n1,a\nNA,b\n2,a\n3,b\n").unwrap();
         fs::write(root.join("label.csv"), "kind\na\nb\n").unwrap();
         let source = |train: &str, more: serde_json::Value| {
             let mut source = json!({ "train": train, "test": {"split": 0.5}, "label_column": "kind" });
@@ -422,6 +454,7 @@ mod tests {
             source
         };
         for (source, want) in [
+            (source("spoilt.csv", json!({})), "`size` of spoilt.csv holds numbers, and 1 times something else, such as `NA`"),
             (source("train.csv", json!({"label_column": "kinds"})), "help: did you mean `kind`?"),
             (source("train.csv", json!({"features": ["colour", "weight"]})), "has no column `weight`"),
             (source("train.csv", json!({"categorical": ["cod"]})), "help: did you mean `code`?"),

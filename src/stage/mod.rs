@@ -56,8 +56,14 @@ impl Elements {
     /// These, and then those.
     pub fn chain(self, more: Elements) -> Elements {
         match (self, more) {
-            (Elements::Examples(examples), Elements::Examples(more)) => Elements::Examples([examples, more].concat()),
-            (Elements::Batches(batches), Elements::Batches(more)) => Elements::Batches([batches, more].concat()),
+            (Elements::Examples(mut examples), Elements::Examples(more)) => {
+                examples.extend(more);
+                Elements::Examples(examples)
+            }
+            (Elements::Batches(mut batches), Elements::Batches(more)) => {
+                batches.extend(more);
+                Elements::Batches(batches)
+            }
             (_, other) => other,
         }
     }

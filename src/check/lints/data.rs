@@ -21,11 +21,25 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     split(sound, declared, problems);
 }
 
+/// The most examples of an epoch: its order is held in memory.
+const MAX_EPOCH: u64 = 1 << 28;
+
 /// Stages that leave nothing.
 fn empty_epochs(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     let dataset = &sound.pipeline.dataset;
     let train = dataset.validation.training_examples(declared);
     for (list, stages, examples) in [("train", &dataset.train, train), ("evaluate", &dataset.evaluate, declared.test)] {
+        let turns = stages.iter().fold(1u64, |turns, stage| turns.saturating_mul(stage.repetitions().into()));
+        let all = turns.saturating_mul(examples.unwrap_or(1).max(1) as u64);
+        if all > MAX_EPOCH {
+            let repeat = stages.iter().rposition(|stage| stage.repetitions() > 1).unwrap_or(0);
+            problems.push(
+                Diagnostic::error(Code::TOO_LARGE, format!("an epoch of {all} examples, more than {MAX_EPOCH}"))
+                    .at(sound.tree.place_of(path!["dataset", list, repeat]), "repeats too often")
+                    .help("repeat less, and train for more `epochs`"),
+            );
+            continue;
+        }
         let Some(examples) = examples.filter(|examples| *examples > 0) else { continue };
         // The order is no matter of the count.
         let counted: Vec<Stage> = stages.iter().filter(|stage| !matches!(stage, Stage::Shuffle(_))).cloned().collect();
@@ -62,7 +76,11 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
             ),
         }
         let batch = batches.first().copied();
+        // As many as reach `batch`.
+        let before = &stages[..batch.unwrap_or(stages.len())];
+        let turns = before.iter().fold(1, |turns: usize, stage| turns.saturating_mul(stage.repetitions() as usize));
         let examples = dataset.validation.training_examples(declared).filter(|_| !evaluation);
+        let examples = examples.map(|examples| examples.saturating_mul(turns));
         let shuffle = stages.iter().position(|stage| matches!(stage, Stage::Shuffle(_)));
         if let (Some(shuffle), Some(batch)) = (shuffle, batch)
             && shuffle > batch
@@ -81,6 +99,19 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                     Diagnostic::error(Code::BATCH_STAGES, message)
                         .at(place(index), "stands before `batch`")
                         .help("put it behind `batch`"),
+                );
+            }
+            let blends = stages[..index].iter().position(|stage| stage.blending().is_some());
+            if let Some(blend) = blends.filter(|_| !stage.augmentations().is_empty() || stage.keeps_examples()) {
+                let (name, other) = (stage.name(), stages[blend].name());
+                problems.push(
+                    Diagnostic::error(
+                        Code::BATCH_STAGES,
+                        format!("`{name}` works on single examples, and `{other}` has blended them"),
+                    )
+                    .at(place(index), format!("stands behind `{other}`"))
+                    .at(place(blend), "blends the examples of a batch")
+                    .help(format!("put `{name}` before `{other}`")),
                 );
             }
             match stage {
@@ -133,7 +164,7 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                         Code::REPEAT_ON_EVALUATION,
                         "an evaluation that sees every example several times",
                     )
-                    .at(place(index), "takes time and changes no figure")
+                    .at(place(index), "multiplies counts and predictions, and changes no share")
                     .help("remove this `repeat`"),
                 ),
                 Stage::Take(_) | Stage::Skip(_) | Stage::Shard(_) if evaluation => problems.push(
@@ -331,6 +362,15 @@ fn split(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                 .help(format!("the parts are 0 to {}", fold.folds - 1)),
         );
         return;
+    }
+    for (name, count) in [("training", declared.train), ("validation", declared.validation), ("test", declared.test)] {
+        if count == Some(0) {
+            problems.push(
+                Diagnostic::error(Code::EMPTY_SPLIT, format!("there is no {name} example"))
+                    .at(sound.tree.place_of(path!["dataset", "source"]), "this source has none")
+                    .help("name data that hold some, or take another share"),
+            );
+        }
     }
     let (Some(share), Some(all), Some(off)) = (validation.share(), declared.train, validation.examples(declared))
     else {

@@ -209,7 +209,10 @@ fn single_examples(sound: &Sound, declared: &Declared, each: &[Standing<'_>], pr
     else {
         return;
     };
-    let rest = dataset.validation.training_examples(declared).map(|examples| examples % batch.batch_size);
+    let turns =
+        dataset.train[..at].iter().fold(1, |turns: usize, stage| turns.saturating_mul(stage.repetitions() as usize));
+    let examples = dataset.validation.training_examples(declared);
+    let rest = examples.map(|examples| examples.saturating_mul(turns) % batch.batch_size);
     let message = match (batch.batch_size, rest, batch.drop_remainder) {
         (1, ..) => "batches of one example",
         (_, Some(1), false) => "the last batch of an epoch has one example",
