@@ -75,7 +75,7 @@ fn list(output: &Output) -> Result<Ending> {
     }
     let mut table = Table::bare("<<");
     for item in sources {
-        table.row(&[item.name(), &item.description().replace('\n', " ")]);
+        table.row(&[item.name(), item.description().split("\n\n").next().unwrap_or_default()]);
     }
     print!("{table}");
     Ok(Ending::Done)
@@ -143,12 +143,15 @@ fn opened(arguments: &PipelineArguments, output: &Output) -> Result<Option<(Pipe
 }
 
 /// Looks at the splits that a run of `pipeline` would use.
-pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Inspection {
+///
+/// # Errors
+/// Where the user wants to stop.
+pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Result<Inspection> {
     let (train, validation, kind) = splits(pipeline, dataset);
     let mut all: Vec<Split<'_>> = vec![("train", &*train)];
     all.extend(validation.as_deref().filter(|_| kind != "test").map(|examples| ("validation", examples)));
     all.push(("test", &*dataset.test));
-    let mut inspection = inspect(dataset, &all, thoroughly);
+    let mut inspection = inspect(dataset, &all, thoroughly, stop_flag())?;
     if let Some(values) = inspection.splits.first().and_then(|split| split.values.as_ref()).map(Statistics::from) {
         for split in &mut inspection.splits {
             let own = split.values.as_ref().map(Statistics::from);
@@ -161,12 +164,12 @@ pub fn look(pipeline: &Pipeline, dataset: &Dataset, thoroughly: bool) -> Inspect
         split.augmented = augmented(&feed, stages, "dataset.train", pipeline.seed, &split.sample);
         split.strips = strips(&feed, stages, "dataset.train", pipeline.seed, &split.sample);
     }
-    inspection
+    Ok(inspection)
 }
 
 fn inspect_pipeline(arguments: &PipelineArguments, html: Option<&PathBuf>, output: &Output) -> Result<Ending> {
     let Some((pipeline, dataset)) = opened(arguments, output)? else { return Ok(Ending::Invalid) };
-    let inspection = look(&pipeline, &dataset, true);
+    let inspection = look(&pipeline, &dataset, true)?;
     if let Some(path) = html {
         write_atomically(path, report::data_page(&pipeline.name, &inspection)?.as_bytes())?;
     }
@@ -221,11 +224,7 @@ fn shown(inspection: &Inspection) -> String {
     }
     let _ = write!(text, "\n{}", balance(inspection));
     if let Some(found) = &inspection.duplicates {
-        let _ = writeln!(
-            text,
-            "\ncopies: {} within train, {} within test, {} of test in train; {} with another label",
-            found.within_train, found.within_test, found.test_in_train, found.contradictions
-        );
+        let _ = writeln!(text, "\ncopies: {}", found.summary());
         for example in &found.examples {
             let _ = writeln!(text, "  {example}");
         }
@@ -275,14 +274,21 @@ fn balance(inspection: &Inspection) -> String {
 
 fn verify(arguments: &PipelineArguments, output: &Output) -> Result<Ending> {
     let Some((_, dataset)) = opened(arguments, output)? else { return Ok(Ending::Invalid) };
-    let (mut all, mut broken) = (0, 0);
+    let mut all = 0;
+    let mut broken = Vec::new();
     for (name, examples) in dataset.splits() {
         all += examples.len();
-        for reason in unreadable(&**examples, dataset.form, stop_flag())? {
-            println!("{name}: {reason}");
-            broken += 1;
-        }
+        broken.extend(unreadable(&**examples, dataset.form, stop_flag())?.into_iter().map(|reason| (name, reason)));
     }
-    println!("{} of {} examples can be read", thousands((all - broken) as u64), thousands(all as u64));
-    Ok(if broken == 0 { Ending::Done } else { Ending::Failed })
+    let readable = all - broken.len();
+    if output.json {
+        let told: Vec<_> =
+            broken.iter().map(|(split, reason)| serde_json::json!({ "split": split, "reason": reason })).collect();
+        let result = serde_json::json!({ "examples": all, "readable": readable, "unreadable": told });
+        println!("{}", serde_json::to_string_pretty(&result).expect("plain data"));
+    } else {
+        broken.iter().for_each(|(name, reason)| println!("{name}: {reason}"));
+        println!("{} of {} examples can be read", thousands(readable as u64), thousands(all as u64));
+    }
+    Ok(if broken.is_empty() { Ending::Done } else { Ending::Failed })
 }

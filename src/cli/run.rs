@@ -76,6 +76,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     if let Err(problem) = &result {
         recorder.info.status = if stopped { Status::Interrupted } else { Status::Failed };
         recorder.info.reason = Some(problem.message.clone());
+        recorder.info.details = problem.notes.clone();
     }
     recorder.info.finished = Some(now());
     recorder.info.timings.total = start.elapsed().as_secs_f64();
@@ -152,6 +153,7 @@ fn first_info(
         layers: plan.rows(),
         training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
         expectations: Vec::new(),
+        details: Vec::new(),
         input_bound: None,
         weights_digest: None,
         provenance: Provenance {
@@ -280,7 +282,7 @@ fn work(
     }
     recorder.info.training.steps_per_epoch = data.steps();
     // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
-    let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory());
+    let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
     recorder.directory.write_json("data.json", &inspection)?;
     recorder.info.timings.setup = start.elapsed().as_secs_f64();
     recorder.save()?;
@@ -344,6 +346,7 @@ fn input_advice(pipeline: &Pipeline) -> &'static str {
         (None, _) => "begin `dataset.train` with `cache`",
         (Some(cache), Some(augment)) if augment < cache => "move `cache` before `augment`",
         _ if position(|stage| stage.read_ahead().is_some()).is_none() => "end `dataset.train` with `prefetch`",
+        (_, None) => "give the program more threads",
         _ => "augment less, or give the program more threads",
     }
 }
@@ -351,8 +354,11 @@ fn input_advice(pipeline: &Pipeline) -> &'static str {
 /// How much of training waits for its data, where that is too much.
 fn input_bound(history: &[EpochRecord], advice: &str) -> Option<String> {
     let sum = |value: fn(&EpochRecord) -> f64| history.iter().map(value).sum::<f64>();
-    let share = sum(|epoch| epoch.data_wait_seconds) / sum(|epoch| epoch.seconds);
-    (share > 0.1).then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
+    let (waited, all) = (sum(|epoch| epoch.data_wait_seconds), sum(|epoch| epoch.seconds));
+    let share = waited / all;
+    // Of what takes no time nothing is to be saved.
+    (share > 0.1 && waited > 1.0)
+        .then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
 }
 
 /// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.

@@ -158,6 +158,12 @@ fn interrupted() -> Box<Diagnostic> {
     Box::new(Diagnostic::error(Code::IO, "filling the cache was interrupted"))
 }
 
+/// As files usually are; temporary ones aren't, and other users are to find it, too.
+fn readable_by_others() -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::Permissions::from_mode(0o666)
+}
+
 fn make(
     path: &Path,
     prefix: &str,
@@ -171,7 +177,11 @@ fn make(
         let problem = io_error("write", path, &error);
         Box::new(problem.fact(format!("the examples take {needed}")).help("name another directory in `cache`"))
     };
-    let mut file = tempfile::Builder::new().prefix(prefix).tempfile_in(directory).map_err(failed)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(readable_by_others())
+        .tempfile_in(directory)
+        .map_err(failed)?;
     let start = head_bytes(content.examples);
     file.as_file_mut().seek(SeekFrom::Start(start as u64)).map_err(failed)?;
     let mut checksums = Vec::with_capacity(content.examples);

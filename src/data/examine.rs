@@ -59,13 +59,15 @@ pub fn readable(
         return Ok((dataset, Vec::new()));
     }
     let splits = dataset.splits();
-    let all: Vec<Unreadable> = found
+    let mut all: Vec<Unreadable> = found
         .iter()
         .map(|Found { split, index, reason }| {
             let (name, examples) = splits[*split];
             Unreadable { split: name.to_owned(), example: examples.describe(*index), reason: reason.clone() }
         })
         .collect();
+    // Examples are in a mixed order, and people look for the second row behind the first.
+    all.sort_by_cached_key(|one| (splits.iter().position(|(name, _)| *name == one.split), counted(&one.example)));
     let examples: usize = splits.iter().map(|(_, examples)| examples.len()).sum();
     let count = format!("{} of {examples} examples cannot be read", found.len());
     let code = if dataset.form.image().is_some() { Code::BAD_IMAGE } else { Code::BAD_DATA };
@@ -110,6 +112,20 @@ pub fn readable(
     Ok((dataset, all))
 }
 
+/// A name in which numbers sort as numbers.
+fn counted(name: &str) -> String {
+    let mut key = String::new();
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let (digits, behind) = from.split_at(from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len()));
+        key.push_str(before);
+        key.push_str(&format!("{digits:0>20}"));
+        rest = behind;
+    }
+    key + rest
+}
+
 /// Why examples cannot be read, in their order; nothing is remembered.
 ///
 /// # Errors
@@ -126,7 +142,7 @@ pub fn unreadable(examples: &dyn Examples, form: Form, stop: &AtomicBool) -> Res
     Ok(looked?.into_iter().flatten().collect())
 }
 
-fn interrupted() -> Box<Diagnostic> {
+pub(super) fn interrupted() -> Box<Diagnostic> {
     Box::new(Diagnostic::error(Code::IO, "looking at the data was interrupted"))
 }
 
@@ -269,6 +285,7 @@ mod tests {
         let (train, test) = (examples(&[0, 1, 0, 1], &[1, 2]), examples(&[1, 0], &[0]));
         let problem = looked(data(&train, &test), OnUnreadable::Fail, cache.path()).unwrap_err();
         assert_eq!(problem.message, "3 of 6 examples cannot be read");
+        assert!(counted("a9 row 2") < counted("a9 row 10") && counted("a9") < counted("a10"));
         assert_eq!(problem.notes, ["1.png is broken", "2.png is broken", "0.png is broken"]);
         let (left, told) = looked(data(&train, &test), OnUnreadable::Skip(Some(3)), cache.path()).unwrap();
         assert_eq!((left.train.labels(), left.test.labels()), (&[0, 1][..], &[0][..]));

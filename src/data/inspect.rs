@@ -1,7 +1,8 @@
 //! A look at all examples of a source: counts, values, copies, and some of the images.
 
-use super::{ChannelSums, Feed, InputPipeline, Statistics};
+use super::{ChannelSums, Feed, InputPipeline, Statistics, examine::interrupted};
 use crate::{
+    diagnostic::Result,
     random::Purpose,
     run::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Values},
     source::{Dataset, Examples, Form, Subset},
@@ -10,7 +11,13 @@ use crate::{
 use image::{DynamicImage, GrayImage, RgbImage, codecs::png::PngEncoder};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// How many images of each split are shown.
 const SAMPLE: usize = 25;
@@ -23,7 +30,10 @@ const TOLD: usize = 20;
 pub type Split<'a> = (&'a str, &'a dyn Examples);
 
 /// Looks at `splits` of `dataset`: at every example, or, without `thoroughly`, at labels and some images.
-pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Inspection {
+///
+/// # Errors
+/// Where `stop` becomes true.
+pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool, stop: &AtomicBool) -> Result<Inspection> {
     let mut inspection = Inspection {
         classes: dataset.classes.clone(),
         shape: dataset.form.shape(),
@@ -31,7 +41,7 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
         splits: Vec::new(),
         duplicates: None,
     };
-    let mut digests = HashMap::new();
+    let mut marked = Vec::new();
     for (name, examples) in splits {
         let mut split = SplitInspection {
             name: (*name).to_owned(),
@@ -41,24 +51,20 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool) -> Ins
             ..SplitInspection::default()
         };
         if thoroughly {
-            let seen = look_at_all(*examples, dataset.form);
+            let seen = look_at_all(*examples, dataset.form, stop);
+            if stop.load(Ordering::Relaxed) {
+                return Err(interrupted());
+            }
             split.values = seen.sums.statistics().map(Values::from);
             split.sizes = seen.sizes(*examples);
             split.unreadable = seen.unreadable.len();
             split.reasons = seen.unreadable.into_iter().take(TOLD).collect();
-            digests.insert(*name, seen.digests);
+            marked.push(Marked { split: name, digests: seen.digests, examples: *examples });
         }
         inspection.splits.push(split);
     }
-    let of = |name: &str| splits.iter().find(|(split, _)| *split == name).map(|(_, examples)| examples.labels());
-    if let (Some(train), Some(test)) = (digests.get("train"), digests.get("test"))
-        && let (Some(train_labels), Some(test_labels)) = (of("train"), of("test"))
-    {
-        let [train, test] = [(train, train_labels, &dataset.train), (test, test_labels, &dataset.test)]
-            .map(|(digests, labels, examples)| Marked { digests, labels, examples: &**examples });
-        inspection.duplicates = Some(duplicates(&train, &test, &dataset.classes));
-    }
-    inspection
+    inspection.duplicates = thoroughly.then(|| duplicates(&marked, &dataset.classes));
+    Ok(inspection)
 }
 
 impl From<Statistics> for Values {
@@ -126,7 +132,7 @@ fn wider(before: Option<Extremes>, [small, large]: Extremes) -> Extremes {
     }
 }
 
-fn look_at_all(examples: &dyn Examples, form: Form) -> Seen {
+fn look_at_all(examples: &dyn Examples, form: Form, stop: &AtomicBool) -> Seen {
     const PART: usize = 256;
     let parts: Vec<Seen> = (0..examples.len().div_ceil(PART))
         .into_par_iter()
@@ -134,6 +140,9 @@ fn look_at_all(examples: &dyn Examples, form: Form) -> Seen {
             let mut seen = Seen::nothing(form);
             let mut values = vec![0; form.bytes()];
             for index in part * PART..((part + 1) * PART).min(examples.len()) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
                 match examples.read(index, &mut values) {
                     Ok(()) => {
                         seen.sums.add(form, &values);
@@ -155,36 +164,42 @@ fn look_at_all(examples: &dyn Examples, form: Form) -> Seen {
     parts.into_iter().fold(Seen::nothing(form), Seen::join)
 }
 
-/// A split's examples with the digests of their bytes and their labels.
+/// A split's examples with the digests of their bytes.
 struct Marked<'a> {
-    digests: &'a [Option<[u8; 16]>],
-    labels: &'a [u32],
+    split: &'a str,
+    digests: Vec<Option<[u8; 16]>>,
     examples: &'a dyn Examples,
 }
 
-fn duplicates(train: &Marked<'_>, test: &Marked<'_>, classes: &[String]) -> Duplicates {
+/// Examples of the same bytes, within the splits and between them.
+fn duplicates(splits: &[Marked<'_>], classes: &[String]) -> Duplicates {
     let named = |label: u32| classes.get(label as usize).map_or("?", String::as_str);
     let mut found = Duplicates::default();
-    let mut first: HashMap<[u8; 16], (&str, &Marked<'_>, usize)> = HashMap::new();
-    for (split, marked) in [("train", train), ("test", test)] {
+    let mut first: HashMap<[u8; 16], (&Marked<'_>, usize)> = HashMap::new();
+    for marked in splits {
         for (index, digest) in marked.digests.iter().enumerate() {
             let Some(digest) = digest else { continue };
-            let Some(&(other_split, other_marked, other)) = first.get(digest) else {
-                first.insert(*digest, (split, marked, index));
+            let Some(&(other_marked, other)) = first.get(digest) else {
+                first.insert(*digest, (marked, index));
                 continue;
             };
-            match (other_split, split) {
+            match (other_marked.split, marked.split) {
                 ("train", "test") => found.test_in_train += 1,
+                ("validation", "test") => found.test_in_validation += 1,
+                ("train", "validation") => found.validation_in_train += 1,
                 (_, "train") => found.within_train += 1,
+                (_, "validation") => found.within_validation += 1,
                 _ => found.within_test += 1,
             }
-            let (label, other_label) = (marked.labels[index], other_marked.labels[other]);
+            let [label, other_label] =
+                [(marked, index), (other_marked, other)].map(|(marked, index)| marked.examples.labels()[index]);
             found.contradictions += usize::from(label != other_label);
             if found.examples.len() < TOLD {
-                let (own, others) = (named(label), named(other_label));
                 let [this, that] =
-                    [(marked, index), (other_marked, other)].map(|(marked, index)| marked.examples.describe(index));
-                found.examples.push(format!("{split} {this} ({own}) is {other_split} {that} ({others})"));
+                    [(marked, index, label), (other_marked, other, other_label)].map(|(marked, index, label)| {
+                        format!("{} {} ({})", marked.split, marked.examples.describe(index), named(label))
+                    });
+                found.examples.push(format!("{this} is {that}"));
             }
         }
     }
@@ -279,7 +294,7 @@ fn png(values: &[u8], [height, width, channels]: [usize; 3]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::{Code, Diagnostic, Result};
+    use crate::diagnostic::{Code, Diagnostic};
 
     struct Few(Vec<(u8, u32)>);
 
@@ -342,16 +357,17 @@ mod tests {
         let train = held(&[(1, 0), (2, 1), (1, 1), (255, 0)]);
         let test = held(&[(2, 1), (7, 0), (7, 0)]);
         let form = Form::Image([2, 2, 1]);
-        let seen = (look_at_all(&train, form), look_at_all(&test, form));
+        let stop = AtomicBool::new(false);
+        let seen = (look_at_all(&train, form, &stop), look_at_all(&test, form, &stop));
         assert_eq!(seen.0.unreadable, ["3 is broken"]);
         let values = Values::from(seen.0.sums.statistics().unwrap());
         assert_eq!(values.range(), [1.0, 2.0]);
         assert!((values.mean[0] - 4.0 / 3.0).abs() < 1e-12, "{values:?}");
         let sizes = seen.0.sizes(&train).unwrap().map(|image| (image.name, [image.height, image.width]));
         assert_eq!(sizes, [("0".to_owned(), [1, 9]), ("2".to_owned(), [3, 9])]);
-        let train = Marked { digests: &seen.0.digests, labels: train.labels(), examples: &train };
-        let test = Marked { digests: &seen.1.digests, labels: test.labels(), examples: &test };
-        let found = duplicates(&train, &test, &["cat".to_owned(), "dog".to_owned()]);
+        let train = Marked { split: "train", digests: seen.0.digests, examples: &train };
+        let test = Marked { split: "test", digests: seen.1.digests, examples: &test };
+        let found = duplicates(&[train, test], &["cat".to_owned(), "dog".to_owned()]);
         assert_eq!((found.within_train, found.within_test, found.test_in_train, found.contradictions), (1, 1, 1, 1));
         assert_eq!(found.examples[0], "train 2 (dog) is train 0 (cat)");
     }

@@ -36,13 +36,12 @@ pub(super) fn shown(inspection: &Inspection) -> Value {
         "splits": inspection.splits.iter().map(|split| shown_split(split, &inspection.classes)).collect::<Vec<_>>(),
         "classes": classes,
         "features": shown_features(inspection),
+        // Without a look at every example, only counts are known.
+        "has_values": inspection.splits.iter().any(|split| split.values.is_some()),
         "skipped": null,
         "duplicates": inspection.duplicates.as_ref().map(|found| {
             json!({
-                "within_train": figure::count(found.within_train),
-                "within_test": figure::count(found.within_test),
-                "test_in_train": figure::count(found.test_in_train),
-                "contradictions": figure::count(found.contradictions),
+                "summary": found.summary(),
                 "examples": found.examples,
             })
         }),

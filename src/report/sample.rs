@@ -72,6 +72,7 @@ fn info(accuracy: f64) -> RunInfo {
             value: Some(accuracy),
             met: true,
         }],
+        details: vec!["and a detail".into()],
         input_bound: Some("input-bound: 38% of training waited for data; begin `dataset.train` with `cache`".into()),
         weights_digest: Some("b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c".into()),
         provenance: Provenance {
@@ -192,6 +193,9 @@ fn inspection() -> Inspection {
         duplicates: Some(Duplicates {
             within_train: 1,
             within_test: 0,
+            within_validation: 0,
+            validation_in_train: 0,
+            test_in_validation: 0,
             test_in_train: 2,
             contradictions: 1,
             examples: vec!["test 17 (cat) is train 3041 (dog)".to_owned()],

@@ -16,6 +16,7 @@ fn data(record: &Record) -> Option<Value> {
         "state": state,
         "verdict": verdict,
         "reason": reason,
+        "details": info.details,
         "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
         "metrics": metrics(record),
         "validation": data.map(validation),

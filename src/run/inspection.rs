@@ -71,6 +71,27 @@ impl Values {
     }
 }
 
+impl Duplicates {
+    /// What was found, in words: without copies, that there are none.
+    pub fn summary(&self) -> String {
+        let counts = [
+            (self.within_train, "within train"),
+            (self.within_validation, "within validation"),
+            (self.within_test, "within test"),
+            (self.validation_in_train, "of validation in train"),
+            (self.test_in_train, "of test in train"),
+            (self.test_in_validation, "of test in validation"),
+        ];
+        let told: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .chain((self.contradictions > 0).then(|| format!("{} with another label", self.contradictions)))
+            .collect();
+        if told.is_empty() { "none".to_owned() } else { told.join(", ") }
+    }
+}
+
 /// An image file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredImage {
@@ -127,6 +148,15 @@ pub struct Duplicates {
     pub within_train: usize,
     /// Test examples that are a copy of an earlier one.
     pub within_test: usize,
+    /// Validation examples that are a copy of an earlier one.
+    #[serde(default)]
+    pub within_validation: usize,
+    /// Validation examples that were trained on, too.
+    #[serde(default)]
+    pub validation_in_train: usize,
+    /// Test examples that were validated on, too.
+    #[serde(default)]
+    pub test_in_validation: usize,
     /// Test examples that were trained on, too.
     pub test_in_train: usize,
     /// Pairs of the same bytes with different labels.

@@ -52,6 +52,9 @@ pub struct RunInfo {
     pub training: TrainingInfo,
     /// The gates, once they were looked at.
     pub expectations: Vec<ExpectationResult>,
+    /// More about the reason, such as the files that cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
     /// How much of training waited for data, and what to do about it, where that is much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_bound: Option<String>,

@@ -3,7 +3,8 @@
 use super::{Surroundings, guard, place};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
 use polars::prelude::{
-    AnyValue, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult, SerReader,
+    AnyValue, ArrowDataType, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult,
+    SerReader,
 };
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -56,9 +57,44 @@ impl RowNames {
 }
 
 fn unsound(path: &Path, error: &PolarsError) -> Box<Diagnostic> {
-    let text = error.to_string();
-    let reason = text.lines().next().unwrap_or_default().trim_end_matches('.').to_lowercase();
-    Box::new(Diagnostic::error(Code::BAD_DATA, format!("cannot read the rows of {}: {reason}", path.display())))
+    let text = error.to_string().to_lowercase();
+    let reason = match text.lines().next().unwrap_or_default() {
+        line if line.contains("found more fields") => {
+            "some rows have more columns than the first line names".to_owned()
+        }
+        line if line.contains("utf-8") => "it isn't text in UTF-8".to_owned(),
+        line if line.contains("compile with feature 'decompress'") => "it is compressed: unpack it first".to_owned(),
+        line => line.trim_end_matches('.').to_owned(),
+    };
+    let problem = Diagnostic::error(Code::BAD_DATA, format!("cannot read the rows of {}: {reason}", path.display()));
+    Box::new(match text.contains("utf-8") {
+        true => problem.help("save it as UTF-8"),
+        false => problem,
+    })
+}
+
+/// What seems to stand between the columns of a CSV file, where it is something else than was said.
+fn other_separator(path: &Path, said: u8) -> Option<char> {
+    let mut first = Vec::new();
+    File::open(path).ok()?.take(1 << 16).read_to_end(&mut first).ok()?;
+    let line = first.split(|byte| *byte == b'\n').next()?;
+    let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
+    let likely = b",;\t|".iter().copied().max_by_key(|separator| count(*separator))?;
+    (likely != said && count(likely) > count(said)).then(|| char::from(likely))
+}
+
+/// Says so where another separator explains what went wrong.
+fn with_separator(problem: Box<Diagnostic>, path: &Path, said: u8) -> Box<Diagnostic> {
+    match other_separator(path, said).filter(|_| !is_parquet(path)) {
+        Some(other) => {
+            let shown = if other == '\t' { "\\t".to_owned() } else { other.to_string() };
+            let problem = Diagnostic { help: Vec::new(), notes: Vec::new(), ..*problem };
+            Box::new(
+                problem.help(format!("its first line has `{shown}` between the columns: say `separator: \"{shown}\"`")),
+            )
+        }
+        None => problem,
+    }
 }
 
 /// Calls polars on an untrusted file: where its parts contradict each other, polars panics.
@@ -92,10 +128,26 @@ fn is_parquet(path: &Path) -> bool {
 }
 
 /// The columns of a file, by name.
-fn column_names(path: &Path, separator: u8) -> Result<Vec<String>> {
+fn column_names(path: &Path, wanted: Option<&[&str]>, separator: u8) -> Result<Vec<String>> {
     if is_parquet(path) {
         let file = open(path)?;
         let schema = guarded(path, || ParquetReader::new(file).schema())?;
+        for (name, field) in
+            schema.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str())))
+        {
+            let kind = match &field.dtype {
+                ArrowDataType::Date32 | ArrowDataType::Date64 | ArrowDataType::Timestamp(..) => "dates",
+                ArrowDataType::Time32(_) | ArrowDataType::Time64(_) | ArrowDataType::Duration(_) => "times",
+                ArrowDataType::Decimal(..) | ArrowDataType::Decimal256(..) => "decimals",
+                ArrowDataType::List(_) | ArrowDataType::LargeList(_) | ArrowDataType::FixedSizeList(..) => "lists",
+                _ => continue,
+            };
+            let message = format!("the column `{name}` of {} holds {kind}, which aren't read", path.display());
+            let problem = Diagnostic::error(Code::BAD_DATA, message);
+            return Err(Box::new(
+                problem.help("make numbers or text of it, or name the columns that are needed in `features`"),
+            ));
+        }
         return Ok(schema.iter_names().map(ToString::to_string).collect());
     }
     Ok(csv(path, separator, Some(0))?.get_column_names().iter().map(ToString::to_string).collect())
@@ -122,7 +174,8 @@ fn csv(path: &Path, separator: u8, rows: Option<usize>) -> Result<DataFrame> {
         .with_n_rows(rows)
         .with_raise_if_empty(false)
         .map_parse_options(|options| options.with_separator(separator));
-    guarded(path, || options.try_into_reader_with_file_path(Some(path.to_owned()))?.finish())
+    let read = guarded(path, || options.try_into_reader_with_file_path(Some(path.to_owned()))?.finish());
+    read.map_err(|problem| with_separator(problem, path, separator))
 }
 
 /// Reads the files that `pattern` means; of each the columns `wanted`, or all.
@@ -139,10 +192,10 @@ pub(super) fn read(
         if surroundings.stop.load(Ordering::Relaxed) {
             return Err(Box::new(Diagnostic::error(Code::IO, "reading the data was interrupted")));
         }
-        let known = column_names(&path, separator)?;
+        let known = column_names(&path, wanted, separator)?;
         for name in wanted.unwrap_or_default() {
             if !known.iter().any(|known| known == name) {
-                return Err(unknown_column(name, &known, &path));
+                return Err(with_separator(unknown_column(name, &known, &path), &path, separator));
             }
         }
         // A column that is asked for twice is read once.

@@ -214,6 +214,13 @@ impl Table {
             let problem = Diagnostic::error(Code::BAD_DATA, message);
             return Err(Box::new(problem.help("take it out of `features`: the model would read off the answer")));
         }
+        if let Some(twice) = wanted.iter().enumerate().find(|(at, name)| wanted[..*at].contains(name)) {
+            let problem = Diagnostic::error(Code::BAD_DATA, format!("`features` names `{}` twice", twice.1));
+            return Err(Box::new(problem.help("remove one of the two")));
+        }
+        if train.iter().all(|file| file.frame.height() == 0) {
+            return Err(Box::new(Diagnostic::error(Code::BAD_DATA, format!("{} has no rows", self.train))));
+        }
         let mut features = Vec::new();
         let mut count = 0;
         for column in wanted {
@@ -273,8 +280,13 @@ fn is_numeric(rows: &[Rows], name: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// A number, or a truth value as 1 or 0.
 fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|value| value.is_finite())
+    match text {
+        "true" | "True" | "TRUE" => Some(1.0),
+        "false" | "False" | "FALSE" => Some(0.0),
+        text => text.parse::<f64>().ok().filter(|value| value.is_finite()),
+    }
 }
 
 /// The rows as numbers.

@@ -294,6 +294,14 @@ fn images_only(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     }
     for (list, stages) in [("train", &dataset.train), ("evaluate", &dataset.evaluate)] {
         for (index, stage) in stages.iter().enumerate() {
+            if stage.cache_directory().is_some() {
+                let message = format!("`{}` lies in memory anyway: no file is made", dataset.source.name());
+                problems.push(
+                    Diagnostic::warning(Code::NO_EFFECT, message)
+                        .at(sound.tree.place_of(path!["dataset", list, index]), "changes nothing")
+                        .help("a bare `cache`, or none, does the same"),
+                );
+            }
             if !stage.augmentations().is_empty() || stage.blending().is_some() {
                 let message = format!("`{}` changes images, and `{}` has none", stage.name(), dataset.source.name());
                 problems.push(

@@ -22,6 +22,13 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
 /// Weights of classes that there aren't.
 fn class_weights(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     if let (Some(weights), Some(names)) = (&sound.pipeline.training.class_weight, &declared.names)
+        && weights.of(names, &vec![1; names.len()]).is_ok_and(|weights| weights.iter().all(|weight| *weight == 0.0))
+    {
+        let place = sound.tree.key_place_of(path!["training", "class_weight"]);
+        let problem = Diagnostic::error(Code::INVALID_VALUE, "no class counts anything");
+        problems.push(problem.at(place, "all weights are 0").help("give at least two classes a weight"));
+    }
+    if let (Some(weights), Some(names)) = (&sound.pipeline.training.class_weight, &declared.names)
         && let Some((name, problem)) = weights.unknown(names)
     {
         let place = sound.tree.key_place_of(path!["training", "class_weight", name]);
