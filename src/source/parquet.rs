@@ -86,7 +86,7 @@ impl SourceDefinition for Parquet {
         let found = self.labels(&train, validation.as_deref(), test.as_deref())?;
         let mut digest = Parts::new("parquet");
         digest.add(&(found.classes.len() as u64).to_le_bytes());
-        found.classes.iter().chain(&[self.image_column.clone()]).for_each(|name| digest.add(name.as_bytes()));
+        found.classes.iter().chain([&self.image_column]).for_each(|name| digest.add(name.as_bytes()));
         let mut images = |split: &str, rows: Vec<Rows>, labelled: Labelled| -> Result<Arc<dyn Examples>> {
             digest.add(split.as_bytes());
             digest.add(&(rows.len() as u64).to_le_bytes());
