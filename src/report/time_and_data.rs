@@ -39,7 +39,7 @@ fn time(record: &Record) -> Vec<(&'static str, String)> {
         facts.push(("An epoch, median", figure::duration(epoch)));
     }
     if let Some(rate) = median(column(|epoch| epoch.images_per_second)) {
-        facts.push(("Training images a second, median", figure::grouped(rate.max(0.0).round() as u64)));
+        facts.push(("Training examples a second, median", figure::grouped(rate.max(0.0).round() as u64)));
     }
     let trained: f64 = seconds.iter().sum();
     if trained > 0.0 {
@@ -63,6 +63,7 @@ fn data_facts(data: &DataInfo) -> Value {
     let validation = match data.validation_kind.as_str() {
         "none" => "none".to_owned(),
         "test" => format!("{} (the test split)", figure::count(data.validation)),
+        "official" => format!("{} (the source's own)", figure::count(data.validation)),
         kind => format!("{} ({kind})", figure::count(data.validation)),
     };
     json!({

@@ -129,6 +129,7 @@ fn metrics(record: &Record) -> Vec<Value> {
             (Some(best), false) => format!("weights of epoch {best} kept"),
             (None, true) => "stopped early, last weights kept".to_owned(),
             (None, false) if info.status == Status::Running => "so far".to_owned(),
+            (None, false) if training.epochs_done == 0 => "no epoch came to its end".to_owned(),
             (None, false) => "last weights kept".to_owned(),
         };
         tiles.push(json!({
@@ -164,6 +165,7 @@ fn validation(data: &DataInfo) -> String {
     match data.validation_kind.as_str() {
         "none" => "Trained without validation.".to_owned(),
         "test" => format!("Validated on the test split itself ({examples})."),
+        "official" => format!("Validated on the source's own validation data ({examples})."),
         kind => format!("Validated on a {kind} ({examples})."),
     }
 }
