@@ -15,6 +15,11 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// Bytes in hexadecimal.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A value with as many digits as tell something.
 pub fn brief(value: f64) -> String {
     match value.abs() {

@@ -1,7 +1,9 @@
 //! Drives the commands around a run: what they print, where, and how they end.
 
-use assert_cmd::Command;
-use std::{fs, path::PathBuf};
+mod bench;
+
+use bench::Bench;
+use std::fs;
 
 const SOUND: &str = "\
 version: 1
@@ -12,36 +14,6 @@ model:
   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
 training: {loss: sparse_categorical_crossentropy, epochs: 2}
 ";
-
-/// An empty directory to work in.
-struct Bench {
-    directory: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Bench { directory: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path(name), content).unwrap();
-    }
-
-    /// Exit code, stdout, stderr.
-    fn call(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::cargo_bin("trainyard").unwrap();
-        command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
-        // Nobody listens there, and nothing is kept there.
-        command.env("TRAINYARD_MIRROR", "http://127.0.0.1:1").env("XDG_CACHE_HOME", self.path("cache"));
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-    }
-}
 
 #[test]
 fn check_tells_other_programs_on_standard_output() {
@@ -219,7 +191,7 @@ fn new_overwrites_nothing_and_takes_plain_names_only() {
         assert!(stderr.contains("cannot be a pipeline's name"), "{stderr}");
     }
     assert_eq!(bench.call(&["new", "x", "--template", "digit"]).0, 2);
-    assert_eq!(fs::read_dir(bench.directory.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(bench.path("")).unwrap().count(), 1);
 }
 
 #[test]

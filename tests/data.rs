@@ -1,50 +1,24 @@
 //! Drives the real program on real files of all sorts: folders, lists, parquet, tables, broken images.
 
-use assert_cmd::Command;
+mod bench;
+
+use bench::Bench;
 use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A directory with data and pipelines.
-struct Bench {
-    directory: tempfile::TempDir,
-}
-
 const MODEL: &str = "model: {layers: [{rescaling: 1/255}, flatten, {dense: 2}]}\n";
 const TABLE_MODEL: &str = "model: {layers: [normalization, {dense: {units: 16, activation: relu}}, {dense: 3}]}\n";
 
 impl Bench {
-    fn new() -> Self {
-        Bench { directory: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        fs::write(self.path(name), content).unwrap();
-    }
-
     /// A pipeline on `source` with what else `dataset` says.
     fn pipeline(&self, source: &str, dataset: &str, model: &str) {
         let training = "training: {loss: sparse_categorical_crossentropy, epochs: 2}\n";
         let dataset =
             format!("dataset:\n  source: {source}\n  train: [cache, shuffle, {{batch: 8}}, prefetch]\n{dataset}");
         self.write("p.yaml", format!("version: 1\n{dataset}{model}{training}"));
-    }
-
-    /// Exit code, stdout, stderr.
-    fn call(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::cargo_bin("trainyard").unwrap();
-        command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
-        command.env("XDG_CACHE_HOME", self.path("cache"));
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
     }
 
     /// Runs the pipeline; gives the run's directory.

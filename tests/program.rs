@@ -1,6 +1,8 @@
 //! Drives the real program on real files.
 
-use assert_cmd::Command;
+mod bench;
+
+use bench::Bench;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -29,41 +31,14 @@ training:
   epochs: 3
 ";
 
-struct Bench {
-    directory: tempfile::TempDir,
-}
-
 impl Bench {
-    fn new() -> Self {
-        Bench { directory: tempfile::tempdir().unwrap() }
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.directory.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("trainyard").unwrap();
-        command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
-        command
-    }
-
-    /// Exit code, stdout, stderr.
-    fn call(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = self.command(arguments).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-    }
-
     /// Runs a pipeline; gives the run's directory.
     fn run(&self, arguments: &[&str]) -> (i32, PathBuf) {
         let mut all = vec!["run", "--json", "--quiet"];
         all.extend(arguments);
         let (code, stdout, stderr) = self.call(&all);
         let result: serde_json::Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}\n{stderr}"));
-        (code, self.directory.path().join(result["run"].as_str().unwrap()))
+        (code, self.path(result["run"].as_str().unwrap()))
     }
 }
 
@@ -134,7 +109,7 @@ fn a_run_leaves_everything_and_can_be_used() {
     assert_eq!(bench.call(&["report", run_name]).0, 0);
     assert_eq!(fs::read(run.join("report.html")).unwrap(), report);
 
-    let image = bench.directory.path().join("one.png");
+    let image = bench.path("one.png");
     image::GrayImage::from_fn(40, 60, |x, _| image::Luma([if (18..24).contains(&x) { 255 } else { 0 }]))
         .save(&image)
         .unwrap();
@@ -161,12 +136,12 @@ fn an_interrupt_saves_what_was_trained() {
     bench.write("small.yaml", SMALL);
     let program = assert_cmd::cargo::cargo_bin("trainyard");
     let mut child = std::process::Command::new(program)
-        .current_dir(bench.directory.path())
+        .current_dir(bench.path(""))
         .args(["run", "--quiet", "--json", "small.yaml", "--set", "training.epochs=100000"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let runs = bench.directory.path().join("runs/small");
+    let runs = bench.path("runs/small");
     let run = loop {
         let found = fs::read_dir(&runs).ok().and_then(|mut entries| entries.next());
         if let Some(run) = found.map(|entry| entry.unwrap().path()).filter(|run| run.join("history.csv").exists()) {
@@ -209,7 +184,7 @@ fn what_is_no_pipeline_is_refused_with_its_place() {
         assert_eq!(code, 2);
         assert!(stderr.contains(text), "{stderr}");
     }
-    assert!(!bench.directory.path().join("runs").exists(), "a refused pipeline leaves nothing");
+    assert!(!bench.path("runs").exists(), "a refused pipeline leaves nothing");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::{
     device::map_file,
     diagnostic::{Code, Diagnostic, Result, io_error},
     source::{Progress, Surroundings},
+    text::hexadecimal,
 };
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -68,7 +69,7 @@ impl CacheFile {
         workers: &rayon::ThreadPool,
         surroundings: &Surroundings<'_>,
     ) -> Result<Self> {
-        let name: String = content.key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hexadecimal(&content.key[..16]);
         let path = directory.join(format!("{name}.examples"));
         if let Some(found) = Self::open(&path, content) {
             return Ok(found);

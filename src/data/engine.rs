@@ -173,13 +173,12 @@ impl InputPipeline {
         Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps }
     }
 
-    /// The stages that blend examples, each with its random numbers and whether a cache behind it keeps what it did.
-    fn blendings(&self) -> Vec<(Stage, Purpose, bool)> {
-        let cache = self.stages.iter().rposition(|stage| stage.freezes_order());
+    /// The stages that blend examples, each with its random numbers. The check refuses a cache behind them.
+    fn blendings(&self) -> Vec<(Stage, Purpose)> {
         let blends = self.stages.iter().enumerate().filter(|(_, stage)| stage.blending().is_some());
         let with_draws = blends.map(|(at, stage)| {
             let purpose = Purpose::new(self.seed, &format!("{}/{}[{at}]", stage.name(), self.path));
-            (stage.clone(), purpose, cache.is_some_and(|cache| at < cache))
+            (stage.clone(), purpose)
         });
         with_draws.collect()
     }
@@ -190,7 +189,7 @@ struct Maker {
     reader: Arc<Reader>,
     workers: Arc<rayon::ThreadPool>,
     buffers: Arc<Pool>,
-    blendings: Vec<(Stage, Purpose, bool)>,
+    blendings: Vec<(Stage, Purpose)>,
     classes: usize,
     epoch: u64,
 }
@@ -220,21 +219,20 @@ impl Maker {
         }
         let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
         let mut batch = HostBatch { examples, labels, shares: None };
-        for (stage, purpose, frozen) in &self.blendings {
-            self.blend(&mut batch, stage, purpose, *frozen, step);
+        for (stage, purpose) in &self.blendings {
+            self.blend(&mut batch, stage, purpose, step);
         }
         Ok(batch)
     }
 
-    fn blend(&self, batch: &mut HostBatch, stage: &Stage, purpose: &Purpose, frozen: bool, step: usize) {
+    fn blend(&self, batch: &mut HostBatch, stage: &Stage, purpose: &Purpose, step: usize) {
         // The check refuses to blend what is no image.
         let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
         let HostBatch { examples: images, labels, shares } = batch;
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
-        let epoch = if frozen { 0 } else { self.epoch };
         let blend = Blend { images, shape, targets, examples: labels.len() };
-        blending.blend(blend, &mut purpose.stream(epoch, step as u32));
+        blending.blend(blend, &mut purpose.stream(self.epoch, step as u32));
         for (label, shares) in labels.iter_mut().zip(targets.chunks_exact(classes)) {
             let largest = shares.iter().copied().fold(0.0, f32::max);
             // Of equal shares the example's own counts.

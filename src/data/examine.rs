@@ -4,10 +4,12 @@
 //! of them are told at once. What was found is remembered by the digest of the data: another run with the same data
 //! doesn't look again.
 
+use super::Feed;
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
     run::{Unreadable, write_atomically},
     source::{DECODING, Dataset, Examples, Form, Progress, Subset, Surroundings},
+    text::hexadecimal,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -126,20 +128,28 @@ fn counted(name: &str) -> String {
     key + rest
 }
 
+/// Reads every example, on several threads; gives what `judge` makes of the failures, in the order of the examples.
+fn read_all<T: Send>(
+    examples: &dyn Examples,
+    form: Form,
+    stop: &AtomicBool,
+    judge: impl Fn(usize, Result<()>) -> Result<Option<T>> + Sync,
+) -> Result<Vec<T>> {
+    let look = |values: &mut Vec<u8>, index: usize| match stop.load(Ordering::Relaxed) {
+        true => Err(interrupted()),
+        false => judge(index, examples.read(index, values)),
+    };
+    let looked: Result<Vec<Option<T>>> =
+        (0..examples.len()).into_par_iter().map_init(|| vec![0; form.bytes()], look).collect();
+    Ok(looked?.into_iter().flatten().collect())
+}
+
 /// Why examples cannot be read, in their order; nothing is remembered.
 ///
 /// # Errors
 /// Where the user wants to stop.
 pub fn unreadable(examples: &dyn Examples, form: Form, stop: &AtomicBool) -> Result<Vec<String>> {
-    let look = |values: &mut Vec<u8>, index: usize| {
-        if stop.load(Ordering::Relaxed) {
-            return Err(interrupted());
-        }
-        Ok(examples.read(index, values).err().map(|problem| problem.message))
-    };
-    let looked: Result<Vec<Option<String>>> =
-        (0..examples.len()).into_par_iter().map_init(|| vec![0; form.bytes()], look).collect();
-    Ok(looked?.into_iter().flatten().collect())
+    read_all(examples, form, stop, |_, read| Ok(read.err().map(|problem| problem.message)))
 }
 
 pub(super) fn interrupted() -> Box<Diagnostic> {
@@ -161,16 +171,13 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
     let done = AtomicUsize::new(0);
     // What a disk or a network failed to give may be there the next time.
     let passing = AtomicBool::new(false);
-    let look = |split: usize, examples: &Arc<dyn Examples>, index: usize, values: &mut Vec<u8>| {
-        if surroundings.stop.load(Ordering::Relaxed) {
-            return Err(interrupted());
-        }
+    let judge = |split: usize, index: usize, read: Result<()>| {
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(64) || done == total {
             let what = "examples, to see whether all can be read".to_owned();
             (surroundings.progress)(Progress::Reading { what, done: done as u64, total: total as u64 });
         }
-        Ok(match examples.read(index, values) {
+        Ok(match read {
             Ok(()) => None,
             // A file that another program writes to isn't broken for good.
             Err(problem) if problem.code == Code::DATA_CHANGED => return Err(problem),
@@ -180,23 +187,15 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
             }
         })
     };
-    let mut found = Vec::new();
-    let mut failed = Ok(());
-    for (split, (_, examples)) in splits.iter().enumerate() {
-        let looked: Result<Vec<Option<Found>>> = (0..examples.len())
-            .into_par_iter()
-            .map_init(|| vec![0; dataset.form.bytes()], |values, index| look(split, examples, index, values))
-            .collect();
-        match looked {
-            Ok(looked) => found.extend(looked.into_iter().flatten()),
-            Err(problem) => {
-                failed = Err(problem);
-                break;
-            }
-        }
-    }
+    let looked: Result<Vec<Vec<Found>>> = splits
+        .iter()
+        .enumerate()
+        .map(|(split, (_, examples))| {
+            read_all(&***examples, dataset.form, surroundings.stop, |index, read| judge(split, index, read))
+        })
+        .collect();
     (surroundings.progress)(Progress::ReadingDone);
-    failed?;
+    let found = looked?.concat();
     if let Some(path) = memory.filter(|_| !passing.load(Ordering::Relaxed)) {
         // Without it, the next run looks again; that is no reason to fail.
         let _ = path.parent().map_or(Ok(()), fs::create_dir_all);
@@ -208,13 +207,11 @@ fn examine(dataset: &Dataset, surroundings: &Surroundings<'_>) -> Result<Vec<Fou
 /// Where it is remembered what cannot be read of these data.
 fn memory(dataset: &Dataset, surroundings: &Surroundings<'_>) -> PathBuf {
     let mut digest = Sha256::new();
-    digest.update(concat!("trainyard ", env!("CARGO_PKG_VERSION"), "\0"));
-    digest.update(format!("{DECODING} {} {:?} {:?}", dataset.digest, dataset.form, dataset.reader));
+    digest.update(format!("trainyard {} {DECODING}\0", env!("CARGO_PKG_VERSION")));
     for (name, examples) in dataset.splits() {
-        digest.update(format!("\0{name} {}", examples.len()));
-        examples.identify(&mut |index| digest.update((index as u64).to_le_bytes()));
+        digest.update(Feed::new(dataset, examples.clone(), name).identity());
     }
-    let name: String = digest.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hexadecimal(&digest.finalize()[..16]);
     surroundings.cache_directory.join("examined").join(format!("{name}.json"))
 }
 

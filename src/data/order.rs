@@ -1,6 +1,6 @@
 //! The batches of an epoch, as a pure function of seed, epoch and stages.
 
-use crate::stage::{Element, Elements, Occasion, Stage};
+use crate::stage::{Element, Elements, Occasion, Stage, repetitions};
 
 /// The stages of a pipeline over a source of so many examples.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Order<'_> {
 
     /// How often an example comes behind the first `count` stages.
     pub fn turns(&self, count: usize) -> u32 {
-        self.stages[..count].iter().map(|stage| stage.repetitions()).fold(1, u32::saturating_mul)
+        u32::try_from(repetitions(&self.stages[..count])).unwrap_or(u32::MAX)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run was made with: program, libtorch, processor, threads, command line.
 
+use crate::text::hexadecimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -36,12 +37,7 @@ pub struct Provenance {
 
 /// SHA-256 of `bytes` in hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Bytes in hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 impl Provenance {

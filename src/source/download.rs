@@ -1,7 +1,10 @@
 //! Downloads that arrive whole and unaltered, or not at all.
 
-use super::{Progress, hexadecimal};
-use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use super::Progress;
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    text::hexadecimal,
+};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, TryLockError},

@@ -107,8 +107,7 @@ pub(super) fn open(
     let Splits { train, validation, test } = splits;
     let total = [Some(&train), validation.as_ref(), test.as_ref().ok()].into_iter().flatten().map(Vec::len).sum();
     let mut opening = Opening { digest: Parts::new(kind), done: AtomicUsize::new(0), total, reader, surroundings };
-    opening.digest.add(&(classes.len() as u64).to_le_bytes());
-    classes.iter().for_each(|class| opening.digest.add(class.as_bytes()));
+    opening.digest.add_names(classes.iter());
     let add = || -> Result<_> {
         let train = opening.split("train", train)?;
         let validation = validation.map(|found| opening.split("validation", found)).transpose()?;

@@ -4,13 +4,11 @@ use super::{
     ColorMode, Dataset, Declared, ImageReader, ImageSize, Interpolation, Resize, SourceDefinition, Surroundings,
     TestPart,
     files::{self, Found, Splits},
+    part::mix,
     place,
     rows::{self, RowNames},
 };
-use crate::{
-    diagnostic::{Code, Diagnostic, Result},
-    random::Purpose,
-};
+use crate::diagnostic::{Code, Diagnostic, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -122,12 +120,9 @@ impl ImageCsv {
         rows::sensible(&classes, &self.label_column, &self.train)?;
         let other = |pattern: &str| self.found(self.rows(pattern, surroundings)?, &classes, pattern);
         let validation = self.validation.as_deref().map(other).transpose()?;
-        let test = match &self.test {
-            TestPart::Place(pattern) => Ok(other(pattern)?),
-            TestPart::Share(share) => Err(*share),
-        };
+        let test = self.test.open(other)?;
         let mut train = self.found(train, &classes, &self.train)?;
-        Purpose::new(0, "order of rows").stream(0, 0).shuffle(&mut train);
+        mix(&mut train);
         Ok((classes, Splits { train, validation, test }))
     }
 
@@ -141,10 +136,7 @@ impl ImageCsv {
         let mut number = 0;
         for file in &files {
             let root = named.clone().unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")).to_owned());
-            let [paths, classes] = wanted.map(|name| {
-                let column = file.frame.column(name).expect("the columns are there");
-                rows::texts(column, &file.path)
-            });
+            let [paths, classes] = wanted.map(|name| rows::texts(rows::column(file, name)?, &file.path));
             for pair in paths?.into_iter().zip(classes?) {
                 let mut lacks = |column: &str| wrong.push(format!("{}: `{column}` is missing", names.describe(number)));
                 match pair {

@@ -120,10 +120,7 @@ impl ImageFolder {
             relabelled(listing, &train)
         };
         let validation = self.validation.as_deref().map(&mut other).transpose()?;
-        let test = match &self.test {
-            TestPart::Place(path) => Ok(other(Path::new(path))?),
-            TestPart::Share(share) => Err(*share),
-        };
+        let test = self.test.open(|path| other(Path::new(path)))?;
         let Listing { classes, images, .. } = train;
         Ok(Listings { classes, splits: Splits { train: images, validation, test }, location: places.join(", ") })
     }

@@ -23,10 +23,9 @@ pub use image_size::ImageSize;
 pub use part::TestPart;
 pub use split::{Subset, fold, stratified};
 
-use crate::{diagnostic::Result, family};
+use crate::{diagnostic::Result, family, text::hexadecimal};
 use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
@@ -324,16 +323,15 @@ impl Parts {
         self.0.update(part);
     }
 
+    /// Adds names, and how many there are.
+    fn add_names<'a>(&mut self, names: impl ExactSizeIterator<Item = &'a String>) {
+        self.add(&(names.len() as u64).to_le_bytes());
+        names.for_each(|name| self.add(name.as_bytes()));
+    }
+
     fn finish(self) -> String {
         hexadecimal(&self.0.finalize())
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

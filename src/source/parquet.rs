@@ -62,12 +62,12 @@ fn image_column() -> String {
     "image".to_owned()
 }
 
-/// The labels of all splits.
-struct Found {
-    classes: Vec<String>,
-    train: Labelled,
-    validation: Option<Labelled>,
-    test: Result<Labelled, f64>,
+/// The rows of each split.
+struct Splits {
+    train: Vec<Rows>,
+    validation: Option<Vec<Rows>>,
+    /// Rows, or the share of those for training.
+    test: Result<Vec<Rows>, f64>,
 }
 
 impl SourceDefinition for Parquet {
@@ -81,43 +81,50 @@ impl SourceDefinition for Parquet {
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
         let columns = [self.image_column.as_str(), self.label_column.as_str()];
-        let [train, validation, test] = self.read(&columns, surroundings)?;
-        let train = train.unwrap_or_default();
-        let found = self.labels(&train, validation.as_deref(), test.as_deref())?;
+        let rows = self.read(&columns, surroundings)?;
+        let classes = self.classes(&rows.train)?;
         let mut digest = Parts::new("parquet");
-        digest.add(&(found.classes.len() as u64).to_le_bytes());
-        found.classes.iter().chain([&self.image_column]).for_each(|name| digest.add(name.as_bytes()));
-        let mut images = |split: &str, rows: Vec<Rows>, labelled: Labelled| -> Result<Arc<dyn Examples>> {
-            digest.add(split.as_bytes());
-            digest.add(&(rows.len() as u64).to_le_bytes());
-            rows::digests(&rows)?.iter().for_each(|hash| digest.add(hash));
-            digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
+        digest.add_names(classes.names.iter());
+        digest.add(self.image_column.as_bytes());
+        let mut images = |split: &str, rows: Vec<Rows>| -> Result<Arc<dyn Examples>> {
+            let labelled = self.labels(&rows, &classes)?;
+            rows::digest(&mut digest, split, &rows, &labelled)?;
             Ok(Arc::new(Encoded::new(rows, &self.image_column, labelled, self.images())?))
         };
-        let train = mixed(images("train", train, found.train)?);
-        let validation =
-            validation.zip(found.validation).map(|(rows, labels)| images("validation", rows, labels)).transpose()?;
-        let test = match (test, found.test) {
-            (Some(rows), Ok(labels)) => Ok(images("test", rows, labels)?),
-            (_, share) => Err(share.err().unwrap_or_default()),
+        let train = mixed(images("train", rows.train)?);
+        let validation = rows.validation.map(|rows| images("validation", rows)).transpose()?;
+        let test = match rows.test {
+            Ok(rows) => Ok(images("test", rows)?),
+            Err(share) => Err(share),
         };
         let (train, test) = train_and_test(train, test);
         let location = self.train.clone();
-        let dataset = Dataset::of_images(self.images(), found.classes, [train, test], location, digest.finish());
+        let dataset = Dataset::of_images(self.images(), classes.names, [train, test], location, digest.finish());
         Ok(Dataset { validation, ..dataset })
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
-        let [train, validation, test] = self.read(&[&self.label_column], surroundings)?;
-        let train = train.unwrap_or_default();
-        let found = self.labels(&train, validation.as_deref(), test.as_deref())?;
-        let labels = Labels {
-            train: &found.train.labels,
-            validation: found.validation.as_ref().map(|found| found.labels.as_slice()),
-            test: found.test.as_ref().map(|found| found.labels.as_slice()).map_err(|share| *share),
+        let rows = self.read(&[&self.label_column], surroundings)?;
+        let classes = self.classes(&rows.train)?;
+        let labels = |rows: &Vec<Rows>| self.labels(rows, &classes).map(|labelled| labelled.labels);
+        let validation = rows.validation.as_ref().map(labels).transpose()?;
+        let test = match &rows.test {
+            Ok(rows) => Ok(labels(rows)?),
+            Err(share) => Err(*share),
         };
-        Ok(labels.declare(Form::Image(self.images().shape), &found.classes))
+        let all = Labels {
+            train: &labels(&rows.train)?,
+            validation: validation.as_deref(),
+            test: test.as_deref().map_err(|share| *share),
+        };
+        Ok(all.declare(Form::Image(self.images().shape), &classes.names))
     }
+}
+
+/// The classes, and whether the labels are their numbers.
+struct Classes {
+    names: Vec<String>,
+    numbered: bool,
 }
 
 impl Parquet {
@@ -125,48 +132,31 @@ impl Parquet {
         ImageReader::new(self.image_size, self.color_mode, self.interpolation, self.resize)
     }
 
-    /// The rows for training, validation and testing, as far as they have files of their own.
-    fn read(&self, columns: &[&str], surroundings: &Surroundings<'_>) -> Result<[Option<Vec<Rows>>; 3]> {
+    fn read(&self, columns: &[&str], surroundings: &Surroundings<'_>) -> Result<Splits> {
         let read = |pattern: &str| rows::read(pattern, Some(columns), b',', surroundings);
-        let test = match &self.test {
-            TestPart::Place(pattern) => Some(pattern.as_str()),
-            TestPart::Share(_) => None,
-        };
-        let [train, validation, test] = [Some(self.train.as_str()), self.validation.as_deref(), test];
-        Ok([train.map(read).transpose()?, validation.map(read).transpose()?, test.map(read).transpose()?])
+        Ok(Splits {
+            train: read(&self.train)?,
+            validation: self.validation.as_deref().map(read).transpose()?,
+            test: self.test.open(read)?,
+        })
     }
 
-    fn labels(&self, train: &[Rows], validation: Option<&[Rows]>, test: Option<&[Rows]>) -> Result<Found> {
-        let column = self.label_column.as_str();
-        let values = |rows: &[Rows]| -> Result<Vec<Option<String>>> {
-            let mut all = Vec::new();
-            for file in rows {
-                let column = file.frame.column(column).expect("the column is there");
-                all.extend(rows::texts(column, &file.path)?);
-            }
-            Ok(all)
-        };
-        let of_train = values(train)?;
+    /// The classes of the training files.
+    fn classes(&self, train: &[Rows]) -> Result<Classes> {
+        let values = rows::column_texts(train, &self.label_column)?;
         let named = train.iter().find_map(|file| file.class_names.clone());
         // Only numbers can stand for names.
-        let named = named.filter(|_| of_train.iter().flatten().all(|value| value.parse::<i64>().is_ok()));
-        let (classes, numbered) = match named {
-            Some(names) => (names, true),
-            None => (rows::classes_of(of_train.iter()), false),
+        let classes = match named.filter(|_| values.iter().flatten().all(|value| value.parse::<i64>().is_ok())) {
+            Some(names) => Classes { names, numbered: true },
+            None => Classes { names: rows::classes_of(values.iter()), numbered: false },
         };
-        rows::sensible(&classes, column, &self.train)?;
-        let labelled = |values: &[Option<String>]| rows::labelled(values, column, &classes, numbered);
-        let share = match &self.test {
-            TestPart::Share(share) => *share,
-            TestPart::Place(_) => 0.0,
-        };
-        let (validation, test) = (validation.map(values).transpose()?, test.map(values).transpose()?);
-        Ok(Found {
-            train: labelled(&of_train),
-            validation: validation.as_deref().map(labelled),
-            test: test.as_deref().map(labelled).ok_or(share),
-            classes,
-        })
+        rows::sensible(&classes.names, &self.label_column, &self.train)?;
+        Ok(classes)
+    }
+
+    fn labels(&self, rows: &[Rows], classes: &Classes) -> Result<Labelled> {
+        let values = rows::column_texts(rows, &self.label_column)?;
+        Ok(rows::labelled(&values, &self.label_column, &classes.names, classes.numbered))
     }
 }
 
@@ -187,7 +177,7 @@ impl Encoded {
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(labels.len()));
         let names = RowNames::of(&rows);
         for file in rows {
-            let images = rows::bytes_of(file.frame.column(column).expect("the column is there"), &file.path)?;
+            let images = rows::bytes_of(rows::column(&file, column)?, &file.path)?;
             for image in images.binary().expect("a column of bytes").iter() {
                 if image.is_none() {
                     defects.entry(ends.len()).or_insert_with(|| format!("`{column}` is missing"));

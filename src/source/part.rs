@@ -15,6 +15,22 @@ pub enum TestPart {
     Share(f64),
 }
 
+impl TestPart {
+    /// What `open` makes of the place, or the share.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub(super) fn open<T>(
+        &self,
+        open: impl FnOnce(&str) -> crate::diagnostic::Result<T>,
+    ) -> crate::diagnostic::Result<Result<T, f64>> {
+        match self {
+            TestPart::Place(place) => open(place).map(Ok),
+            TestPart::Share(share) => Ok(Err(*share)),
+        }
+    }
+}
+
 /// A share of the training examples, the same of every class. Which ones, is fixed: runs with other seeds are tested on the
 /// same examples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,11 +100,16 @@ pub(super) fn train_and_test(
     }
 }
 
-/// The rows of a file in a fixed order: files are often sorted by class, and a shuffle buffer smaller than a class would
-/// give batches of one class.
+/// Puts the rows of a file into a fixed order: files are often sorted by class, and a shuffle buffer smaller than a class
+/// would give batches of one class.
+pub(super) fn mix<T>(rows: &mut [T]) {
+    Purpose::new(SEED, "order of rows").stream(0, 0).shuffle(rows);
+}
+
+/// The same of opened examples.
 pub(super) fn mixed(examples: Arc<dyn Examples>) -> Arc<dyn Examples> {
     let mut order: Vec<usize> = (0..examples.len()).collect();
-    Purpose::new(SEED, "order of rows").stream(0, 0).shuffle(&mut order);
+    mix(&mut order);
     Arc::new(Subset::new(examples, order))
 }
 

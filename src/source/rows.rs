@@ -1,6 +1,6 @@
 //! Rows of CSV and parquet files, read with polars, and the classes that a column of them names.
 
-use super::{Surroundings, guard, place};
+use super::{Parts, Surroundings, guard, place};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
 use polars::prelude::{
     AnyValue, ArrowDataType, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult,
@@ -85,7 +85,7 @@ fn other_separator(path: &Path, said: u8) -> Option<char> {
 
 /// Says so where another separator explains what went wrong.
 fn with_separator(problem: Box<Diagnostic>, path: &Path, said: u8) -> Box<Diagnostic> {
-    match other_separator(path, said).filter(|_| !is_parquet(path)) {
+    match other_separator(path, said) {
         Some(other) => {
             let shown = if other == '\t' { "\\t".to_owned() } else { other.to_string() };
             let problem = Diagnostic { help: Vec::new(), notes: Vec::new(), ..*problem };
@@ -127,32 +127,6 @@ fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
 }
 
-/// The columns of a file, by name.
-fn column_names(path: &Path, wanted: Option<&[&str]>, separator: u8) -> Result<Vec<String>> {
-    if is_parquet(path) {
-        let file = open(path)?;
-        let schema = guarded(path, || ParquetReader::new(file).schema())?;
-        for (name, field) in
-            schema.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(&name.as_str())))
-        {
-            let kind = match &field.dtype {
-                ArrowDataType::Date32 | ArrowDataType::Date64 | ArrowDataType::Timestamp(..) => "dates",
-                ArrowDataType::Time32(_) | ArrowDataType::Time64(_) | ArrowDataType::Duration(_) => "times",
-                ArrowDataType::Decimal(..) | ArrowDataType::Decimal256(..) => "decimals",
-                ArrowDataType::List(_) | ArrowDataType::LargeList(_) | ArrowDataType::FixedSizeList(..) => "lists",
-                _ => continue,
-            };
-            let message = format!("the column `{name}` of {} holds {kind}, which aren't read", path.display());
-            let problem = Diagnostic::error(Code::BAD_DATA, message);
-            return Err(Box::new(
-                problem.help("make numbers or text of it, or name the columns that are needed in `features`"),
-            ));
-        }
-        return Ok(schema.iter_names().map(ToString::to_string).collect());
-    }
-    Ok(csv(path, separator, Some(0))?.get_column_names().iter().map(ToString::to_string).collect())
-}
-
 fn open(path: &Path) -> Result<File> {
     let failed = |error| io_error("read", path, &error);
     let file = File::open(path).map_err(failed)?;
@@ -178,6 +152,17 @@ fn csv(path: &Path, separator: u8, rows: Option<usize>) -> Result<DataFrame> {
     read.map_err(|problem| with_separator(problem, path, separator))
 }
 
+/// Of what kind a column is that isn't read.
+fn kind_unread(dtype: &ArrowDataType) -> Option<&'static str> {
+    match dtype {
+        ArrowDataType::Date32 | ArrowDataType::Date64 | ArrowDataType::Timestamp(..) => Some("dates"),
+        ArrowDataType::Time32(_) | ArrowDataType::Time64(_) | ArrowDataType::Duration(_) => Some("times"),
+        ArrowDataType::Decimal(..) | ArrowDataType::Decimal256(..) => Some("decimals"),
+        ArrowDataType::List(_) | ArrowDataType::LargeList(_) | ArrowDataType::FixedSizeList(..) => Some("lists"),
+        _ => None,
+    }
+}
+
 /// Reads the files that `pattern` means; of each the columns `wanted`, or all.
 ///
 /// # Errors
@@ -188,44 +173,66 @@ pub(super) fn read(
     separator: u8,
     surroundings: &Surroundings<'_>,
 ) -> Result<Vec<Rows>> {
-    let read = |path: PathBuf| -> Result<Rows> {
+    let read = |path: PathBuf| {
         if surroundings.stop.load(Ordering::Relaxed) {
             return Err(Box::new(Diagnostic::error(Code::IO, "reading the data was interrupted")));
         }
-        let known = column_names(&path, wanted, separator)?;
-        for name in wanted.unwrap_or_default() {
-            if !known.iter().any(|known| known == name) {
-                return Err(with_separator(unknown_column(name, &known, &path), &path, separator));
-            }
-        }
-        // A column that is asked for twice is read once.
-        let names = wanted.map(|names| {
-            let names: BTreeSet<&str> = names.iter().copied().collect();
-            names.into_iter().map(str::to_owned).collect::<Vec<String>>()
-        });
-        let (frame, class_names) = if is_parquet(&path) {
-            let file = open(&path)?;
-            let count = guarded(&path, || ParquetReader::new(file.try_clone()?).num_rows())?;
-            if count > MAX_ROWS {
-                let message = format!("{} says that it has {count} rows, more than {MAX_ROWS}", path.display());
-                return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("divide it into several files")));
-            }
-            guarded(&path, || {
-                let mut reader = ParquetReader::new(file).with_columns(names);
-                let entries = reader.get_metadata()?.key_value_metadata().iter().flatten();
-                let class_names = entries
-                    .filter(|entry| entry.key == "huggingface")
-                    .find_map(|entry| class_names(entry.value.as_deref()?, wanted?.last()?));
-                Ok((reader.finish()?, class_names))
-            })?
-        } else {
-            let frame = csv(&path, separator, None)?;
-            let frame = names.map_or(Ok(frame.clone()), |names| frame.select(names));
-            (frame.map_err(|error| unsound(&path, &error))?, None)
-        };
-        Ok(Rows { path, frame, class_names })
+        if is_parquet(&path) { read_parquet(path, wanted) } else { read_csv(path, wanted, separator) }
     };
     place::files(pattern, surroundings)?.into_iter().map(read).collect()
+}
+
+/// A column that is `wanted` and isn't there.
+fn lacking<'a>(wanted: Option<&[&'a str]>, known: &[String]) -> Option<&'a str> {
+    wanted.unwrap_or_default().iter().copied().find(|name| !known.iter().any(|known| known == name))
+}
+
+/// The columns to read: one that is asked for twice is read once.
+fn each_once(wanted: Option<&[&str]>) -> Option<Vec<String>> {
+    let names: BTreeSet<&str> = wanted?.iter().copied().collect();
+    Some(names.into_iter().map(str::to_owned).collect())
+}
+
+fn read_csv(path: PathBuf, wanted: Option<&[&str]>, separator: u8) -> Result<Rows> {
+    let known = names_of(&csv(&path, separator, Some(0))?);
+    if let Some(name) = lacking(wanted, &known) {
+        return Err(with_separator(unknown_column(name, &known, &path), &path, separator));
+    }
+    let frame = csv(&path, separator, None)?;
+    let frame = match each_once(wanted) {
+        Some(names) => frame.select(names).map_err(|error| unsound(&path, &error))?,
+        None => frame,
+    };
+    Ok(Rows { path, frame, class_names: None })
+}
+
+fn read_parquet(path: PathBuf, wanted: Option<&[&str]>) -> Result<Rows> {
+    let mut reader = ParquetReader::new(open(&path)?);
+    let (schema, count) = guarded(&path, || Ok((reader.schema()?, reader.num_rows()?)))?;
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted.contains(&name));
+    for (name, field) in schema.iter().filter(|(name, _)| is_wanted(name)) {
+        if let Some(kind) = kind_unread(&field.dtype) {
+            let message = format!("the column `{name}` of {} holds {kind}, which aren't read", path.display());
+            let help = "make numbers or text of it, or name the columns that are needed in `features`";
+            return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help(help)));
+        }
+    }
+    let known: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    if let Some(name) = lacking(wanted, &known) {
+        return Err(unknown_column(name, &known, &path));
+    }
+    if count > MAX_ROWS {
+        let message = format!("{} says that it has {count} rows, more than {MAX_ROWS}", path.display());
+        return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("divide it into several files")));
+    }
+    let (frame, class_names) = guarded(&path, || {
+        let entries = reader.get_metadata()?.key_value_metadata().iter().flatten();
+        let class_names = entries
+            .filter(|entry| entry.key == "huggingface")
+            .find_map(|entry| class_names(entry.value.as_deref()?, wanted?.last()?));
+        Ok((reader.with_columns(each_once(wanted)).finish()?, class_names))
+    })?;
+    Ok(Rows { path, frame, class_names })
 }
 
 pub(super) fn unknown_column(name: &str, known: &[String], path: &Path) -> Box<Diagnostic> {
@@ -246,8 +253,8 @@ fn class_names(json: &str, column: &str) -> Option<Vec<String>> {
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// SHA-256 of each file's bytes.
-pub(super) fn digests(rows: &[Rows]) -> Result<Vec<[u8; 32]>> {
+/// Adds a split to the digest of a source: the bytes of its files, and the labels that were made of them.
+pub(super) fn digest(digest: &mut Parts, split: &str, rows: &[Rows], labelled: &Labelled) -> Result<()> {
     let hash = |rows: &Rows| -> Result<[u8; 32]> {
         let (mut file, mut digest, mut part) = (open(&rows.path)?, Sha256::new(), vec![0; 1 << 16]);
         loop {
@@ -257,7 +264,31 @@ pub(super) fn digests(rows: &[Rows]) -> Result<Vec<[u8; 32]>> {
             }
         }
     };
-    rows.par_iter().map(hash).collect()
+    digest.add(split.as_bytes());
+    digest.add(&(rows.len() as u64).to_le_bytes());
+    let hashes: Vec<[u8; 32]> = rows.par_iter().map(hash).collect::<Result<_>>()?;
+    hashes.iter().for_each(|hash| digest.add(hash));
+    digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
+    Ok(())
+}
+
+/// A column of a file.
+pub(super) fn column<'a>(file: &'a Rows, name: &str) -> Result<&'a Column> {
+    file.frame.column(name).map_err(|_| unknown_column(name, &names_of(&file.frame), &file.path))
+}
+
+/// The values of a column of all files as text; nothing where there is none.
+pub(super) fn column_texts(rows: &[Rows], name: &str) -> Result<Vec<Option<String>>> {
+    let mut all = Vec::new();
+    for file in rows {
+        all.extend(texts(column(file, name)?, &file.path)?);
+    }
+    Ok(all)
+}
+
+/// The names of a table's columns.
+pub(super) fn names_of(frame: &DataFrame) -> Vec<String> {
+    frame.get_column_names().iter().map(ToString::to_string).collect()
 }
 
 /// The values of a column as text; nothing where there is none.

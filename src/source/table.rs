@@ -155,38 +155,30 @@ impl Table {
         let read = |pattern: &str| rows::read(pattern, wanted.as_deref(), self.separator.as_bytes()[0], surroundings);
         let train = read(&self.train)?;
         let features = self.features(&train)?;
-        let labels = |rows: &[Rows]| column_texts(rows, &self.label_column);
+        let labels = |rows: &[Rows]| rows::column_texts(rows, &self.label_column);
         let of_train = labels(&train)?;
         let classes = rows::classes_of(of_train.iter());
         rows::sensible(&classes, &self.label_column, &self.train)?;
         let mut digest = Parts::new("table");
-        for name in classes.iter().cloned().chain(features.iter().flat_map(Feature::names)) {
-            digest.add(name.as_bytes());
-        }
+        digest.add_names(classes.iter());
+        digest.add_names(features.iter().flat_map(Feature::names).collect::<Vec<String>>().iter());
         let mut numbers = |split: &str, rows: &[Rows]| -> Result<Numbers> {
-            digest.add(split.as_bytes());
-            digest.add(&(rows.len() as u64).to_le_bytes());
-            rows::digests(rows)?.iter().for_each(|hash| digest.add(hash));
             let labelled = rows::labelled(&labels(rows)?, &self.label_column, &classes, false);
-            digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
+            rows::digest(&mut digest, split, rows, &labelled)?;
             encoded(rows, &features, labelled)
         };
         let train = numbers("train", &train)?;
         let mut other = |split: &str, pattern: &str| numbers(split, &read(pattern)?);
         let validation = self.validation.as_deref().map(|pattern| other("validation", pattern)).transpose()?;
-        let test = match &self.test {
-            TestPart::Place(pattern) => Ok(other("test", pattern)?),
-            TestPart::Share(share) => Err(*share),
-        };
+        let test = self.test.open(|pattern| other("test", pattern))?;
         Ok(Found { train, validation, test, digest: digest.finish(), classes, features })
     }
 
     /// A column of numbers with a few other texts, such as `NA`, is no column of categories by itself.
-    fn refuse_spoilt_numbers(&self, train: &[Rows], column: &String) -> Result<()> {
+    fn refuse_spoilt_numbers(&self, column: &String, texts: &[Option<String>]) -> Result<()> {
         if self.categorical.contains(column) {
             return Ok(());
         }
-        let texts = column_texts(train, column)?;
         let others: Vec<&String> = texts.iter().flatten().filter(|text| number(text).is_none()).collect();
         let Some(first) = others.first().filter(|_| 2 * others.len() < texts.iter().flatten().count()) else {
             return Ok(());
@@ -199,7 +191,7 @@ impl Table {
     /// What the columns of the training files become.
     fn features(&self, train: &[Rows]) -> Result<Vec<Feature>> {
         let Some(first) = train.first() else { return Ok(Vec::new()) };
-        let known: Vec<String> = first.frame.get_column_names().iter().map(ToString::to_string).collect();
+        let known = rows::names_of(&first.frame);
         let wanted = self.features.clone().unwrap_or_else(|| {
             // Where rows are sorted by class, pandas' numbers of them would give the answer away.
             let is_feature = |name: &&String| **name != self.label_column && *name != "__index_level_0__";
@@ -227,8 +219,9 @@ impl Table {
             let feature = match !self.categorical.contains(&column) && is_numeric(train, &column)? {
                 true => Feature::Number(column),
                 false => {
-                    self.refuse_spoilt_numbers(train, &column)?;
-                    let categories = rows::classes_of(column_texts(train, &column)?.iter());
+                    let texts = rows::column_texts(train, &column)?;
+                    self.refuse_spoilt_numbers(&column, &texts)?;
+                    let categories = rows::classes_of(texts.iter());
                     if categories.len() > MAX_CATEGORIES {
                         let message = format!("`{column}` has {} different values: that is no category", categories.len());
                         let problem = Diagnostic::error(Code::BAD_DATA, message);
@@ -251,25 +244,10 @@ impl Table {
     }
 }
 
-fn column<'a>(file: &'a Rows, name: &str) -> Result<&'a polars::prelude::Column> {
-    file.frame.column(name).map_err(|_| {
-        let known: Vec<String> = file.frame.get_column_names().iter().map(ToString::to_string).collect();
-        rows::unknown_column(name, &known, &file.path)
-    })
-}
-
-fn column_texts(rows: &[Rows], name: &str) -> Result<Vec<Option<String>>> {
-    let mut all = Vec::new();
-    for file in rows {
-        all.extend(rows::texts(column(file, name)?, &file.path)?);
-    }
-    Ok(all)
-}
-
 /// Whether all values of a column, and there are some, are numbers.
 fn is_numeric(rows: &[Rows], name: &str) -> Result<bool> {
     for file in rows {
-        let column = column(file, name)?;
+        let column = rows::column(file, name)?;
         if rows::numbers(column).is_none() {
             let values = rows::texts(column, &file.path)?;
             if values.iter().flatten().any(|value| number(value).is_none()) || values.iter().flatten().next().is_none() {
@@ -303,7 +281,7 @@ fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Nu
         let mut left = 0;
         for feature in features {
             let name = feature.column();
-            let column = column(file, name)?;
+            let column = rows::column(file, name)?;
             let mut set = |row: usize, found: Result<(usize, f32), String>| match found {
                 Ok((at, value)) => values[(first + row) * width + left + at] = value,
                 Err(reason) => {

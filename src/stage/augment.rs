@@ -4,7 +4,7 @@
 //! changed one by one, so it doesn't matter whether they are batched yet. As in tf.data, a `cache` behind it keeps what the
 //! first epoch drew.
 
-use super::{Elements, Occasion, StageDefinition};
+use super::StageDefinition;
 use crate::augment::Augmentation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,6 @@ pub struct Augment {
 }
 
 impl StageDefinition for Augment {
-    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
-        elements
-    }
-
     fn augmentations(&self) -> &[Augmentation] {
         &self.augmentations
     }

@@ -3,7 +3,7 @@
 //! In a directory it becomes a file whose name is the digest of all that feeds it, so that another run with the same
 //! data takes it over, and one with other data makes its own.
 
-use super::{Elements, Occasion, StageDefinition};
+use super::StageDefinition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -21,10 +21,6 @@ pub struct Cache {
 }
 
 impl StageDefinition for Cache {
-    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
-        elements
-    }
-
     fn freezes_order(&self) -> bool {
         true
     }

@@ -4,7 +4,7 @@
 //! proportions and `1 - share` of its area, at a random place. Unlike Keras', the classes are mixed by the pixels that
 //! were replaced, and not by the area before it was cut to whole pixels.
 
-use super::{Blend, Blending, Elements, Occasion, StageDefinition, partners};
+use super::{Blend, Blending, StageDefinition, partners};
 use crate::{
     augment::{Span, arguments::always},
     random::Stream,
@@ -72,10 +72,6 @@ impl Blending for Cutmix {
 }
 
 impl StageDefinition for Cutmix {
-    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
-        elements
-    }
-
     fn blending(&self) -> Option<&dyn Blending> {
         Some(self)
     }

@@ -4,7 +4,7 @@
 //! `x = share * x + (1 - share) * x[partner]`, and the same for the classes; shares follow Beta(alpha, alpha), partners a
 //! permutation of the batch. Values are rounded to whole ones.
 
-use super::{Blend, Blending, Elements, Occasion, StageDefinition, partners};
+use super::{Blend, Blending, StageDefinition, partners};
 use crate::{augment::arguments::always, random::Stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,10 +54,6 @@ impl Blending for Mixup {
 }
 
 impl StageDefinition for Mixup {
-    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
-        elements
-    }
-
     fn blending(&self) -> Option<&dyn Blending> {
         Some(self)
     }

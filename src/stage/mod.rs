@@ -127,6 +127,11 @@ fn partners(examples: usize, stream: &mut Stream) -> Vec<usize> {
     order
 }
 
+/// How often an example passes `stages` in an epoch.
+pub fn repetitions(stages: &[Stage]) -> u64 {
+    stages.iter().fold(1, |times: u64, stage| times.saturating_mul(stage.repetitions().into()))
+}
+
 /// How many batches are made ready ahead of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadAhead {
@@ -138,8 +143,10 @@ pub enum ReadAhead {
 
 /// What all stages share.
 pub trait StageDefinition {
-    /// Turns the elements before the stage into those behind it.
-    fn apply(&self, elements: Elements, occasion: Occasion<'_>) -> Elements;
+    /// Turns the elements before the stage into those behind it; most stages leave them as they are.
+    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
+        elements
+    }
 
     /// Whether every epoch repeats the elements of the first one from here on.
     fn freezes_order(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Makes batches ready while the model works on earlier ones, as tf.data's `prefetch`.
 
-use super::{Elements, Occasion, ReadAhead, StageDefinition};
+use super::{ReadAhead, StageDefinition};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,6 @@ pub struct Prefetch {
 }
 
 impl StageDefinition for Prefetch {
-    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
-        elements
-    }
-
     fn read_ahead(&self) -> Option<ReadAhead> {
         Some(self.buffer_size.map_or(ReadAhead::Automatic, ReadAhead::Fixed))
     }

@@ -3,7 +3,7 @@
 //! Each time is a pass of its own: a `shuffle` before it makes another order, an `augment` other changes. Epochs
 //! themselves are `training.epochs`; a `repeat` makes them longer, so that validation and callbacks come less often.
 
-use super::{Elements, Occasion, StageDefinition};
+use super::StageDefinition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +18,6 @@ pub struct Repeat {
 }
 
 impl StageDefinition for Repeat {
-    fn apply(&self, elements: Elements, _: Occasion<'_>) -> Elements {
-        elements
-    }
-
     fn repetitions(&self) -> u32 {
         self.count
     }

@@ -6,7 +6,7 @@ use crate::{
     path,
     source::{Declared, Form},
     spec::{OnError, Validation, load::Sound},
-    stage::Stage,
+    stage::{Stage, repetitions},
 };
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
@@ -29,8 +29,7 @@ fn empty_epochs(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnosti
     let dataset = &sound.pipeline.dataset;
     let train = dataset.validation.training_examples(declared);
     for (list, stages, examples) in [("train", &dataset.train, train), ("evaluate", &dataset.evaluate, declared.test)] {
-        let turns = stages.iter().fold(1u64, |turns, stage| turns.saturating_mul(stage.repetitions().into()));
-        let all = turns.saturating_mul(examples.unwrap_or(1).max(1) as u64);
+        let all = repetitions(stages).saturating_mul(examples.unwrap_or(1).max(1) as u64);
         if all > MAX_EPOCH {
             let repeat = stages.iter().rposition(|stage| stage.repetitions() > 1).unwrap_or(0);
             problems.push(
@@ -78,7 +77,7 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
         let batch = batches.first().copied();
         // As many as reach `batch`.
         let before = &stages[..batch.unwrap_or(stages.len())];
-        let turns = before.iter().fold(1, |turns: usize, stage| turns.saturating_mul(stage.repetitions() as usize));
+        let turns = repetitions(before) as usize;
         let examples = dataset.validation.training_examples(declared).filter(|_| !evaluation);
         let examples = examples.map(|examples| examples.saturating_mul(turns));
         let shuffle = stages.iter().position(|stage| matches!(stage, Stage::Shuffle(_)));

@@ -7,7 +7,7 @@ use crate::{
     path,
     source::Declared,
     spec::{load::Sound, tree::Step},
-    stage::Stage,
+    stage::{Stage, repetitions},
 };
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<Diagnostic>) {
@@ -209,8 +209,7 @@ fn single_examples(sound: &Sound, declared: &Declared, each: &[Standing<'_>], pr
     else {
         return;
     };
-    let turns =
-        dataset.train[..at].iter().fold(1, |turns: usize, stage| turns.saturating_mul(stage.repetitions() as usize));
+    let turns = repetitions(&dataset.train[..at]) as usize;
     let examples = dataset.validation.training_examples(declared);
     let rest = examples.map(|examples| examples.saturating_mul(turns) % batch.batch_size);
     let message = match (batch.batch_size, rest, batch.drop_remainder) {

@@ -1,0 +1,42 @@
+//! An empty directory, and the real program called in it.
+
+use assert_cmd::Command;
+use std::{fs, path::PathBuf};
+
+/// An empty directory to work in.
+pub struct Bench {
+    directory: tempfile::TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Bench { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file, and the folders around it; gives its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("trainyard").unwrap();
+        command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
+        // Nobody listens there, and nothing is kept there.
+        command.env("TRAINYARD_MIRROR", "http://127.0.0.1:1").env("XDG_CACHE_HOME", self.path("cache"));
+        command
+    }
+
+    /// Exit code, stdout, stderr.
+    pub fn call(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    }
+}
