@@ -4,7 +4,7 @@ use super::{
     Ending, PipelineArguments,
     context::{Output, set_up_threads, stop_flag},
     data::look,
-    evaluate::{evaluate_into, print_metrics},
+    evaluate::{Trained, evaluate_into, print_metrics},
     report::write_report,
     summary::layer_table,
 };
@@ -315,7 +315,8 @@ fn work(
     }
     let evaluation_start = Instant::now();
     let evaluation = output.with_surroundings(None, |surroundings| {
-        evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads, surroundings)
+        let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
+        evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
     })?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
