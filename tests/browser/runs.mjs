@@ -1,7 +1,7 @@
 // The runs whose reports are looked at, made by the real program in seconds each.
 
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -131,24 +131,24 @@ async function hundred(directory) {
     return run(directory, "hundred", pipeline, 0);
 }
 
+/** The file of an image of the class: a name takes at most 255 bytes and no slash. */
+export const fileName = (name, copy) => `${name.replaceAll("/", "\u2044").slice(0, 200)} ${copy}.bmp`;
+
 /** Classes, files, a title and a description that try to be more than text. */
 async function hostile(directory) {
     const folder = path.join(directory, "hostile");
     mkdirSync(folder);
     const field = (text) => `"${text.replaceAll('"', '""')}"`;
-    // A name of a file takes at most 255 bytes and no slash.
-    const nameOf = (label, copy) => `${HOSTILE[label].replaceAll("/", "\u2044").slice(0, 200)} ${copy}.bmp`;
     const lists = { train: "path,label\n", test: "path,label\n" };
     HOSTILE.forEach((name, label) => {
         for (let copy = 0; copy < 5; copy++) {
-            const file = nameOf(label, copy);
+            const file = fileName(name, copy);
             writeFileSync(path.join(folder, file), example(label, copy));
             lists[copy < 3 ? "train" : "test"] += `${field(file)},${field(name)}\n`;
         }
-        // One that cannot be read, and one that is there twice.
-        writeFileSync(path.join(folder, nameOf(label, "broken")), "no image");
-        copyFileSync(path.join(folder, nameOf(label, 0)), path.join(folder, nameOf(label, "copied")));
-        for (const what of ["broken", "copied"]) lists.train += `${field(nameOf(label, what))},${field(name)}\n`;
+        const broken = fileName(name, "broken");
+        writeFileSync(path.join(folder, broken), "no image");
+        lists.train += `${field(broken)},${field(name)}\n`;
     });
     for (const [split, lines] of Object.entries(lists)) writeFileSync(path.join(folder, `${split}.csv`), lines);
     const source = "{image_csv: {train: hostile/train.csv, test: hostile/test.csv, image_size: 8}}";
