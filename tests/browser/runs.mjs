@@ -47,11 +47,21 @@ export function trainyard(directory, args, watch = () => {}) {
 
 /** Runs a pipeline that ends with the exit code `expected`; resolves to the run's directory. */
 async function run(directory, name, pipeline, expected, watch) {
-    writeFileSync(path.join(directory, `${name}.yaml`), pipeline);
+    writeFileSync(path.join(directory, `${name}.yaml`), pipeline + (await evaluation(directory)));
     const { code, said } = await trainyard(directory, ["run", `${name}.yaml`], watch);
     if (code !== expected) throw new Error(`${name} ended with ${code} instead of ${expected}:\n${said}`);
     const runs = path.join(directory, "runs", name);
     return path.join(runs, readdirSync(runs)[0]);
+}
+
+/** What evaluation steps need where their name alone is not enough. */
+const NEEDED = { slices: "brightness" };
+
+/** All evaluation steps that the language has, so that the report has all its sections. */
+async function evaluation(directory) {
+    const { said } = await trainyard(directory, ["schema"]);
+    const names = Object.keys(JSON.parse(said).$defs.Evaluation.then.properties);
+    return `evaluation:\n${names.map((name) => `  - ${name in NEEDED ? `${name}: ${NEEDED[name]}` : name}\n`).join("")}`;
 }
 
 const quoted = (text) => JSON.stringify(text);
@@ -106,6 +116,7 @@ dataset:
 model:
   layers:
     - rescaling: {scale: 1/255}
+    - conv2d: {filters: 8, kernel_size: 3, activation: relu}
     - flatten
     - dense: CLASSES
 training:
