@@ -6,7 +6,7 @@ CARGO ?= cargo
 PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
 
-.PHONY: help run test editor lint schema bench tools libtorch clean distclean
+.PHONY: help run test editor browser lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -28,6 +28,17 @@ editor: ## test what yaml-language-server makes of the schema; skipped where nod
 	    echo "editor: node or npm is missing, so the schema wasn't tested in an editor" >&2; [ "$${CI:-}" != true ]; \
 	else \
 	    cd tests/editor && npm ci --no-audit --no-fund && node --test; \
+	fi
+
+# TRAINYARD names another binary than that which is built here.
+browser: libtorch ## test the report in Chromium; skipped where node, npm or Chromium is missing, but not in CI
+	@if ! { command -v node && command -v npm; } >/dev/null; then \
+	    echo "browser: node or npm is missing, so no report was opened in a browser" >&2; [ "$${CI:-}" != true ]; \
+	elif ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then \
+	    echo "browser: Chromium is missing, so no report was opened in a browser" >&2; [ "$${CI:-}" != true ]; \
+	else \
+	    { [ -n "$${TRAINYARD:-}" ] || $(CARGO) build --locked; } && \
+	    cd tests/browser && npm ci --no-audit --no-fund && node --test; \
 	fi
 
 lint: libtorch ## check formatting, clippy's lints and that the committed schema is the code's
