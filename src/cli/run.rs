@@ -9,18 +9,18 @@ use super::{
     summary::layer_table,
 };
 use crate::{
-    check::{Checked, Options, Plan},
+    check::{self, Checked, Options, Plan},
     data::{Feed, InputPipeline, OnUnreadable, readable},
     device,
     diagnostic::{Renderer, Result},
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, Timings,
-        TrainingInfo, Unreadable, sha256_hex,
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, TEMPLATE,
+        Timings, TrainingInfo, Unreadable, sha256_hex,
     },
     source::{Dataset, Examples, Subset, Surroundings},
-    spec::{OnError, Pipeline, Validation, extends},
+    spec::{OnError, Pipeline, Validation, extends, origins::resolved_lines},
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
@@ -69,6 +69,9 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     };
     recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
     recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
+    if let Some(page) = check::template(sound, &checked.sources)? {
+        recorder.directory.write(TEMPLATE, page.as_bytes())?;
+    }
     recorder.save()?;
 
     let result = work(&mut recorder, pipeline, plan, device, threads, output, start);
@@ -142,6 +145,8 @@ fn first_info(
         name: pipeline.name.clone(),
         description: pipeline.description.clone(),
         title: pipeline.report.title.clone(),
+        sections: pipeline.report.sections.clone().unwrap_or_default(),
+        configuration: checked.pipeline.as_ref().map(|sound| resolved_lines(&checked.sources, sound)).unwrap_or_default(),
         id: directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         status: Status::Running,
         reason: None,

@@ -606,6 +606,18 @@ codes! {
     /// evaluation: [{feature_maps: {layers: [conv2d]}}]
     /// ```
     CANNOT_EVALUATE = "cannot-evaluate";
+    /// The report is to have a section that no evaluation step fills.
+    ///
+    /// ```yaml
+    /// evaluation: [classification_report]
+    /// report: {sections: [verdict, classification_report, saliency]}
+    /// ```
+    ///
+    /// ```yaml
+    /// evaluation: [classification_report]
+    /// report: {sections: [verdict, classification_report]}
+    /// ```
+    EMPTY_SECTION = "empty-section", allowable;
     /// A monitor or an expectation names a figure that nothing produces.
     ///
     /// ```yaml
@@ -789,6 +801,16 @@ codes! {
     DATA_CHANGED = "data-changed";
     /// An image that cannot be decoded.
     BAD_IMAGE = "bad-image";
+    /// The page that a pipeline has for its report cannot be read, or is no template: HTML in the language of Jinja.
+    ///
+    /// ```yaml
+    /// report: {template: no/such/page.html}
+    /// ```
+    ///
+    /// ```yaml
+    /// report: {title: Digits}
+    /// ```
+    BAD_TEMPLATE = "bad-template";
     /// The device isn't there.
     ///
     /// ```yaml

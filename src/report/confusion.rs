@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
-    id: "confusion",
+    id: "confusion-matrix",
     title: "Confusion matrix",
     template: include_str!("../../templates/sections/confusion.html"),
     data,

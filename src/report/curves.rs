@@ -9,7 +9,7 @@ use crate::run::{Record, Status};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
-    id: "curves",
+    id: "learning-curves",
     title: "Training curves",
     template: include_str!("../../templates/sections/curves.html"),
     data,

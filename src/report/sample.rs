@@ -27,6 +27,7 @@ pub fn sample() -> Record {
         pipeline: "version: 1\nname: cifar10-cnn\n\ndataset:\n  source: cifar10\n".into(),
         inspection: Some(inspection()),
         resolved: "version: 1\nname: cifar10-cnn\nseed: 42\n\ndataset:\n  source:\n    cifar10: {}\n".into(),
+        template: None,
     }
 }
 
@@ -36,6 +37,13 @@ fn info(accuracy: f64) -> RunInfo {
         name: "cifar10-cnn".into(),
         description: "The convolutional network of the Keras CIFAR-10 tutorial.".into(),
         title: String::new(),
+        sections: Vec::new(),
+        configuration: vec![
+            ConfigurationLine { text: "version: 1".into(), origin: Some("line 1".into()), differs: true },
+            ConfigurationLine { text: "seed: 42".into(), origin: Some("line 3".into()), differs: true },
+            ConfigurationLine { text: "threads: auto".into(), origin: Some("line 4".into()), differs: false },
+            ConfigurationLine { text: "precision: float32".into(), origin: None, differs: false },
+        ],
         id: "20261123-230512-7f3a".into(),
         status: Status::Completed,
         reason: None,

@@ -5,9 +5,11 @@ mod inspection;
 mod predictions;
 mod provenance;
 mod record;
+mod section;
 
-pub use directory::{RunDirectory, RunLock, write_atomically};
+pub use directory::{RunDirectory, RunLock, TEMPLATE, write_atomically};
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Provenance, sha256_hex};
 pub use record::*;
+pub use section::ReportSection;

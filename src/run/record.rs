@@ -1,6 +1,6 @@
 //! What a run leaves behind, as serde reads and writes it.
 
-use super::{Inspection, Provenance, Unreadable};
+use super::{Inspection, Provenance, ReportSection, Unreadable};
 use crate::evaluation::{Outcome, StepResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +30,12 @@ pub struct RunInfo {
     pub description: String,
     /// The title that the report should have; empty for the name.
     pub title: String,
+    /// The sections that the report should have, in their order; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<ReportSection>,
+    /// The pipeline with every default filled in, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configuration: Vec<ConfigurationLine>,
     /// The directory's own name, `20261123-230512-7f3a`.
     pub id: String,
     /// How it ended.
@@ -62,6 +68,19 @@ pub struct RunInfo {
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// A line of the resolved pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationLine {
+    /// YAML.
+    pub text: String,
+    /// Where its value was written, `line 12` or a flag; nothing for a default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Whether the value isn't the default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub differs: bool,
 }
 
 /// Seconds spent.
@@ -229,4 +248,6 @@ pub struct Record {
     pub pipeline: String,
     /// `resolved.yaml`
     pub resolved: String,
+    /// `template.html`, where the pipeline has a page of its own for the report.
+    pub template: Option<String>,
 }

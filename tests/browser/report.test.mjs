@@ -182,7 +182,7 @@ test("hostile names, title and description are text", async () => {
         assert.equal(await page.locator("h1").textContent(), title);
         assert.ok((await page.locator(".description").textContent()).includes("{{ 7*7 }}"));
         const sorted = [...HOSTILE].sort();
-        for (const table of ["#classification tbody th", "#confusion tbody th"]) {
+        for (const table of ["#classification-report tbody th", "#confusion-matrix tbody th"]) {
             const names = (await page.locator(table).allTextContents()).map((name) => name.trim());
             assert.deepEqual(names.sort(), sorted, table);
         }
@@ -196,13 +196,13 @@ test("hostile names, title and description are text", async () => {
 
 test("a column heading of the per-class table sorts it", async (t) => {
     await open("good", wide, async (page) => {
-        const heading = page.locator("#classification th[aria-sort]");
+        const heading = page.locator("#classification-report th[aria-sort]");
         if ((await heading.count()) === 0) return t.skip("the table can't be sorted yet");
-        const buttons = page.locator("#classification thead th button");
-        const rows = page.locator("#classification tbody tr");
+        const buttons = page.locator("#classification-report thead th button");
+        const rows = page.locator("#classification-report tbody tr");
         const column = (index) => rows.locator(`:scope > :nth-child(${index + 1})`).allTextContents();
         for (let index = 0; index < (await buttons.count()); index++) {
-            const own = page.locator("#classification thead th").nth(index);
+            const own = page.locator("#classification-report thead th").nth(index);
             const seen = [];
             for (let time = 0; time < 2; time++) {
                 await buttons.nth(index).click();
@@ -217,21 +217,21 @@ test("a column heading of the per-class table sorts it", async (t) => {
             }
             assert.deepEqual(seen.sort(), ["ascending", "descending"]);
         }
-        assert.equal(await page.locator("#classification th:is([aria-sort=ascending], [aria-sort=descending])").count(), 1);
+        assert.equal(await page.locator("#classification-report th:is([aria-sort=ascending], [aria-sort=descending])").count(), 1);
         // By the keyboard, too; averages stay where they are.
         const before = await rows.allTextContents();
         await buttons.nth(0).press("Enter");
         assert.notDeepEqual(await rows.allTextContents(), before);
-        assert.match(await page.locator("#classification tfoot").innerText(), /macro/i);
+        assert.match(await page.locator("#classification-report tfoot").innerText(), /macro/i);
     });
 });
 
 for (const [kind, javaScriptEnabled] of [["missed", true], ["missed", false]]) {
     test(`a cell of the confusion matrix leads to its mistakes, ${javaScriptEnabled ? "with" : "without"} scripts`, async (t) => {
         await open(kind, { ...wide, javaScriptEnabled }, async (page) => {
-            const links = page.locator("#confusion .matrix td:not(.right) a");
+            const links = page.locator("#confusion-matrix .matrix td:not(.right) a");
             if ((await links.count()) === 0) return t.skip("cells lead nowhere yet");
-            assert.equal(await page.locator("#confusion .matrix td.right a").count(), 0);
+            assert.equal(await page.locator("#confusion-matrix .matrix td.right a").count(), 0);
             for (const link of [links.first(), links.last()]) {
                 await link.click();
                 const target = page.locator(`[id="${(await link.getAttribute("href")).slice(1)}"]`);

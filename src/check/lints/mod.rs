@@ -4,7 +4,10 @@ mod data;
 mod evaluation;
 mod machine;
 mod model;
+mod report;
 mod training;
+
+pub use report::template;
 
 use super::{Checked, Plan};
 use crate::{
@@ -27,6 +30,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     data::lint(sound, declared, problems);
     training::lint(sound, declared, problems);
     evaluation::lint(sound, declared, plan, problems);
+    report::lint(sound, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
     }
@@ -36,13 +40,14 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
 fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let pipeline = &sound.pipeline;
     let training = &pipeline.training;
-    let lists: [(&[Step], Vec<String>); 6] = [
+    let lists: [(&[Step], Vec<String>); 7] = [
         (path!["allow"], texts(&pipeline.allow)),
         (path!["dataset", "train"], texts(&pipeline.dataset.train)),
         (path!["dataset", "evaluate"], texts(&pipeline.dataset.evaluate)),
         (path!["training", "metrics"], texts(&training.metrics)),
         (path!["training", "callbacks"], texts(&training.callbacks)),
         (path!["evaluation"], texts(&pipeline.evaluation)),
+        (path!["report", "sections"], texts(pipeline.report.sections.as_deref().unwrap_or_default())),
     ];
     for (path, items) in lists {
         for (index, item) in items.iter().enumerate() {
