@@ -55,6 +55,8 @@ const SECTIONS: &[Section] = &[
 ];
 
 const PAGE: &str = include_str!("../../templates/report.html");
+/// The macros that sections share.
+const FIGURE: &str = include_str!("../../templates/figure.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 
 /// The whole report as HTML.
@@ -92,6 +94,7 @@ fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> 
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_template("figure.html", FIGURE)?;
     Ok(environment)
 }
 
