@@ -493,8 +493,10 @@ fn figures_agree_with_scikit_learn() {
 #[test]
 fn areas_agree_with_scikit_learn() {
     for (case, predictions) in predicted_with_probabilities() {
-        let outcomes =
-            [("roc", Roc {}.outcome(&predictions).0), ("average_precision", PrecisionRecall {}.outcome(&predictions).0)];
+        let outcomes = [
+            ("roc", Roc {}.outcome(&predictions).0),
+            ("average_precision", PrecisionRecall {}.outcome(&predictions).0),
+        ];
         for (kind, ours) in outcomes {
             let (theirs, what) = (&case[kind], format!("{}: {kind}", case["name"]));
             assert_same(ours.macro_average, &theirs["macro"], &what);

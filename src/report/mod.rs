@@ -4,6 +4,8 @@
 //! into the data of its partial, or into nothing where the run has none. The file loads nothing and runs no script;
 //! its policy allows only the style sheet whose digest it names. Equal records give equal bytes.
 
+mod areas;
+mod calibration;
 mod chart;
 mod classification;
 mod configuration;
@@ -12,10 +14,15 @@ mod curves;
 mod data;
 mod figure;
 mod layers;
+mod metrics;
+mod precision_recall;
 mod provenance;
+mod roc;
 #[cfg(test)]
 pub mod sample;
+mod threshold_table;
 mod time_and_data;
+mod top_k;
 mod verdict;
 mod warnings;
 
@@ -45,8 +52,14 @@ const SECTIONS: &[Section] = &[
     verdict::SECTION,
     warnings::SECTION,
     curves::SECTION,
+    metrics::SECTION,
     confusion::SECTION,
     classification::SECTION,
+    top_k::SECTION,
+    roc::SECTION,
+    precision_recall::SECTION,
+    calibration::SECTION,
+    threshold_table::SECTION,
     layers::SECTION,
     data::SECTION,
     time_and_data::SECTION,
@@ -237,6 +250,10 @@ mod tests {
             match step {
                 StepResult::ConfusionMatrix(matrix) => matrix.classes[3] = hostile(),
                 StepResult::ClassificationReport(table) => table.classes[3].name = hostile(),
+                StepResult::Metrics(outcome) => outcome.most_frequent = Some((hostile(), 0.1)),
+                StepResult::Roc(outcome) => outcome.0.classes[3].name = hostile(),
+                StepResult::PrecisionRecall(outcome) => outcome.0.classes[3].name = hostile(),
+                StepResult::ThresholdTable(outcome) => outcome.positive = Some(hostile()),
                 _ => {}
             }
         }

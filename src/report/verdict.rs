@@ -96,8 +96,7 @@ fn metrics(record: &Record) -> Vec<Value> {
         for (name, &value) in figures {
             let note = match name.as_str() {
                 "test_accuracy" if examples > 0 && value.is_finite() => {
-                    let (low, high) = wilson(value, examples);
-                    format!("95% interval {:.1} to {:.1}%", low * 100.0, high * 100.0)
+                    format!("95% interval {}", figure::interval(wilson(value, examples)))
                 }
                 _ => format!("on {}", figure::counted(examples, "test example", "test examples")),
             };

@@ -27,8 +27,10 @@ const COMPARED: RGBColor = RGBColor(6, 6, 6);
 const FINE: u32 = 10;
 /// Up to so many points, each of a line has its marker.
 pub const MOST_MARKERS: usize = 30;
-/// So many looks differ; what comes after begins again.
+/// So many looks differ for what is to be told apart; what comes after begins again.
 pub const LOOKS: usize = 10;
+/// The look of what stands for all of them.
+pub const AVERAGE: usize = 99;
 
 /// What to draw.
 pub struct Chart {
@@ -103,7 +105,7 @@ impl Shape {
 pub struct Series {
     /// For the legend; may be what a user wrote.
     pub name: String,
-    /// Its colour, dashes and marker: 0 to 9.
+    /// Its colour, dashes and marker: 0 to 9, or [`AVERAGE`].
     pub look: usize,
     /// The numbers.
     pub drawn: Drawn,
@@ -287,7 +289,7 @@ fn pieces(points: &[(f64, f64)]) -> impl Iterator<Item = &[(f64, f64)]> {
 
 impl Series {
     fn look(&self) -> u8 {
-        (self.look % LOOKS) as u8
+        if self.look == AVERAGE { AVERAGE as u8 } else { (self.look % LOOKS) as u8 }
     }
 
     fn draw(&self, area: &Area<'_>, at: impl Fn(f64, f64) -> (i32, i32), foot: i32) -> Result<()> {
