@@ -5,6 +5,8 @@
 
 mod gallery;
 mod known;
+pub mod one_vs_rest;
+pub mod statistics;
 mod subject;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -78,8 +80,14 @@ macro_rules! steps {
 steps! {
     learning_curves::LearningCurves,
     data::Data,
+    metrics::Metrics,
     classification_report::ClassificationReport,
     confusion_matrix::ConfusionMatrix,
+    top_k::TopK,
+    roc::Roc,
+    precision_recall::PrecisionRecall,
+    calibration::Calibration,
+    threshold_table::ThresholdTable,
     sample_grid::SampleGrid,
     prediction_grid::PredictionGrid,
     worst_mistakes::WorstMistakes,

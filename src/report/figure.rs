@@ -12,6 +12,11 @@ pub fn percent(share: f64, decimals: usize) -> String {
     if share.is_finite() { format!("{:.decimals$}%", share * 100.0) } else { "not a number".to_owned() }
 }
 
+/// An interval of shares: `89.1 to 92.3%`.
+pub fn interval((low, high): (f64, f64)) -> String {
+    format!("{:.1} to {:.1}%", low * 100.0, high * 100.0)
+}
+
 /// A number of unknown size with about five digits that tell something.
 pub fn number(value: f64) -> String {
     let size = value.abs();

@@ -5,6 +5,8 @@
 //! The file loads nothing; its policy allows only the style sheet and the script whose digests it names, and all but
 //! sorting, filtering and pointing works without the script. Equal records give equal bytes.
 
+mod areas;
+mod calibration;
 mod chart;
 mod classification;
 mod configuration;
@@ -13,11 +15,16 @@ mod curves;
 mod data;
 mod figure;
 mod layers;
+mod metrics;
 mod page;
+mod precision_recall;
 mod provenance;
+mod roc;
 #[cfg(test)]
 pub mod sample;
+mod threshold_table;
 mod time_and_data;
+mod top_k;
 mod verdict;
 mod warnings;
 
@@ -59,8 +66,14 @@ const SECTIONS: &[Section] = &[
     verdict::SECTION,
     warnings::SECTION,
     curves::SECTION,
+    metrics::SECTION,
     confusion::SECTION,
     classification::SECTION,
+    top_k::SECTION,
+    roc::SECTION,
+    precision_recall::SECTION,
+    calibration::SECTION,
+    threshold_table::SECTION,
     layers::SECTION,
     data::SECTION,
     time_and_data::SECTION,
@@ -216,6 +229,10 @@ mod tests {
             match step {
                 StepResult::ConfusionMatrix(matrix) => matrix.classes[3] = hostile(),
                 StepResult::ClassificationReport(table) => table.classes[3].name = hostile(),
+                StepResult::Metrics(outcome) => outcome.most_frequent = Some((hostile(), 0.1)),
+                StepResult::Roc(outcome) => outcome.0.classes[3].name = hostile(),
+                StepResult::PrecisionRecall(outcome) => outcome.0.classes[3].name = hostile(),
+                StepResult::ThresholdTable(outcome) => outcome.positive = Some(hostile()),
                 _ => {}
             }
         }

@@ -14,7 +14,10 @@ const PAGE: &str = include_str!("../../templates/report.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 /// What sections share.
-const GALLERY: &str = include_str!("../../templates/gallery.html");
+const SHARED: [(&str, &str); 2] = [
+    ("figure.html", include_str!("../../templates/figure.html")),
+    ("gallery.html", include_str!("../../templates/gallery.html")),
+];
 
 /// What a page gets.
 const NAMES: [&str; 15] = [
@@ -50,7 +53,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.expect("the usual marks"));
-    for (name, text) in [("gallery.html", GALLERY)] {
+    for (name, text) in SHARED {
         environment.add_template(name, text).expect("the program's own templates are sound");
     }
     environment

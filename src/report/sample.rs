@@ -1,7 +1,10 @@
 //! A small record for tests: the tutorial network on CIFAR-10, invented numbers.
 
 use crate::{
-    evaluation::{ClassificationReport, ConfusionMatrix, Predictions},
+    evaluation::{
+        Calibration, ClassificationReport, ConfusionMatrix, Metrics, PrecisionRecall, Predictions, Roc, ThresholdTable,
+        TopK,
+    },
     run::*,
 };
 
@@ -18,6 +21,12 @@ pub fn sample() -> Record {
         steps: vec![
             ClassificationReport {}.outcome(&predictions).into(),
             ConfusionMatrix::default().counts(&predictions).into(),
+            Metrics { resamples: 100 }.outcome(&predictions).into(),
+            TopK::default().outcome(&predictions).into(),
+            Calibration::default().outcome(&predictions).into(),
+            Roc {}.outcome(&predictions).into(),
+            PrecisionRecall {}.outcome(&predictions).into(),
+            ThresholdTable::default().outcome(&predictions).into(),
         ],
     };
     Record {
@@ -151,9 +160,9 @@ fn epoch(epoch: usize) -> EpochRecord {
     }
 }
 
-/// A thousand examples of each class, confused where one would expect it.
+/// A hundred examples of each class, confused where one would expect it.
 fn predictions() -> Predictions {
-    let (mut labels, mut predicted) = (Vec::new(), Vec::new());
+    let (mut labels, mut predicted, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
     for label in 0..10u32 {
         let near = match label {
             3 => 5,
@@ -164,16 +173,26 @@ fn predictions() -> Predictions {
             2 => 4,
             _ => (label + 2) % 10,
         };
-        for example in 0..1000u32 {
-            labels.push(label);
-            predicted.push(match example % 100 {
+        for example in 0..100u32 {
+            let guess = match example {
                 rest if rest < 62 + label * 2 => label,
                 rest if rest < 82 => near,
                 rest => rest % 10,
-            });
+            };
+            labels.push(label);
+            predicted.push(guess);
+            // The later in the class, the less sure; what is left goes to the others in equal parts, and a little more of
+            // it to the true class.
+            let sure = 0.99 - 0.007 * example as f32;
+            let others = (1.0 - sure) / 10.0;
+            probabilities.extend((0..10u32).map(|class| match class {
+                class if class == guess => sure + if guess == label { others } else { 0.0 },
+                class if class == label => 2.0 * others,
+                _ => others,
+            }));
         }
     }
-    Predictions { classes: CLASSES.map(String::from).to_vec(), labels, predicted, probabilities: Vec::new() }
+    Predictions { classes: CLASSES.map(String::from).to_vec(), labels, predicted, probabilities }
 }
 
 /// A look at the data with all that it can find.
