@@ -12,16 +12,30 @@ use std::cmp::Reverse;
 /// How often each true class (rows) was predicted as each class (columns), with the surest of the mistakes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("examples" = [{}, {"mistakes": 10}]))]
+#[schemars(extend("examples" = [{}, {"mistakes": 10}, {"normalize": "row"}]))]
 pub struct ConfusionMatrix {
     /// How many examples of each mistake are shown, the surest ones; not more than 240 in all.
     #[schemars(range(max = 50))]
     pub mistakes: usize,
+    /// What the cells show: `none`, how often, or `row`, which share of the examples of the true class. The other one is
+    /// told of a cell that is pointed at.
+    pub normalize: Normalize,
+}
+
+/// What the cells of a confusion matrix show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    /// Counts.
+    #[default]
+    None,
+    /// Shares of the row.
+    Row,
 }
 
 impl Default for ConfusionMatrix {
     fn default() -> Self {
-        ConfusionMatrix { mistakes: 4 }
+        ConfusionMatrix { mistakes: 4, normalize: Normalize::None }
     }
 }
 
@@ -40,6 +54,9 @@ pub struct Outcome {
     /// Examples of the mistakes, those first that were made most often.
     #[serde(default)]
     pub mistakes: Vec<Mistakes>,
+    /// What the cells show.
+    #[serde(default)]
+    pub normalize: Normalize,
 }
 
 /// Some examples of one class that were taken for another.
@@ -61,7 +78,7 @@ impl ConfusionMatrix {
         for (&label, &guess) in predictions.labels.iter().zip(&predictions.predicted) {
             counts[label as usize][guess as usize] += 1;
         }
-        Outcome { classes: predictions.classes.clone(), counts, mistakes: Vec::new() }
+        Outcome { classes: predictions.classes.clone(), counts, mistakes: Vec::new(), normalize: self.normalize }
     }
 
     fn mistakes(&self, subject: &dyn Subject, counts: &[Vec<u64>]) -> Result<Vec<Mistakes>> {
@@ -112,9 +129,10 @@ mod tests {
             (0, [0.1, 0.8, 0.1]),
             (2, [0.5, 0.3, 0.2]),
         ]);
-        let step = ConfusionMatrix { mistakes: 1 };
+        let step = ConfusionMatrix { mistakes: 1, normalize: Normalize::Row };
         let StepResult::ConfusionMatrix(outcome) = step.compute(&trial).unwrap() else { panic!() };
         assert_eq!(outcome.counts, [[1, 2, 0], [0, 0, 0], [1, 0, 0]]);
+        assert_eq!(outcome.normalize, Normalize::Row);
         let told: Vec<_> =
             outcome.mistakes.iter().map(|cell| (cell.label, cell.predicted, cell.examples[0].index)).collect();
         assert_eq!(told, [(0, 1, 2), (2, 0, 3)]);

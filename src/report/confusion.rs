@@ -2,7 +2,10 @@
 
 use super::{Section, figure};
 use crate::{
-    evaluation::{StepResult, confusion_matrix::Outcome},
+    evaluation::{
+        StepResult,
+        confusion_matrix::{Normalize, Outcome},
+    },
     run::Record,
 };
 use serde_json::{Value, json};
@@ -44,6 +47,7 @@ fn data(record: &Record) -> Option<Value> {
         "rows": rows,
         "upright": upright,
         "small": classes > MOST_LARGE,
+        "shares": matrix.normalize == Normalize::Row,
         "pairs": pairs(matrix),
     }))
 }
@@ -54,12 +58,19 @@ fn row(matrix: &Outcome, truth: usize, counts: &[u64]) -> Value {
         .iter()
         .enumerate()
         .map(|(guess, &count)| {
+            let share = count as f64 / total.max(1) as f64;
             json!({
+                "shown": match matrix.normalize {
+                    Normalize::None => figure::grouped(count),
+                    // A row without examples has no shares.
+                    Normalize::Row if total == 0 => "–".to_owned(),
+                    Normalize::Row => format!("{:.1}", share * 100.0),
+                },
                 "count": figure::grouped(count),
                 "heat": heat(count, total),
                 "right": truth == guess,
                 "predicted": matrix.classes.get(guess),
-                "share": figure::percent(count as f64 / total.max(1) as f64, 1),
+                "share": figure::percent(share, 1),
             })
         })
         .collect();
@@ -107,8 +118,12 @@ mod tests {
         let mut record = sample();
         let counts = (0..classes).map(|t| (0..classes).map(|p| u64::from(t == p) * 90 + 1).collect()).collect();
         let classes = (0..classes).map(|class| format!("class {class}")).collect();
-        record.evaluation.as_mut().unwrap().steps =
-            vec![StepResult::ConfusionMatrix(Outcome { classes, counts, mistakes: vec![] })];
+        record.evaluation.as_mut().unwrap().steps = vec![StepResult::ConfusionMatrix(Outcome {
+            classes,
+            counts,
+            mistakes: vec![],
+            normalize: Normalize::None,
+        })];
         record
     }
 
@@ -126,11 +141,29 @@ mod tests {
             classes: ["a", "b", "c"].map(String::from).to_vec(),
             counts: vec![vec![5, 1, 2], vec![7, 0, 2], vec![0, 0, 9]],
             mistakes: vec![],
+            normalize: Normalize::None,
         };
         let pairs = pairs(&matrix);
         let named: Vec<_> = pairs.iter().map(|pair| format!("{}{}", pair["truth"], pair["predicted"])).collect();
         assert_eq!(named, ["\"b\"\"a\"", "\"a\"\"c\"", "\"b\"\"c\"", "\"a\"\"b\""]);
         assert_eq!(pairs[0]["share"], "77.8%");
+    }
+
+    #[test]
+    fn a_normalized_row_adds_up_to_all_of_it() {
+        let matrix = Outcome {
+            classes: ["a", "b", "c"].map(String::from).to_vec(),
+            counts: vec![vec![5, 1, 2], vec![0, 0, 0], vec![0, 0, 9]],
+            mistakes: vec![],
+            normalize: Normalize::Row,
+        };
+        let shown = |truth: usize| -> Vec<Value> {
+            let row = row(&matrix, truth, &matrix.counts[truth]);
+            row["cells"].as_array().unwrap().iter().map(|cell| cell["shown"].clone()).collect()
+        };
+        assert_eq!(shown(0), ["62.5", "12.5", "25.0"]);
+        assert_eq!(shown(1), ["–", "–", "–"]);
+        assert_eq!(row(&matrix, 0, &matrix.counts[0])["cells"][0]["count"], "5");
     }
 
     #[test]

@@ -86,7 +86,7 @@ mod tests {
         let data = data(&sample()).unwrap();
         let row = |name: &str| data["rows"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
         assert_eq!(row("Accuracy")["method"], "Wilson");
-        assert_eq!(row("Accuracy")["value"], "71.00%");
+        assert_eq!(row("Accuracy")["value"], "72.80%");
         assert_eq!(row("F1, macro")["method"], "bootstrap");
         assert!(row("F1, macro")["interval"].as_str().unwrap().contains("% to "));
         assert!(row("Log loss")["drawn"].is_null());

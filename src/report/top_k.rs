@@ -41,7 +41,7 @@ mod tests {
         let data = data(&sample()).unwrap();
         let rows = data["rows"].as_array().unwrap();
         assert_eq!(rows.iter().map(|row| row["k"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 5]);
-        assert_eq!((&rows[0]["share"], &rows[3]["chance"]), (&json!("71.00%"), &json!("50.0%")));
+        assert_eq!((&rows[0]["share"], &rows[3]["chance"]), (&json!("72.80%"), &json!("50.0%")));
     }
 
     #[test]
