@@ -1,10 +1,10 @@
 //! The confusion matrix as a heat map, and the pairs that were confused most.
 
-use super::{Section, figure};
+use super::{Section, figure, gallery::Names};
 use crate::{
     evaluation::{
         StepResult,
-        confusion_matrix::{Normalize, Outcome},
+        confusion_matrix::{Mistakes, Normalize, Outcome},
     },
     run::Record,
 };
@@ -23,6 +23,8 @@ const MOST_LARGE: usize = 30;
 const MOST_SHOWN: usize = 200;
 /// So many pairs are listed.
 const PAIRS: usize = 5;
+/// The examples of so many pairs are shown without being asked for.
+const OPEN: usize = 3;
 /// Column names longer than this many characters are turned upright.
 const LONG_NAME: usize = 7;
 
@@ -49,6 +51,7 @@ fn data(record: &Record) -> Option<Value> {
         "small": classes > MOST_LARGE,
         "shares": matrix.normalize == Normalize::Row,
         "pairs": pairs(matrix),
+        "mistakes": mistakes(matrix, &Names::of(record)),
     }))
 }
 
@@ -71,10 +74,40 @@ fn row(matrix: &Outcome, truth: usize, counts: &[u64]) -> Value {
                 "right": truth == guess,
                 "predicted": matrix.classes.get(guess),
                 "share": figure::percent(share, 1),
+                "leads_to": shown_mistakes(matrix, truth, guess).map(|_| anchor(truth, guess)),
             })
         })
         .collect();
     json!({ "name": matrix.classes.get(truth), "total": figure::grouped(total), "cells": cells })
+}
+
+/// Where the examples of a cell stand.
+fn anchor(truth: usize, guess: usize) -> String {
+    format!("mistake-{truth}-{guess}")
+}
+
+fn shown_mistakes(matrix: &Outcome, truth: usize, guess: usize) -> Option<&Mistakes> {
+    let cell = |mistakes: &&Mistakes| (mistakes.label as usize, mistakes.predicted as usize) == (truth, guess);
+    matrix.mistakes.iter().find(cell).filter(|mistakes| !mistakes.examples.is_empty())
+}
+
+/// The examples of the mistakes, those of the most frequent ones open.
+fn mistakes(matrix: &Outcome, names: &Names<'_>) -> Vec<Value> {
+    let filled = matrix.mistakes.iter().filter(|mistakes| !mistakes.examples.is_empty());
+    let group = |(place, mistakes): (usize, &Mistakes)| {
+        let (truth, guess) = (mistakes.label as usize, mistakes.predicted as usize);
+        let counts = matrix.counts.get(truth).map_or(&[][..], Vec::as_slice);
+        json!({
+            "id": anchor(truth, guess),
+            "truth": matrix.classes.get(truth),
+            "predicted": matrix.classes.get(guess),
+            "count": figure::grouped(counts.get(guess).copied().unwrap_or(0)),
+            "total": figure::grouped(counts.iter().sum()),
+            "open": place < OPEN,
+            "examples": names.examples(&mistakes.examples),
+        })
+    };
+    filled.enumerate().map(group).collect()
 }
 
 /// 0 for none and 1 to 10 for each begun tenth of the row.
@@ -104,6 +137,7 @@ fn pairs(matrix: &Outcome) -> Vec<Value> {
                 "count": figure::grouped(count),
                 "total": figure::grouped(total),
                 "share": figure::percent(count as f64 / total as f64, 1),
+                "leads_to": shown_mistakes(matrix, truth, guess).map(|_| anchor(truth, guess)),
             })
         })
         .collect()

@@ -90,6 +90,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Seconds that may be a small part of one: `32.0 µs`, `1.45 ms`.
+pub fn short_duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.000_999_5 => format!("{:.1} \u{b5}s", s * 1e6),
+        s if s < 0.999_5 => format!("{:.2} ms", s * 1e3),
+        s => duration(s),
+    }
+}
+
 /// `32 × 32 × 3`.
 pub fn shape(sizes: &[usize]) -> String {
     sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" \u{d7} ")
@@ -147,6 +156,7 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), text);
         }
+        assert_eq!([32e-6, 0.00145, 2.0].map(short_duration), ["32.0 \u{b5}s", "1.45 ms", "2.00 s"]);
         assert_eq!(moment("2026-11-23T23:05:12.123+01:00"), "2026-11-23 23:05:12 +01:00");
         assert_eq!(moment("2026-11-23T23:05:12Z"), "2026-11-23 23:05:12 UTC");
         assert_eq!(moment("2026-11-23T23:05:12+01:00[Europe/Berlin]"), "2026-11-23 23:05:12 +01:00");

@@ -13,20 +13,33 @@ mod configuration;
 mod confusion;
 mod curves;
 mod data;
+mod embedding;
+mod feature_maps;
 mod figure;
+mod filters;
+mod gallery;
+mod latency;
 mod layers;
 mod metrics;
+mod most_uncertain;
 mod page;
+mod per_class_examples;
 mod precision_recall;
+mod prediction_grid;
 mod provenance;
+mod robustness;
 mod roc;
+mod saliency;
 #[cfg(test)]
 pub mod sample;
+mod sample_grid;
+mod slices;
 mod threshold_table;
 mod time_and_data;
 mod top_k;
 mod verdict;
 mod warnings;
+mod worst_mistakes;
 
 pub use page::template_problem;
 
@@ -66,14 +79,26 @@ const SECTIONS: &[Section] = &[
     verdict::SECTION,
     warnings::SECTION,
     curves::SECTION,
-    metrics::SECTION,
     confusion::SECTION,
     classification::SECTION,
+    metrics::SECTION,
     top_k::SECTION,
+    prediction_grid::SECTION,
+    worst_mistakes::SECTION,
+    most_uncertain::SECTION,
+    per_class_examples::SECTION,
+    sample_grid::SECTION,
+    calibration::SECTION,
     roc::SECTION,
     precision_recall::SECTION,
-    calibration::SECTION,
     threshold_table::SECTION,
+    slices::SECTION,
+    robustness::SECTION,
+    saliency::SECTION,
+    feature_maps::SECTION,
+    filters::SECTION,
+    embedding::SECTION,
+    latency::SECTION,
     layers::SECTION,
     data::SECTION,
     time_and_data::SECTION,

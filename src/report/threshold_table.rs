@@ -12,7 +12,7 @@ use crate::{
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
-    id: "thresholds",
+    id: "threshold-table",
     title: "Confidence thresholds",
     template: include_str!("../../templates/sections/threshold_table.html"),
     data,

@@ -34,8 +34,6 @@ sections! {
     Metrics,
     /// How often the true class is among the most probable ones.
     TopK,
-    /// Some test images with their labels.
-    SampleGrid,
     /// Some test examples with what the model says of them.
     PredictionGrid,
     /// The mistakes that the model was surest of.
@@ -44,6 +42,8 @@ sections! {
     MostUncertain,
     /// The surest and the hardest examples of each class.
     PerClassExamples,
+    /// Some test images with their labels.
+    SampleGrid,
     /// Whether probabilities mean what they say.
     Calibration,
     /// True against false positive rate.
@@ -56,12 +56,12 @@ sections! {
     Slices,
     /// The accuracy on worse images.
     Robustness,
-    /// The kernels of the first convolution.
-    Filters,
-    /// What leaves layers for single images.
-    FeatureMaps,
     /// Which pixels a prediction hangs on.
     Saliency,
+    /// What leaves layers for single images.
+    FeatureMaps,
+    /// The kernels of the first convolution.
+    Filters,
     /// The examples before the last layer, on a plane.
     Embedding,
     /// How long a prediction takes.

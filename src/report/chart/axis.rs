@@ -39,6 +39,12 @@ impl Axis {
         Axis { title: "epoch".to_owned(), scale: Scale::Whole, from, to, step: 1.0, ticks: epoch_ticks((first, last)) }
     }
 
+    /// Places numbered from 1, each with room for a bar.
+    pub fn whole(title: impl Into<String>, count: usize) -> Self {
+        let ticks = (1..=count).map(|place| place as f64).collect();
+        Axis { title: title.into(), scale: Scale::Whole, from: 0.4, to: count as f64 + 0.6, step: 1.0, ticks }
+    }
+
     /// Round numbers around the values; `None` where none of them is a number.
     pub fn numbers(title: impl Into<String>, values: impl Iterator<Item = f64>) -> Option<Self> {
         Self::around(title.into(), Scale::Number, values)
