@@ -60,6 +60,23 @@ const hiddenTexts = () => {
     return hidden;
 };
 
+/** Labels of drawings, of which axe-core doesn't judge, with less than WCAG's contrast of 4.5 to the page. */
+const faintLabels = () => {
+    const luminance = (colour) => {
+        const [red, green, blue] = colour.match(/[\d.]+/g).map((value) => {
+            const share = value / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const page = luminance(getComputedStyle(document.body).backgroundColor);
+    const faint = [...document.querySelectorAll("svg text")].filter((label) => {
+        const ink = luminance(getComputedStyle(label).fill);
+        return (Math.max(ink, page) + 0.05) / (Math.min(ink, page) + 0.05) < 4.5;
+    });
+    return [...new Set(faint.map((label) => `${label.textContent.trim()}: ${getComputedStyle(label).fill}`))];
+};
+
 for (const kind of KINDS) {
     for (const colorScheme of SCHEMES) {
         test(`${kind}, ${colorScheme}: nothing overlaps or is cut, nothing is loaded`, async () => {
@@ -91,6 +108,7 @@ for (const kind of KINDS) {
                         );
                     }, RULES);
                     assert.deepEqual(found, [], `at ${width} pixels`);
+                    assert.deepEqual(await page.evaluate(faintLabels), [], "labels of drawings");
                 });
             }
         });
