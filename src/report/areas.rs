@@ -1,7 +1,7 @@
 //! Curves of each class against all others, and the areas under them: what the sections `roc` and `precision_recall` share.
 
 use super::{
-    chart::{Axis, Chart, Diagonal, Drawn, Numbers, Series, Shape},
+    chart::{AVERAGE, Axis, Chart, Diagonal, Drawn, Numbers, Series, Shape},
     figure,
 };
 use crate::evaluation::one_vs_rest::{Area, Areas, MOST_CURVES};
@@ -19,8 +19,8 @@ pub struct Kind {
     pub axes: (&'static str, &'static str),
     /// The line from corner to corner.
     pub diagonal: Option<Diagonal>,
-    /// What the area is by chance for a class with this share of the examples.
-    pub chance: fn(f64) -> f64,
+    /// Whether the area by chance is the class's share of the examples; else it is the same for all.
+    pub chance_is_share: bool,
 }
 
 /// More classes than these get their table folded.
@@ -38,7 +38,7 @@ pub fn data(areas: &Areas, kind: Kind) -> Value {
         json!({
             "name": class.name,
             "area": shown(class.area),
-            "chance": format!("{:.3}", (kind.chance)(share)),
+            "chance": kind.chance_is_share.then(|| format!("{share:.3}")),
             "support": figure::grouped(class.support),
         })
     };
@@ -49,6 +49,7 @@ pub fn data(areas: &Areas, kind: Kind) -> Value {
     json!({
         "chart": chart.data(&format!("{}-curves", kind.id), Some(&numbers)),
         "area": kind.area,
+        "chance_differs": kind.chance_is_share,
         "rows": areas.classes.iter().map(row).collect::<Vec<_>>(),
         "averages": [
             ("macro average", shown(areas.macro_average)),
@@ -64,13 +65,11 @@ pub fn data(areas: &Areas, kind: Kind) -> Value {
 }
 
 fn chart(areas: &Areas, kind: &Kind) -> Chart {
-    // Looks begin with the classes; the average has the last one, which is grey.
-    let series = areas.curves.iter().enumerate().map(|(i, curve)| {
+    // The worst class comes first, the average last.
+    let (of_classes, average): (Vec<_>, Vec<_>) = areas.curves.iter().partition(|curve| curve.class.is_some());
+    let series = of_classes.into_iter().chain(average).enumerate().map(|(i, curve)| {
         let class = curve.class.and_then(|class| areas.classes.get(class as usize));
-        let (name, look) = match class {
-            Some(class) => (class.name.clone(), i.saturating_sub(1)),
-            None => ("micro average".to_owned(), super::chart::AVERAGE),
-        };
+        let (name, look) = class.map_or_else(|| ("micro average".to_owned(), AVERAGE), |class| (class.name.clone(), i));
         Series { name, look, drawn: Drawn::Curve(curve.points.clone()) }
     });
     let named = |value: Option<f64>| value.map_or_else(|| "not defined".to_owned(), |value| format!("{value:.4}"));

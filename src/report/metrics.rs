@@ -43,7 +43,9 @@ fn scale(outcome: &Outcome) -> f64 {
 fn row(figure: &Figure, from: f64) -> Value {
     let share = figure::is_share(&figure.name);
     let shown = |value: f64| if share { figure::percent(value, 2) } else { figure::number(value) };
-    let interval = figure.interval.map(|(low, high)| format!("{} to {}", shown(low), shown(high)));
+    let words = |(low, high)| {
+        if share { figure::interval((low, high)) } else { format!("{} to {}", shown(low), shown(high)) }
+    };
     // In thousandths of the way from `from` to 1.
     let place = |value: f64| ((value - from) / (1.0 - from) * 1000.0).round().clamp(0.0, 1000.0);
     let drawn = figure.value.zip(figure.interval).filter(|_| is_bounded(figure)).map(|(value, (low, high))| {
@@ -53,7 +55,7 @@ fn row(figure: &Figure, from: f64) -> Value {
     json!({
         "name": name(&figure.name),
         "value": figure.value.map(shown),
-        "interval": interval,
+        "interval": figure.interval.map(words),
         "drawn": drawn,
         "method": match figure.method { Method::Wilson => "Wilson", Method::Bootstrap => "bootstrap" },
     })
@@ -88,7 +90,7 @@ mod tests {
         assert_eq!(row("Accuracy")["method"], "Wilson");
         assert_eq!(row("Accuracy")["value"], "72.80%");
         assert_eq!(row("F1, macro")["method"], "bootstrap");
-        assert!(row("F1, macro")["interval"].as_str().unwrap().contains("% to "));
+        assert!(row("F1, macro")["interval"].as_str().unwrap().ends_with('%'));
         assert!(row("Log loss")["drawn"].is_null());
         assert!(row("ROC AUC, macro, one against the rest")["value"].as_str().unwrap().starts_with("0."));
         assert_eq!(data["most_frequent"]["accuracy"], "10.00%");

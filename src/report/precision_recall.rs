@@ -22,7 +22,7 @@ fn data(record: &Record) -> Option<Value> {
         area: "average precision",
         axes: ("recall", "precision"),
         diagonal: None,
-        chance: |share| share,
+        chance_is_share: true,
     };
     Some(areas::data(&outcome.0, kind))
 }

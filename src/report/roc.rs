@@ -19,7 +19,7 @@ fn data(record: &Record) -> Option<Value> {
         area: "area under the curve",
         axes: ("false positive rate", "true positive rate"),
         diagonal: Some(Diagonal { name: "by chance", rising: true }),
-        chance: |_| 0.5,
+        chance_is_share: false,
     };
     Some(areas::data(&outcome.0, kind))
 }

@@ -29,8 +29,8 @@ const FINE: u32 = 10;
 pub const MOST_MARKERS: usize = 30;
 /// So many looks differ for what is to be told apart; what comes after begins again.
 pub const LOOKS: usize = 10;
-/// The look of what stands for all of them.
-pub const AVERAGE: usize = 99;
+/// The look of what stands for all of them: 99 in the placeholder, whose digits are hexadecimal.
+pub const AVERAGE: usize = 0x99;
 
 /// What to draw.
 pub struct Chart {
@@ -44,7 +44,7 @@ pub struct Chart {
     pub x: Axis,
     /// From bottom to top.
     pub y: Axis,
-    /// In the order of the legend; later ones lie above earlier ones.
+    /// In the order of the legend; earlier ones lie above later ones, and lines above bars.
     pub series: Vec<Series>,
     /// A place on the x axis to mark, and what it is: `kept: epoch 3`.
     pub mark: Option<Mark>,
@@ -198,7 +198,7 @@ impl Chart {
         let root = SVGBackend::with_string(svg, self.shape.size()).into_drawing_area();
         let mut plot = ChartBuilder::on(&root)
             .margin_top(if self.mark.is_some() { 26 * FINE } else { 12 * FINE })
-            .margin_right(18 * FINE)
+            .margin_right(22 * FINE)
             .margin_left(4 * FINE)
             .set_label_area_size(LabelAreaPosition::Left, 74 * FINE)
             .set_label_area_size(LabelAreaPosition::Bottom, 50 * FINE)
@@ -221,6 +221,10 @@ impl Chart {
 
         let place = plot.plotting_area().get_pixel_range();
         let (across, down) = place.clone();
+        let at = |x: f64, y: f64| plot.plotting_area().map_coordinate(&(x, y));
+        let (bars, others): (Vec<&Series>, Vec<&Series>) =
+            self.series.iter().rev().partition(|series| matches!(series.drawn, Drawn::Bars(_)));
+        bars.into_iter().try_for_each(|series| series.draw(&root, at, down.end))?;
         if let Some(diagonal) = &self.diagonal {
             let (from, to) = if diagonal.rising { (down.end, down.start) } else { (down.start, down.end) };
             line(&root, vec![(across.start, from), (across.end, to)], COMPARED)?;
@@ -238,10 +242,7 @@ impl Chart {
             let style = text(13).color(&MARK).pos(Pos::new(side, VPos::Bottom));
             root.draw(&Text::new(mark.words.clone(), (x, down.start - (4 * FINE) as i32), style))?;
         }
-        let at = |x: f64, y: f64| plot.plotting_area().map_coordinate(&(x, y));
-        for series in &self.series {
-            series.draw(&root, at, down.end)?;
-        }
+        others.into_iter().try_for_each(|series| series.draw(&root, at, down.end))?;
         root.present()?;
         Ok(place)
     }
@@ -480,6 +481,7 @@ mod tests {
             };
             assert!(known, "{colour}");
         }
+        assert!(style.contains(&format!("[stroke$=\"{AVERAGE:x}\"]")));
         for look in 0..LOOKS {
             assert!(svg.contains(&format!("#10100{look}")) && svg.contains(&format!("#11110{look}")));
             assert_eq!(chart.data("it", None)["legend"][look]["name"], format!("no. {look}"));
