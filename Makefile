@@ -6,7 +6,7 @@ CARGO ?= cargo
 PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
 
-.PHONY: help run test editor lint schema bench tools libtorch clean distclean
+.PHONY: help run test editor tensorboard lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -28,6 +28,20 @@ editor: ## test what yaml-language-server makes of the schema; skipped where nod
 	    echo "editor: node or npm is missing, so the schema wasn't tested in an editor" >&2; [ "$${CI:-}" != true ]; \
 	else \
 	    cd tests/editor && npm ci --no-audit --no-fund && node --test; \
+	fi
+
+TENSORBOARD := target/tensorboard
+
+tensorboard: libtorch ## test what TensorBoard reads in event files; skipped where Python cannot make a venv, but not in CI
+	@if ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "tensorboard: Python 3.11 or its venv is missing, so TensorBoard didn't read event files" >&2; [ "$${CI:-}" != true ]; \
+	else \
+	    $(CARGO) build --locked && \
+	    { cmp -s tests/tensorboard/requirements.txt $(TENSORBOARD)/requirements.txt || { \
+	        python3 -m venv --clear $(TENSORBOARD) && \
+	        $(TENSORBOARD)/bin/python -m pip install --quiet --requirement tests/tensorboard/requirements.txt && \
+	        cp tests/tensorboard/requirements.txt $(TENSORBOARD)/requirements.txt; }; } && \
+	    $(TENSORBOARD)/bin/python tests/tensorboard/read_back.py target/debug/trainyard; \
 	fi
 
 lint: libtorch ## check formatting, clippy's lints and that the committed schema is the code's

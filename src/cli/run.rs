@@ -21,6 +21,7 @@ use crate::{
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation, extends},
+    tensorboard::EventFiles,
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
@@ -65,7 +66,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         directory,
         history: Vec::new(),
         input_advice: input_advice(pipeline),
-        terminal: Terminal::new(output.quiet),
+        listeners: vec![Box::new(Terminal::new(output.quiet))],
     };
     recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
     recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
@@ -181,7 +182,8 @@ struct Recorder {
     history: Vec<EpochRecord>,
     /// What to do where training waits for its data.
     input_advice: &'static str,
-    terminal: Terminal,
+    /// Who else hears what happens.
+    listeners: Vec<Box<dyn Observer>>,
 }
 
 impl Recorder {
@@ -193,7 +195,9 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn observe(&mut self, event: &Event<'_>) -> Result<()> {
-        self.terminal.observe(event)?;
+        for listener in &mut self.listeners {
+            listener.observe(event)?;
+        }
         if let Event::EpochEnded(record) = event {
             self.history.push((*record).clone());
             self.info.training.epochs_done = record.epoch;
@@ -275,6 +279,10 @@ fn work(
         .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
         .transpose()?;
     let layers = &pipeline.model.layers;
+    if let Some(freq) = pipeline.training.callbacks.iter().find_map(|callback| callback.event_files()) {
+        let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
+        recorder.listeners.push(Box::new(files));
+    }
     let model = Model::new(layers, plan, pipeline.seed, device)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;
     if wants_statistics(layers) {
@@ -284,6 +292,7 @@ fn work(
     // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
     let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
     recorder.directory.write_json("data.json", &inspection)?;
+    recorder.observe(&Event::DataSeen(&inspection))?;
     recorder.info.timings.setup = start.elapsed().as_secs_f64();
     recorder.save()?;
 
@@ -317,6 +326,7 @@ fn work(
     let evaluation = output.with_surroundings(None, |surroundings| {
         evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads, surroundings)
     })?;
+    recorder.observe(&Event::Evaluated(&evaluation))?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
     recorder.info.status = Status::Completed;
