@@ -20,6 +20,7 @@ pub mod loss;
 pub mod metric;
 pub mod model;
 pub mod optimizer;
+pub mod picture;
 pub mod progress;
 pub mod random;
 pub mod report;

@@ -399,7 +399,7 @@ fn the_classification_report_is_scikit_learns() {
             predicted: labels("predictions"),
             probabilities: Vec::new(),
         };
-        let table = ClassificationReport {}.table(&predictions);
+        let table = ClassificationReport {}.outcome(&predictions);
         let averages = [(&table.macro_average, &case["macro"]), (&table.weighted_average, &case["weighted"])];
         for (ours, theirs) in table.classes.iter().zip(per_class).chain(averages) {
             for (figure, value) in [("precision", ours.precision), ("recall", ours.recall), ("f1", ours.f1)] {
@@ -411,7 +411,7 @@ fn the_classification_report_is_scikit_learns() {
         }
         assert!((table.accuracy - case["accuracy"].as_f64().unwrap()).abs() < 1e-9);
         let counts: Vec<f32> =
-            ConfusionMatrix {}.matrix(&predictions).counts.concat().iter().map(|&n| n as f32).collect();
+            ConfusionMatrix::default().counts(&predictions).counts.concat().iter().map(|&n| n as f32).collect();
         assert_eq!(counts, numbers(&case["confusion_matrix"]["data"]), "{name}");
     }
 }

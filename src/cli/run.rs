@@ -4,7 +4,7 @@ use super::{
     Ending, PipelineArguments,
     context::{Output, set_up_threads, stop_flag},
     data::look,
-    evaluate::{evaluate_into, print_metrics},
+    evaluate::{Trained, evaluate_into, print_metrics},
     report::write_report,
     summary::layer_table,
 };
@@ -324,7 +324,8 @@ fn work(
     }
     let evaluation_start = Instant::now();
     let evaluation = output.with_surroundings(None, |surroundings| {
-        evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads, surroundings)
+        let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
+        evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
     })?;
     recorder.observe(&Event::Evaluated(&evaluation))?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();

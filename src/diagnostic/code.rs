@@ -591,6 +591,21 @@ codes! {
     ///   layers: [normalization, flatten, {dense: {units: 8, activation: relu}}, batch_normalization, {dense: 10}]
     /// ```
     MISPLACED_NORMALIZATION = "misplaced-normalization";
+    /// An evaluation step cannot do its work on this model or these data: it names a layer, an example or a column that isn't
+    /// there, or needs images where the examples are the rows of a table.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 8, kernel_size: 3, activation: relu}}, flatten, {dense: 10}]
+    /// evaluation: [{feature_maps: {layers: [conv2d_1]}}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 8, kernel_size: 3, activation: relu}}, flatten, {dense: 10}]
+    /// evaluation: [{feature_maps: {layers: [conv2d]}}]
+    /// ```
+    CANNOT_EVALUATE = "cannot-evaluate";
     /// A monitor or an expectation names a figure that nothing produces.
     ///
     /// ```yaml
@@ -784,6 +799,8 @@ codes! {
     /// device: auto
     /// ```
     DEVICE = "device";
+    /// The user wanted to stop.
+    INTERRUPTED = "interrupted";
     /// Something that a run directory should hold is missing or damaged.
     BAD_RUN = "bad-run";
     /// The computation failed.

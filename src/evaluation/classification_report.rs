@@ -3,7 +3,8 @@
 //! Where a class was never predicted, its precision is 0/0; it is shown as such (`null` here) and counted as 0 in the
 //! averages, which is scikit-learn's `zero_division=0`. The same holds for the recall of a class without examples.
 
-use super::{EvaluationStep, Predictions, StepResult};
+use super::{EvaluationStep, Predictions, StepResult, Subject};
+use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct ClassificationReport {}
 
 /// The computed table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Table {
+pub struct Outcome {
     /// A row for each class, in the order of labels.
     pub classes: Vec<Row>,
     /// The plain mean over classes.
@@ -47,7 +48,7 @@ fn ratio(above: u64, below: u64) -> Option<f64> {
 
 impl ClassificationReport {
     /// Computes the table.
-    pub fn table(&self, predictions: &Predictions) -> Table {
+    pub fn outcome(&self, predictions: &Predictions) -> Outcome {
         let classes = predictions.classes.len();
         let (mut right, mut predicted, mut support) = (vec![0u64; classes], vec![0u64; classes], vec![0u64; classes]);
         for (&label, &guess) in predictions.labels.iter().zip(&predictions.predicted) {
@@ -77,7 +78,7 @@ impl ClassificationReport {
                 support: total,
             }
         };
-        Table {
+        Outcome {
             macro_average: average("macro average", &|_| 1.0 / classes as f64),
             weighted_average: average("weighted average", &|row| row.support as f64 / total.max(1) as f64),
             accuracy: ratio(right.iter().sum(), total).unwrap_or(0.0),
@@ -87,8 +88,8 @@ impl ClassificationReport {
 }
 
 impl EvaluationStep for ClassificationReport {
-    fn compute(&self, predictions: &Predictions) -> StepResult {
-        StepResult::ClassificationReport(self.table(predictions))
+    fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
+        Ok(self.outcome(subject.predictions()).into())
     }
 }
 
@@ -104,7 +105,7 @@ mod tests {
             predicted: vec![0, 2, 0, 2],
             probabilities: vec![],
         };
-        let table = ClassificationReport {}.table(&predictions);
+        let table = ClassificationReport {}.outcome(&predictions);
         assert_eq!(table.classes[0].precision, Some(0.5));
         assert_eq!(table.classes[1].precision, None);
         assert_eq!(table.classes[1].recall, Some(0.0));

@@ -2,7 +2,7 @@
 
 use super::{Section, figure};
 use crate::{
-    evaluation::{StepResult, confusion_matrix::Matrix},
+    evaluation::{StepResult, confusion_matrix::Outcome},
     run::Record,
 };
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn data(record: &Record) -> Option<Value> {
     }))
 }
 
-fn row(matrix: &Matrix, truth: usize, counts: &[u64]) -> Value {
+fn row(matrix: &Outcome, truth: usize, counts: &[u64]) -> Value {
     let total: u64 = counts.iter().sum();
     let cells: Vec<Value> = counts
         .iter()
@@ -72,7 +72,7 @@ fn heat(count: u64, total: u64) -> u64 {
 }
 
 /// The pairs confused most often, most often first; the first in the matrix among equals.
-fn pairs(matrix: &Matrix) -> Vec<Value> {
+fn pairs(matrix: &Outcome) -> Vec<Value> {
     let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
     for (truth, counts) in matrix.counts.iter().enumerate() {
         for (guess, &count) in counts.iter().enumerate() {
@@ -107,7 +107,8 @@ mod tests {
         let mut record = sample();
         let counts = (0..classes).map(|t| (0..classes).map(|p| u64::from(t == p) * 90 + 1).collect()).collect();
         let classes = (0..classes).map(|class| format!("class {class}")).collect();
-        record.evaluation.as_mut().unwrap().steps = vec![StepResult::ConfusionMatrix(Matrix { classes, counts })];
+        record.evaluation.as_mut().unwrap().steps =
+            vec![StepResult::ConfusionMatrix(Outcome { classes, counts, mistakes: vec![] })];
         record
     }
 
@@ -121,9 +122,10 @@ mod tests {
 
     #[test]
     fn pairs_are_in_order() {
-        let matrix = Matrix {
+        let matrix = Outcome {
             classes: ["a", "b", "c"].map(String::from).to_vec(),
             counts: vec![vec![5, 1, 2], vec![7, 0, 2], vec![0, 0, 9]],
+            mistakes: vec![],
         };
         let pairs = pairs(&matrix);
         let named: Vec<_> = pairs.iter().map(|pair| format!("{}{}", pair["truth"], pair["predicted"])).collect();

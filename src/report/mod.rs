@@ -234,6 +234,7 @@ mod tests {
             match step {
                 StepResult::ConfusionMatrix(matrix) => matrix.classes[3] = hostile(),
                 StepResult::ClassificationReport(table) => table.classes[3].name = hostile(),
+                _ => {}
             }
         }
         (record.pipeline, record.resolved) = (hostile(), hostile());

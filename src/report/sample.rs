@@ -1,7 +1,7 @@
 //! A small record for tests: the tutorial network on CIFAR-10, invented numbers.
 
 use crate::{
-    evaluation::{ClassificationReport, ConfusionMatrix, EvaluationStep, Predictions},
+    evaluation::{ClassificationReport, ConfusionMatrix, Predictions},
     run::*,
 };
 
@@ -15,7 +15,10 @@ pub fn sample() -> Record {
     let evaluation = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
-        steps: vec![ClassificationReport {}.compute(&predictions), ConfusionMatrix {}.compute(&predictions)],
+        steps: vec![
+            ClassificationReport {}.outcome(&predictions).into(),
+            ConfusionMatrix::default().counts(&predictions).into(),
+        ],
     };
     Record {
         info: info(accuracy),

@@ -1,7 +1,7 @@
 //! What a run leaves behind, as serde reads and writes it.
 
 use super::{Inspection, Provenance, Unreadable};
-use crate::evaluation::StepResult;
+use crate::evaluation::{Outcome, StepResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -205,6 +205,13 @@ pub struct EvaluationRecord {
     pub metrics: BTreeMap<String, f64>,
     /// The results of the steps, in the pipeline's order.
     pub steps: Vec<StepResult>,
+}
+
+impl EvaluationRecord {
+    /// The results of one kind of step, in the pipeline's order.
+    pub fn results<T: Outcome + 'static>(&self) -> impl Iterator<Item = &T> {
+        self.steps.iter().filter_map(T::of)
+    }
 }
 
 /// Everything that a report is made of.

@@ -122,7 +122,7 @@ impl ImageFolder {
         let validation = self.validation.as_deref().map(&mut other).transpose()?;
         let test = self.test.open(|path| other(Path::new(path)))?;
         let Listing { classes, images, .. } = train;
-        Ok(Listings { classes, splits: Splits { train: images, validation, test }, location: places.join(", ") })
+        Ok(Listings { classes, splits: Splits { train: images, validation, test, columns: Vec::new() }, location: places.join(", ") })
     }
 }
 
@@ -184,7 +184,7 @@ fn list(root: PathBuf) -> Result<Listing> {
                     folders.push((below, path, depth + 1));
                 } else if is_image(&name) && !path.is_dir() {
                     // A link to nowhere is an image that cannot be read.
-                    images.push(Found { name: below, path, label: class as u32 });
+                    images.push(Found { name: below, path, label: class as u32, beside: Vec::new() });
                 }
             }
         }

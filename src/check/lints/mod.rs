@@ -1,6 +1,7 @@
 //! Things that are valid and probably wrong, each with its code: one file a part of the pipeline.
 
 mod data;
+mod evaluation;
 mod machine;
 mod model;
 mod training;
@@ -25,6 +26,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     repeated(sound, problems);
     data::lint(sound, declared, problems);
     training::lint(sound, declared, problems);
+    evaluation::lint(sound, declared, plan, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
     }

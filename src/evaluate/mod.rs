@@ -1,9 +1,13 @@
-//! A model on a split: its figures, and its predictions.
+//! A model on a split: its figures, its predictions, and what the evaluation steps ask of it.
+
+mod inquiry;
+
+pub use inquiry::Inquiry;
 
 use crate::{
     data::InputPipeline,
     diagnostic::Result,
-    evaluation::Predictions,
+    evaluation::{Predictions, StepResult},
     layer::Pass,
     metric::Metric,
     model::{Model, computation, in_layer, to_device},
@@ -42,6 +46,15 @@ pub fn predictions(
         Ok(())
     })?;
     Ok((figures, predictions))
+}
+
+/// The results of the pipeline's evaluation steps, in their order, on what the model said of the test examples.
+///
+/// # Errors
+/// Where an example cannot be read, libtorch fails, or the user wants to stop.
+pub fn steps(inquiry: &Inquiry<'_>, predictions: &Predictions) -> Result<Vec<StepResult>> {
+    let answering = inquiry::Answering::new(inquiry, predictions)?;
+    inquiry.pipeline.evaluation.iter().map(|step| step.compute(&answering)).collect()
 }
 
 fn over(
