@@ -12,12 +12,15 @@ mod curves;
 mod data;
 mod figure;
 mod layers;
+mod predictions;
 mod provenance;
 #[cfg(test)]
 pub mod sample;
 mod time_and_data;
 mod verdict;
 mod warnings;
+
+pub use predictions::Prediction;
 
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
@@ -77,6 +80,21 @@ pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
         )?;
         let section = json!({ "id": "data", "title": "Data", "html": html });
         framed(&environment, json!({ "title": name, "name": name, "sections": [section] }))
+    };
+    page().map_err(mistake)
+}
+
+/// A page that shows what the model of the run `id` of the pipeline `name` says of images; and why the rest isn't there.
+///
+/// Fails only where a template is wrong.
+pub fn predictions_page(name: &str, id: &str, predictions: &[Prediction], left_out: &[String]) -> Result<String> {
+    let page = || {
+        let environment = environment()?;
+        let data = predictions::shown(predictions, left_out);
+        let html = environment.render_named_str("predictions.html", predictions::TEMPLATE, Value::from(Serde(data)))?;
+        let section = json!({ "id": "images", "title": "Images", "html": html });
+        let title = format!("Predictions of {name}");
+        framed(&environment, json!({ "title": title, "name": name, "id": id, "sections": [section] }))
     };
     page().map_err(mistake)
 }
