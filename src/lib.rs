@@ -29,5 +29,6 @@ pub mod source;
 pub mod spec;
 pub mod stage;
 pub mod strategy;
+pub mod tensorboard;
 pub mod text;
 pub mod train;

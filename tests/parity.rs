@@ -369,8 +369,8 @@ fn early_stopping_stops_and_restores_where_keras_does() {
         let name = case["name"].as_str().unwrap();
         let choice: CallbackChoice =
             serde_json::from_value(serde_json::json!({ "early_stopping": case["arguments"] })).unwrap();
-        let monitor = choice.monitor().to_owned();
-        let mut callback = choice.start(monitor.contains("acc"));
+        let monitor = choice.monitor().unwrap().figure.to_owned();
+        let mut callback = choice.start(monitor.contains("acc")).unwrap();
         let (mut kept, mut stopped) = (None, None);
         for (epoch, value) in case["values"].as_array().unwrap().iter().enumerate() {
             let figures = [(monitor.clone(), value.as_f64().unwrap_or(f64::NAN))];

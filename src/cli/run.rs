@@ -16,11 +16,12 @@ use crate::{
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, TEMPLATE,
-        Timings, TrainingInfo, Unreadable, sha256_hex,
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status,
+        TEMPLATE, Timings, TrainingInfo, Unreadable, sha256_hex,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation, extends, origins::resolved_lines},
+    tensorboard::EventFiles,
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
@@ -65,7 +66,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         directory,
         history: Vec::new(),
         input_advice: input_advice(pipeline),
-        terminal: Terminal::new(output.quiet),
+        listeners: vec![Box::new(Terminal::new(output.quiet))],
     };
     recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
     recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
@@ -146,7 +147,11 @@ fn first_info(
         description: pipeline.description.clone(),
         title: pipeline.report.title.clone(),
         sections: pipeline.report.sections.clone().unwrap_or_default(),
-        configuration: checked.pipeline.as_ref().map(|sound| resolved_lines(&checked.sources, sound)).unwrap_or_default(),
+        configuration: checked
+            .pipeline
+            .as_ref()
+            .map(|sound| resolved_lines(&checked.sources, sound))
+            .unwrap_or_default(),
         id: directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         status: Status::Running,
         reason: None,
@@ -186,7 +191,8 @@ struct Recorder {
     history: Vec<EpochRecord>,
     /// What to do where training waits for its data.
     input_advice: &'static str,
-    terminal: Terminal,
+    /// Who else hears what happens.
+    listeners: Vec<Box<dyn Observer>>,
 }
 
 impl Recorder {
@@ -198,7 +204,9 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn observe(&mut self, event: &Event<'_>) -> Result<()> {
-        self.terminal.observe(event)?;
+        for listener in &mut self.listeners {
+            listener.observe(event)?;
+        }
         if let Event::EpochEnded(record) = event {
             self.history.push((*record).clone());
             self.info.training.epochs_done = record.epoch;
@@ -280,6 +288,10 @@ fn work(
         .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
         .transpose()?;
     let layers = &pipeline.model.layers;
+    if let Some(freq) = pipeline.training.callbacks.iter().find_map(|callback| callback.event_files()) {
+        let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
+        recorder.listeners.push(Box::new(files));
+    }
     let model = Model::new(layers, plan, pipeline.seed, device)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;
     if wants_statistics(layers) {
@@ -289,6 +301,7 @@ fn work(
     // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
     let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
     recorder.directory.write_json("data.json", &inspection)?;
+    recorder.observe(&Event::DataSeen(&inspection))?;
     recorder.info.timings.setup = start.elapsed().as_secs_f64();
     recorder.save()?;
 
@@ -323,6 +336,7 @@ fn work(
         let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
         evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
     })?;
+    recorder.observe(&Event::Evaluated(&evaluation))?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
     recorder.info.status = Status::Completed;

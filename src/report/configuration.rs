@@ -14,9 +14,7 @@ pub(super) const SECTION: Section = Section {
 fn data(record: &Record) -> Option<Value> {
     let (written, resolved) = (record.pipeline.trim_end(), record.resolved.trim_end());
     let lines = &record.info.configuration;
-    let line = |line: &ConfigurationLine| {
-        json!({ "text": line.text, "origin": line.origin.as_deref().unwrap_or_default(), "differs": line.differs })
-    };
+    let line = |line: &ConfigurationLine| json!({ "text": line.text, "origin": line.origin.as_deref().unwrap_or_default(), "differs": line.differs });
     (!written.is_empty() || !resolved.is_empty()).then(|| {
         json!({
             "written": written,

@@ -7,12 +7,8 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-pub(super) const SECTION: Section = Section {
-    id: "latency",
-    title: "Latency",
-    template: include_str!("../../templates/sections/latency.html"),
-    data,
-};
+pub(super) const SECTION: Section =
+    Section { id: "latency", title: "Latency", template: include_str!("../../templates/sections/latency.html"), data };
 
 fn data(record: &Record) -> Option<Value> {
     results(record, |result: &Outcome, _| {

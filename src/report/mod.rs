@@ -26,6 +26,7 @@ mod page;
 mod per_class_examples;
 mod precision_recall;
 mod prediction_grid;
+mod predictions;
 mod provenance;
 mod robustness;
 mod roc;
@@ -42,6 +43,8 @@ mod warnings;
 mod worst_mistakes;
 
 pub use page::template_problem;
+
+pub use predictions::Prediction;
 
 use crate::{
     diagnostic::Result,
@@ -139,7 +142,16 @@ fn sections(record: &Record) -> Result<Vec<Rendered>> {
 /// Fails only where a template is wrong.
 pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
     let html = page::part(&page::environment(), data::SECTION.template, data::shown(inspection))?;
-    page::alone(name, &[Rendered { id: "data", title: "Data", html }])
+    page::alone(name, name, "", &[Rendered { id: "data", title: "Data", html }])
+}
+
+/// A page that shows what the model of the run `id` of the pipeline `name` says of images; and why the rest isn't there.
+///
+/// Fails only where a template is wrong.
+pub fn predictions_page(name: &str, id: &str, predictions: &[Prediction], left_out: &[String]) -> Result<String> {
+    let data = predictions::shown(predictions, left_out);
+    let html = page::part(&page::environment(), predictions::TEMPLATE, data)?;
+    page::alone(&format!("Predictions of {name}"), name, id, &[Rendered { id: "images", title: "Images", html }])
 }
 
 #[cfg(test)]

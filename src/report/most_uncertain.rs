@@ -1,7 +1,10 @@
 //! The examples that the model is least sure of.
 
 use super::{Section, gallery::results};
-use crate::{evaluation::most_uncertain::{Outcome, Uncertainty}, run::Record};
+use crate::{
+    evaluation::most_uncertain::{Outcome, Uncertainty},
+    run::Record,
+};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {

@@ -97,9 +97,9 @@ fn filled(mut data: Json, sections: &[Rendered]) -> Json {
     data
 }
 
-/// A page that is about no run.
-pub(super) fn alone(name: &str, sections: &[Rendered]) -> Result<String> {
-    let data = filled(json!({ "title": name, "name": name }), sections);
+/// A page of its own, beside the report of a run.
+pub(super) fn alone(title: &str, name: &str, id: &str, sections: &[Rendered]) -> Result<String> {
+    let data = filled(json!({ "title": title, "name": name, "id": id }), sections);
     environment().render_named_str("report.html", PAGE, Value::from(Serde(data))).map_err(|error| mistake(&error))
 }
 
@@ -125,7 +125,8 @@ pub(super) fn of_run(record: &Record, sections: &[Rendered]) -> Result<String> {
             environment.set_fuel(Some(FUEL));
             environment.render_named_str("template.html", own, data).map_err(|error| {
                 let line = error.line().map(|line| format!(" at line {line}")).unwrap_or_default();
-                let message = format!("the pipeline's page for the report cannot be filled in{line}: {}", reason(&error));
+                let message =
+                    format!("the pipeline's page for the report cannot be filled in{line}: {}", reason(&error));
                 Box::new(Diagnostic::error(Code::BAD_TEMPLATE, message))
             })
         }
@@ -209,7 +210,8 @@ mod tests {
         record.template = Some("{{ sections.nothing }}".to_owned());
         assert_eq!(crate::report::render(&record).unwrap_err().code, Code::BAD_TEMPLATE);
         // One that never ends.
-        record.template = Some("{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}".to_owned());
+        record.template =
+            Some("{% for a in range(9999) %}{% for b in range(9999) %}.{% endfor %}{% endfor %}".to_owned());
         assert_eq!(crate::report::render(&record).unwrap_err().code, Code::BAD_TEMPLATE);
     }
 

@@ -1,7 +1,10 @@
 //! The surest and the hardest examples of each class.
 
 use super::{Section, figure, gallery::results};
-use crate::{evaluation::per_class_examples::{OfClass, Outcome}, run::Record};
+use crate::{
+    evaluation::per_class_examples::{OfClass, Outcome},
+    run::Record,
+};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {

@@ -11,7 +11,6 @@ use crate::{
         statistics::wilson,
     },
     run::Record,
-    text::brief,
 };
 use serde_json::{Value, json};
 
@@ -27,7 +26,7 @@ fn data(record: &Record) -> Option<Value> {
     let share = |right: usize| right as f64 / outcome.examples.max(1) as f64;
     let strength = |strength: &Strength| {
         json!({
-            "strength": brief(strength.strength),
+            "strength": figure::rate(strength.strength).replace('-', "\u{2212}"),
             "accuracy": figure::percent(share(strength.right), 1),
             "interval": figure::interval(wilson(share(strength.right), outcome.examples)),
             "png": strength.png,
@@ -77,7 +76,7 @@ fn chart(change: &Change, outcome: &Outcome, at: usize) -> Option<Value> {
     let chart = Chart {
         title: figure::capitalised(&words),
         alternative: format!("Accuracy by strength of {words}"),
-        description: format!("Lowest: {} at {}.", figure::percent(worst.1, 1), brief(worst.0)),
+        description: format!("Lowest: {} at {}.", figure::percent(worst.1, 1), figure::rate(worst.0)),
         x: Axis::numbers(unit(&change.kind), points.iter().map(|point| point.0))?,
         y: Axis::all_shares("right (%)"),
         series: vec![Series { name: "accuracy".to_owned(), look: 0, drawn: Drawn::Line(points) }],

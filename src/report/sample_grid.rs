@@ -12,7 +12,8 @@ pub(super) const SECTION: Section = Section {
 };
 
 fn data(record: &Record) -> Option<Value> {
-    results(record, |result: &Outcome, names| {
-        json!({ "columns": result.columns, "examples": names.examples(&result.examples) })
-    })
+    results(
+        record,
+        |result: &Outcome, names| json!({ "columns": result.columns, "examples": names.examples(&result.examples) }),
+    )
 }

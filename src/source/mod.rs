@@ -7,6 +7,7 @@ mod cifar;
 pub mod download;
 mod files;
 mod form;
+mod given;
 mod guard;
 mod idx;
 pub mod image_file;
@@ -18,6 +19,7 @@ mod split;
 
 pub use download::{Download, fetch};
 pub use form::Form;
+pub use given::GivenImages;
 pub use image_file::{ColorMode, DECODING, ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
 pub use part::TestPart;

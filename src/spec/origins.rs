@@ -1,10 +1,6 @@
 //! The resolved pipeline line by line, with where each value comes from.
 
-use super::{
-    Pipeline,
-    load::Sound,
-    tree::Node,
-};
+use super::{Pipeline, load::Sound, tree::Node};
 use crate::{
     diagnostic::{Place, SourceMap},
     run::ConfigurationLine,

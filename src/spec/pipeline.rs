@@ -226,7 +226,7 @@ pub struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ClassWeight", extend("x-default" = "all the same", "x-known-as" = ["weight", "pos_weight"], "examples" = ["balanced", {"cat": 2.0}]))]
     pub class_weight: Option<ClassWeight>,
-    /// What looks at the figures after every epoch.
+    /// What accompanies training, such as `early_stopping` and `tensorboard`.
     #[serde(default)]
     pub callbacks: Vec<CallbackChoice>,
 }

@@ -40,12 +40,19 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
 fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let pipeline = &sound.pipeline;
     let training = &pipeline.training;
+    let mut callbacks = texts(&training.callbacks);
+    for (callback, text) in training.callbacks.iter().zip(&mut callbacks) {
+        // Whatever their arguments, they would all write the same files.
+        if callback.event_files().is_some() {
+            *text = callback.name().to_owned();
+        }
+    }
     let lists: [(&[Step], Vec<String>); 7] = [
         (path!["allow"], texts(&pipeline.allow)),
         (path!["dataset", "train"], texts(&pipeline.dataset.train)),
         (path!["dataset", "evaluate"], texts(&pipeline.dataset.evaluate)),
         (path!["training", "metrics"], texts(&training.metrics)),
-        (path!["training", "callbacks"], texts(&training.callbacks)),
+        (path!["training", "callbacks"], callbacks),
         (path!["evaluation"], texts(&pipeline.evaluation)),
         (path!["report", "sections"], texts(pipeline.report.sections.as_deref().unwrap_or_default())),
     ];
