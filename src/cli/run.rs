@@ -67,6 +67,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         history: Vec::new(),
         input_advice: input_advice(pipeline),
         listeners: vec![Box::new(Terminal::new(output.quiet))],
+        reported: None,
     };
     recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
     recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
@@ -193,12 +194,31 @@ struct Recorder {
     input_advice: &'static str,
     /// Who else hears what happens.
     listeners: Vec<Box<dyn Observer>>,
+    /// When the report was last written, and the seconds that it took.
+    reported: Option<(Instant, f64)>,
 }
 
+/// The report may take this share of the time of a training whose epochs are short.
+const REPORTING: f64 = 0.05;
+
 impl Recorder {
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
         self.directory.write_json("run.json", &self.info)?;
-        write_report(&self.directory).map(|_| ())
+        let start = Instant::now();
+        write_report(&self.directory)?;
+        self.reported = Some((Instant::now(), start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Saves what an epoch brought; the report only where it isn't written all the time.
+    fn save_epoch(&mut self) -> Result<()> {
+        self.directory.write_history(&self.history)?;
+        match self.reported {
+            Some((at, took)) if at.elapsed().as_secs_f64() * REPORTING < took => {
+                self.directory.write_json("run.json", &self.info)
+            }
+            _ => self.save(),
+        }
     }
 }
 
@@ -211,8 +231,7 @@ impl Observer for Recorder {
             self.history.push((*record).clone());
             self.info.training.epochs_done = record.epoch;
             self.info.input_bound = input_bound(&self.history, self.input_advice);
-            self.directory.write_history(&self.history)?;
-            self.save()?;
+            self.save_epoch()?;
         }
         Ok(())
     }

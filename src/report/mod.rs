@@ -18,8 +18,10 @@ mod feature_maps;
 mod figure;
 mod filters;
 mod gallery;
+mod glance;
 mod latency;
 mod layers;
+mod markdown;
 mod metrics;
 mod most_uncertain;
 mod page;
@@ -42,7 +44,8 @@ mod verdict;
 mod warnings;
 mod worst_mistakes;
 
-pub use page::template_problem;
+pub use markdown::markdown;
+pub use page::{all as results, template_problem};
 
 pub use predictions::Prediction;
 

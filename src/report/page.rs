@@ -65,6 +65,12 @@ pub(super) fn part(environment: &Environment<'_>, template: &str, data: Json) ->
     environment.render_named_str("section.html", template, Value::from(Serde(data))).map_err(|error| mistake(&error))
 }
 
+/// A text that is no HTML.
+pub(super) fn text(environment: &Environment<'_>, template: &str, data: Json) -> Result<String> {
+    let rendered = environment.render_named_str("text.md", template, Value::from(Serde(data)));
+    rendered.map_err(|error| mistake(&error))
+}
+
 /// A checkout may have turned line breaks into CRLF, and browsers turn them back before they digest.
 fn unix(text: &str) -> String {
     text.replace('\r', "")
@@ -152,9 +158,14 @@ fn reason(error: &Error) -> String {
     error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
 }
 
-/// All results as JSON that can stand in a page: without pictures, which it shows anyway, and without a `<` that could end
-/// its element.
+/// All results as JSON that can stand in a page, which shows their pictures anyway.
 fn results(record: &Record) -> String {
+    // What could end the element, and what JavaScript takes for the end of a line.
+    all(record).to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+/// All results, without pictures.
+pub fn all(record: &Record) -> Json {
     let epoch = |epoch: &EpochRecord| {
         let mut row = json!({ "epoch": epoch.epoch });
         for (name, value) in &epoch.figures {
@@ -173,7 +184,7 @@ fn results(record: &Record) -> String {
         "data": record.inspection,
     });
     without_pictures(&mut all);
-    all.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+    all
 }
 
 fn without_pictures(json: &mut Json) {

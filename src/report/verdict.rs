@@ -1,6 +1,6 @@
 //! How the run ended, whether its expectations held, and its headline figures.
 
-use super::{Section, figure};
+use super::{Section, figure, glance};
 use crate::{
     evaluation::statistics::wilson,
     run::{DataInfo, ExpectationResult, Record, Status},
@@ -22,6 +22,7 @@ fn data(record: &Record) -> Option<Value> {
         "details": info.details,
         "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
         "metrics": metrics(record),
+        "glance": glance::data(record),
         "validation": data.map(validation),
         "optimistic": data.filter(|data| data.validation_kind == "test").map(|_| optimism(record)),
     }))
