@@ -2,8 +2,8 @@
 
 use crate::{
     evaluation::{
-        Calibration, ClassificationReport, ConfusionMatrix, Metrics, PrecisionRecall, Predictions, Roc, ThresholdTable,
-        TopK,
+        Calibration, ClassificationReport, ConfusionMatrix, Evaluation, Metrics, PrecisionRecall, Predictions, Roc,
+        StepResult, ThresholdTable, TopK, latency, trial::Trial,
     },
     run::*,
 };
@@ -18,16 +18,20 @@ pub fn sample() -> Record {
     let evaluation = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
-        steps: vec![
-            ClassificationReport {}.outcome(&predictions).into(),
-            ConfusionMatrix::default().counts(&predictions).into(),
-            Metrics { resamples: 100 }.outcome(&predictions).into(),
-            TopK::default().outcome(&predictions).into(),
-            Calibration::default().outcome(&predictions).into(),
-            Roc {}.outcome(&predictions).into(),
-            PrecisionRecall {}.outcome(&predictions).into(),
-            ThresholdTable::default().outcome(&predictions).into(),
-        ],
+        steps: [
+            vec![
+                ClassificationReport {}.outcome(&predictions).into(),
+                ConfusionMatrix::default().counts(&predictions).into(),
+                Metrics { resamples: 100 }.outcome(&predictions).into(),
+                TopK::default().outcome(&predictions).into(),
+                Calibration::default().outcome(&predictions).into(),
+                Roc {}.outcome(&predictions).into(),
+                PrecisionRecall {}.outcome(&predictions).into(),
+                ThresholdTable::default().outcome(&predictions).into(),
+            ],
+            steps_on_images(),
+        ]
+        .concat(),
     };
     Record {
         info: info(accuracy),
@@ -38,6 +42,34 @@ pub fn sample() -> Record {
         resolved: "version: 1\nname: cifar10-cnn\nseed: 42\n\ndataset:\n  source:\n    cifar10: {}\n".into(),
         template: None,
     }
+}
+
+/// What steps say that ask for more than predictions, of a few small images.
+fn steps_on_images() -> Vec<StepResult> {
+    let probabilities = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7]];
+    let examples: Vec<(u32, [f32; 3])> = (0..15).map(|at| (at % 3, probabilities[at as usize % 5])).collect();
+    let trial = Trial::new(&examples);
+    let names = Evaluation::NAMES.iter().filter(|name| {
+        let others = [
+            "latency",
+            "metrics",
+            "top_k",
+            "calibration",
+            "roc",
+            "precision_recall",
+            "threshold_table",
+            "confusion_matrix",
+            "classification_report",
+        ];
+        !others.contains(name)
+    });
+    let computed = names.map(|name| {
+        let step: Evaluation = serde_json::from_value(serde_json::json!({ *name: {} })).expect("all has a default");
+        step.compute(&trial).expect("the trial answers everything")
+    });
+    let measured =
+        latency::OfBatch { batch_size: 1, repetitions: 200, median: 32e-6, p99: 54e-6, examples_per_second: 31_250.0 };
+    computed.chain([latency::Outcome { batches: vec![measured] }.into()]).collect()
 }
 
 fn info(accuracy: f64) -> RunInfo {
