@@ -93,8 +93,7 @@ pub fn predictions_page(name: &str, id: &str, predictions: &[Prediction], left_o
         let data = predictions::shown(predictions, left_out);
         let html = environment.render_named_str("predictions.html", predictions::TEMPLATE, Value::from(Serde(data)))?;
         let section = json!({ "id": "images", "title": "Images", "html": html });
-        let title = format!("Predictions of {name}");
-        framed(&environment, json!({ "title": title, "name": name, "id": id, "sections": [section] }))
+        framed(&environment, json!({ "title": "Predictions", "name": name, "id": id, "sections": [section] }))
     };
     page().map_err(mistake)
 }
