@@ -1,5 +1,7 @@
 //! What is computed after training, from the predictions on the test split alone: no tensor, no model.
 
+pub mod significance;
+
 use crate::family;
 use serde::{Deserialize, Serialize};
 
