@@ -10,6 +10,7 @@ use crate::{
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
     evaluate::predictions,
+    evaluation::significance::wilson,
     model::Model,
     progress::figure,
     run::{EvaluationRecord, RunDirectory, write_predictions},
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  trainyard evaluate runs/digits/20261123-230512-7f3a")]
 pub struct Arguments {
-    /// The directory that a run left.
+    /// The run: its directory, or NAME for the latest one of that name.
     run: PathBuf,
 }
 
@@ -40,8 +41,13 @@ pub fn evaluate_into(
     let feed = Feed::new(dataset, dataset.test.clone(), "test");
     let data = InputPipeline::new(feed, stages, path, pipeline.seed, workers).with_cache(surroundings)?;
     let (figures, predictions) = predictions(pipeline, model, &data, &dataset.classes, "test_")?;
+    let examples = predictions.labels.len();
+    let interval = |(name, value): &(String, f64)| {
+        (name == "test_accuracy" && examples > 0).then(|| (name.clone(), wilson(*value, examples)))
+    };
     let record = EvaluationRecord {
-        examples: predictions.labels.len(),
+        examples,
+        intervals: figures.iter().filter_map(interval).collect(),
         metrics: figures.into_iter().collect(),
         steps: pipeline.evaluation.iter().map(|step| step.compute(&predictions)).collect(),
     };

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  trainyard predict runs/cifar10-cnn/20261123-230512-7f3a cat.jpg")]
 pub struct Arguments {
-    /// The directory that a run left.
+    /// The run: its directory, or NAME for the latest one of that name.
     run: PathBuf,
     /// Images of any size.
     #[arg(required = true)]

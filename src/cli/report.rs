@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  trainyard report runs/digits/20261123-230512-7f3a")]
 pub struct Arguments {
-    /// The directory that a run left.
+    /// The run: its directory, or NAME for the latest one of that name.
     run: PathBuf,
 }
 
@@ -20,7 +20,7 @@ pub fn write_report(directory: &RunDirectory) -> Result<PathBuf> {
 
 /// Renders the report again.
 pub fn report(arguments: &Arguments, output: &Output) -> Result<Ending> {
-    let path = write_report(&RunDirectory::open(&arguments.run)?)?;
+    let path = write_report(&output.find_run(&arguments.run)?)?;
     if output.json {
         println!("{}", serde_json::json!({ "report": path }));
     } else {

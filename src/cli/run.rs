@@ -6,6 +6,7 @@ use super::{
     data::look,
     evaluate::{evaluate_into, print_metrics},
     report::write_report,
+    runs::renew_index,
     summary::layer_table,
 };
 use crate::{
@@ -35,9 +36,6 @@ use std::{
 pub struct Arguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
-    /// Where runs are kept.
-    #[arg(long, default_value = "runs", value_name = "DIR")]
-    runs_dir: PathBuf,
 }
 
 /// Checks, trains, evaluates, reports.
@@ -59,7 +57,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         eprintln!("{}", layer_table(plan));
     }
     let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let (directory, _lock) = RunDirectory::create(&arguments.runs_dir, &pipeline.name, &stamp)?;
+    let (directory, _lock) = RunDirectory::create(&output.runs_directory, &pipeline.name, &stamp)?;
     let mut recorder = Recorder {
         info: first_info(&checked, pipeline, plan, &directory, output, device, threads, file),
         directory,
@@ -81,6 +79,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     recorder.info.finished = Some(now());
     recorder.info.timings.total = start.elapsed().as_secs_f64();
     recorder.save()?;
+    renew_index(output);
     let evaluation = match result {
         Ok(evaluation) => evaluation,
         Err(problem) if stopped => {

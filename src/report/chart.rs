@@ -1,7 +1,8 @@
 //! A line chart over epochs as the inside of an SVG.
 //!
 //! Its colours are placeholders that the style sheet replaces, so that one drawing serves light and dark: `#010101`
-//! ink, `#020202` grid, `#030303` training, `#040404` validation, `#050505` the epoch that was kept. They hold no
+//! ink, `#020202` grid, `#030303` training, `#040404` validation, `#050505` the epoch that was kept, `#212121` to
+//! `#282828` runs that are compared. They hold no
 //! letters because plotters writes those in upper case. No text in it comes from the user: names stand in the HTML
 //! around it.
 
@@ -16,6 +17,11 @@ const GRID: RGBColor = RGBColor(2, 2, 2);
 const TRAINING: RGBColor = RGBColor(3, 3, 3);
 const VALIDATION: RGBColor = RGBColor(4, 4, 4);
 const KEPT: RGBColor = RGBColor(5, 5, 5);
+/// The first of the runs' colours; the others follow, one by one.
+const FIRST_RUN: u8 = 0x21;
+
+/// So many runs can be told apart in one chart.
+pub const MOST_RUNS: usize = 8;
 
 /// Units of the drawing for one of the page: plotters rounds to whole units.
 const FINE: u32 = 10;
@@ -144,10 +150,44 @@ fn pieces(points: &[(usize, f64)]) -> impl Iterator<Item = Vec<(f64, f64)>> {
         .map(|piece| piece.iter().map(|&(epoch, value)| (epoch as f64, value)).collect())
 }
 
+/// One of the lines of a drawing.
+struct Line<'a> {
+    points: &'a [(usize, f64)],
+    colour: RGBColor,
+    /// Whether its markers are.
+    filled: bool,
+}
+
+/// What stands in a chart.
+struct Drawing<'a> {
+    lines: Vec<Line<'a>>,
+    epochs: (usize, usize),
+    kept: Option<(usize, &'static str)>,
+    share: bool,
+}
+
 impl Chart<'_> {
     /// The inside of the SVG, or `None` where there is no number at all.
     pub fn draw(&self) -> Option<String> {
-        let values = self.training.iter().chain(self.validation).map(|(_, value)| *value);
+        let lines = vec![
+            Line { points: self.training, colour: TRAINING, filled: true },
+            Line { points: self.validation, colour: VALIDATION, filled: false },
+        ];
+        Drawing { lines, epochs: self.epochs, kept: self.kept, share: self.share }.draw()
+    }
+}
+
+/// One figure of several runs, as [`Chart::draw`] gives it; only the first [`MOST_RUNS`] are drawn.
+pub fn overlay(runs: &[Vec<(usize, f64)>], epochs: (usize, usize), share: bool) -> Option<String> {
+    let colour = |grey: u8| RGBColor(grey, grey, grey);
+    let lines = runs.iter().take(MOST_RUNS).zip(FIRST_RUN..);
+    let lines = lines.map(|(points, grey)| Line { points, colour: colour(grey), filled: true }).collect();
+    Drawing { lines, epochs, kept: None, share }.draw()
+}
+
+impl Drawing<'_> {
+    fn draw(&self) -> Option<String> {
+        let values = self.lines.iter().flat_map(|line| line.points).map(|(_, value)| *value);
         let axis = Axis::around(values, self.share)?;
         let mut svg = String::new();
         self.draw_into(&mut svg, &axis).expect("drawing into a string cannot fail");
@@ -201,7 +241,7 @@ impl Chart<'_> {
         }
 
         let few = last - first < MOST_MARKERS;
-        for (points, colour, filled) in [(self.training, TRAINING, true), (self.validation, VALIDATION, false)] {
+        for &Line { points, colour, filled } in &self.lines {
             for piece in pieces(points) {
                 if piece.len() > 1 {
                     chart.draw_series(LineSeries::new(piece.iter().copied(), colour.stroke_width(2 * FINE)))?;
@@ -271,6 +311,10 @@ mod tests {
         let chart =
             Chart { training: &points, validation: &points, epochs: (1, 3), kept: Some((2, "kept")), share: false };
         let svg = chart.draw().unwrap();
+        let runs = overlay(&vec![points.clone(); MOST_RUNS + 1], (1, 3), false).unwrap();
+        assert!(runs.contains("stroke=\"#212121\"") && runs.contains("fill=\"#282828\""));
+        assert_eq!(runs.matches("<polyline fill=\"none\" opacity=\"1\" stroke=\"#2").count(), MOST_RUNS);
+        let svg = svg + &runs;
         let style = include_str!("../../templates/report.css");
         for (i, _) in svg.match_indices('#') {
             let colour = &svg[i..i + 7];

@@ -55,6 +55,26 @@ pub fn of(name: &str, value: f64) -> String {
     if is_share(name) { percent(value, 2) } else { number(value) }
 }
 
+/// An interval of a figure of that name: `71.2 to 73.0%`, or `0.8123 to 0.8456`.
+pub fn interval(name: &str, [low, high]: [f64; 2]) -> String {
+    match is_share(name) {
+        true => format!("{:.1} to {}", low * 100.0, percent(high, 1)),
+        false => format!("{} to {}", number(low), number(high)),
+    }
+}
+
+/// A difference of figures of that name, with its sign: `+1.80 points`, `−0.0312`.
+pub fn difference(name: &str, difference: f64) -> String {
+    let sign = if difference > 0.0 { "+" } else { "" };
+    format!("{sign}{}", if is_share(name) { points(difference) } else { number(difference) })
+}
+
+/// A difference of shares in percentage points: `1.80 points`.
+pub fn points(difference: f64) -> String {
+    let shown = format!("{:.2}", 100.0 * difference).replace('-', "\u{2212}");
+    if shown == "1.00" { "1.00 point".to_owned() } else { format!("{shown} points") }
+}
+
 /// A figure's name in words: `val_loss` is `validation loss`.
 pub fn in_words(name: &str) -> String {
     let words = match name.strip_prefix("val_") {

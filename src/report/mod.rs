@@ -6,11 +6,13 @@
 
 mod chart;
 mod classification;
+pub mod comparison;
 mod configuration;
 mod confusion;
 mod curves;
 mod data;
-mod figure;
+pub mod figure;
+pub mod index;
 mod layers;
 mod provenance;
 #[cfg(test)]
@@ -68,15 +70,25 @@ pub fn render(record: &Record) -> Result<String> {
 ///
 /// Fails only where a template is wrong.
 pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
+    page_of(
+        json!({ "title": name, "name": name }),
+        &[("data", "Data", data::SECTION.template, data::shown(inspection))],
+    )
+}
+
+/// A page that is no report of a run: what it is `about`, and its parts, each an anchor, a heading, a partial and the
+/// partial's data.
+fn page_of(mut about: serde_json::Value, parts: &[(&str, &str, &str, serde_json::Value)]) -> Result<String> {
     let page = || {
         let environment = environment()?;
-        let html = environment.render_named_str(
-            "data.html",
-            data::SECTION.template,
-            Value::from(Serde(data::shown(inspection))),
-        )?;
-        let section = json!({ "id": "data", "title": "Data", "html": html });
-        framed(&environment, json!({ "title": name, "name": name, "sections": [section] }))
+        let mut sections = Vec::new();
+        for (id, title, template, data) in parts {
+            // The name's ending switches escaping on.
+            let html = environment.render_named_str(&format!("{id}.html"), template, Value::from(Serde(data)))?;
+            sections.push(json!({ "id": id, "title": title, "html": html }));
+        }
+        about["sections"] = json!(sections);
+        framed(&environment, about)
     };
     page().map_err(mistake)
 }

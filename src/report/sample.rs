@@ -1,7 +1,7 @@
 //! A small record for tests: the tutorial network on CIFAR-10, invented numbers.
 
 use crate::{
-    evaluation::{ClassificationReport, ConfusionMatrix, EvaluationStep, Predictions},
+    evaluation::{ClassificationReport, ConfusionMatrix, EvaluationStep, Predictions, significance::wilson},
     run::*,
 };
 
@@ -15,6 +15,7 @@ pub fn sample() -> Record {
     let evaluation = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
+        intervals: [("test_accuracy".into(), wilson(accuracy, predictions.labels.len()))].into(),
         steps: vec![ClassificationReport {}.compute(&predictions), ConfusionMatrix {}.compute(&predictions)],
     };
     Record {

@@ -4,7 +4,9 @@ mod directory;
 mod inspection;
 mod predictions;
 mod provenance;
+pub mod pruning;
 mod record;
+pub mod store;
 
 pub use directory::{RunDirectory, RunLock, write_atomically};
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};

@@ -1,7 +1,7 @@
 //! What a run leaves behind, as serde reads and writes it.
 
 use super::{Inspection, Provenance, Unreadable};
-use crate::evaluation::StepResult;
+use crate::evaluation::{StepResult, significance::wilson};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -203,8 +203,32 @@ pub struct EvaluationRecord {
     pub examples: usize,
     /// `test_loss`, `test_accuracy`, ...
     pub metrics: BTreeMap<String, f64>,
+    /// 95% intervals of some of them.
+    #[serde(default)]
+    pub intervals: BTreeMap<String, [f64; 2]>,
     /// The results of the steps, in the pipeline's order.
     pub steps: Vec<StepResult>,
+}
+
+/// The figures of `evaluation.json` alone, without the results of the steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Examples evaluated.
+    pub examples: usize,
+    /// `test_loss`, `test_accuracy`, ...
+    pub metrics: BTreeMap<String, f64>,
+    /// 95% intervals of some of them.
+    #[serde(default)]
+    pub intervals: BTreeMap<String, [f64; 2]>,
+}
+
+impl Figures {
+    /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
+    pub fn interval(&self, name: &str) -> Option<[f64; 2]> {
+        let value = self.metrics.get(name).filter(|value| value.is_finite())?;
+        let computed = || (name == "test_accuracy" && self.examples > 0).then(|| wilson(*value, self.examples));
+        self.intervals.get(name).copied().or_else(computed)
+    }
 }
 
 /// Everything that a report is made of.
