@@ -207,11 +207,12 @@ fn pruning_says_what_would_go_and_deletes_only_when_told() {
     let bench = Bench::new();
     let (a, b, c) = (bench.run(&["training.epochs=1"]), bench.run(&[]), bench.run(&["training.epochs=2"]));
     change(&bench.path(&a), "status", "failed".into());
-    for nothing in
-        [&["runs", "prune"][..], &["runs", "prune", "--by", "test_loss"], &["runs", "prune", "--older-than", "3"]]
-    {
-        assert_eq!(bench.call(nothing).0, 2, "{nothing:?}");
+    // Without a word on which ones, none goes.
+    for nothing in ["", "--yes", "--name small --yes", "--by test_loss --yes", "--older-than 3 --yes"] {
+        let arguments: Vec<&str> = ["runs", "prune"].into_iter().chain(nothing.split_whitespace()).collect();
+        assert_eq!(bench.call(&arguments).0, 2, "{nothing}");
     }
+    assert!([&a, &b, &c].iter().all(|run| bench.path(run).exists()));
     let said = bench.said(&["runs", "prune", "--failed"]);
     assert!(
         said.starts_with(&a) && said.contains("would go: 1 run, ") && said.ends_with("without `--yes`\n"),

@@ -11,7 +11,7 @@ use crate::{
     },
     text::{Table, bytes, printable},
 };
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 use std::{
@@ -81,7 +81,7 @@ struct ListArguments {
 }
 
 #[derive(clap::Args)]
-#[group(required = true, multiple = true, args = ["keep", "failed", "older_than"])]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["keep", "failed", "older_than"]))]
 struct PruneArguments {
     /// Of each name keep the N latest, or with `--by` the N best.
     #[arg(long, value_name = "N")]

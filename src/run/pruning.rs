@@ -81,8 +81,12 @@ pub struct Pruning {
 }
 
 impl Pruning {
-    /// The runs of `runs`, the latest first, that are to go. Neither running nor damaged ones ever do.
+    /// The runs of `runs`, the latest first, that are to go. Neither running nor damaged ones ever do, and none where
+    /// nothing but a name is asked.
     pub fn choose<'a>(&self, runs: &'a [Listed]) -> Vec<&'a Listed> {
+        if !self.failed && self.before.is_none() && self.keep.is_none() {
+            return Vec::new();
+        }
         let sound = |run: &&'a Listed| {
             let info = run.contents.as_ref().ok().map(|contents| &contents.info);
             info.is_some_and(|info| {

@@ -318,6 +318,8 @@ mod tests {
         let runs = runs_in(root).unwrap();
         let goes = |pruning: Pruning| ids(&pruning.choose(&runs));
         let none = Pruning::default();
+        assert_eq!(goes(none.clone()), [""; 0]);
+        assert_eq!(goes(Pruning { name: Some("a".into()), ..none.clone() }), [""; 0]);
         assert_eq!(goes(Pruning { failed: true, ..none.clone() }), ["five", "two"]);
         assert_eq!(goes(Pruning { keep: Some(1), ..none.clone() }), ["four", "two", "one"]);
         let best = Pruning { keep: Some(1), by: Some("test_accuracy".into()), ..none.clone() };
