@@ -5,8 +5,9 @@ SHELL := bash
 CARGO ?= cargo
 PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
+TENSORBOARD := target/tensorboard
 
-.PHONY: help run test editor lint schema bench tools libtorch clean distclean
+.PHONY: help run test editor browser tensorboard lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -28,6 +29,29 @@ editor: ## test what yaml-language-server makes of the schema; skipped where nod
 	    echo "editor: node or npm is missing, so the schema wasn't tested in an editor" >&2; [ "$${CI:-}" != true ]; \
 	else \
 	    cd tests/editor && npm ci --no-audit --no-fund && node --test; \
+	fi
+
+# For the next two, TRAINYARD names another binary than that which is built here.
+browser: libtorch ## test the report in Chromium; skipped where node, npm or Chromium is missing, but not in CI
+	@if ! { command -v node && command -v npm; } >/dev/null; then \
+	    echo "browser: node or npm is missing, so no report was opened in a browser" >&2; [ "$${CI:-}" != true ]; \
+	elif ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then \
+	    echo "browser: Chromium is missing, so no report was opened in a browser" >&2; [ "$${CI:-}" != true ]; \
+	else \
+	    { [ -n "$${TRAINYARD:-}" ] || $(CARGO) build --locked; } && \
+	    cd tests/browser && npm ci --no-audit --no-fund && node --test; \
+	fi
+
+tensorboard: libtorch ## test what TensorBoard reads in event files; skipped where Python cannot make a venv, but not in CI
+	@if ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "tensorboard: Python 3.11 or its venv is missing, so TensorBoard didn't read event files" >&2; [ "$${CI:-}" != true ]; \
+	else \
+	    { [ -n "$${TRAINYARD:-}" ] || $(CARGO) build --locked; } && \
+	    { cmp -s tests/tensorboard/requirements.txt $(TENSORBOARD)/requirements.txt || { \
+	        python3 -m venv --clear $(TENSORBOARD) && \
+	        $(TENSORBOARD)/bin/python -m pip install --quiet --requirement tests/tensorboard/requirements.txt && \
+	        cp tests/tensorboard/requirements.txt $(TENSORBOARD)/requirements.txt; }; } && \
+	    $(TENSORBOARD)/bin/python tests/tensorboard/read_back.py "$${TRAINYARD:-target/debug/trainyard}"; \
 	fi
 
 lint: libtorch ## check formatting, clippy's lints and that the committed schema is the code's

@@ -80,6 +80,8 @@ impl Observer for Terminal {
                 }
                 eprintln!("{}", epoch_line(record, self.epochs));
             }
+            // The run's own output tells these.
+            Event::DataSeen(_) | Event::Evaluated(_) => {}
         }
         Ok(())
     }

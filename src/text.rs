@@ -42,18 +42,35 @@ pub fn bytes(number: u64) -> String {
     if unit == "B" { format!("{number} B") } else { format!("{value:.1} {unit}") }
 }
 
+/// The digits of base 64.
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// Bytes in base 64, as RFC 4648 has it, with padding.
 pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
         let bits = (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
         for i in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * i) & 63) as usize];
+            let digit = BASE64[(bits >> (18 - 6 * i) & 63) as usize];
             text.push(if i <= group.len() { char::from(digit) } else { '=' });
         }
     }
     text
+}
+
+/// The bytes that [`base64`] made `text` of; nothing where it is none of its.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for group in text.as_bytes().chunks(4) {
+        let padding = group.iter().rev().take_while(|digit| **digit == b'=').count();
+        let mut bits = 0u32;
+        for digit in &group[..group.len() - padding] {
+            bits = bits << 6 | BASE64.iter().position(|known| known == digit)? as u32;
+        }
+        let all = (bits << (6 * padding)).to_be_bytes();
+        bytes.extend(all.get(1..4 - padding).filter(|_| group.len() == 4 && padding < 3)?);
+    }
+    Some(bytes)
 }
 
 /// `text` in lines of at most `width` characters, where its words allow that; its own line breaks stay.
@@ -125,7 +142,17 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, printable, thousands, wrap};
+    use super::{base64, bytes, from_base64, printable, thousands, wrap};
+
+    #[test]
+    fn base64_leads_back_to_the_bytes() {
+        for text in [&b""[..], b"f", b"fo", b"foo", b"foob", &[0, 255, 128, 7, 62]] {
+            assert_eq!(from_base64(&base64(text)).as_deref(), Some(text));
+        }
+        for damaged in ["Zg", "Zg=", "Z===", "====", "Zm9v!m9v", "Zm9vZ"] {
+            assert_eq!(from_base64(damaged), None, "{damaged}");
+        }
+    }
 
     #[test]
     fn lines_are_broken_between_words() {

@@ -57,6 +57,7 @@ fn records_and_reports_know_no_tensors() {
     never(&["tch::", "crate::train", "crate::model", "crate::data"], "report/");
     never(&["tch::", "crate::train", "crate::model", "crate::data"], "run/");
     never(&["tch::", "Tensor"], "evaluation/");
+    never(&["tch::", "crate::model", "crate::data"], "tensorboard/");
 }
 
 #[test]

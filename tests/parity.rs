@@ -6,7 +6,10 @@ use trainyard::{
     callback::CallbackChoice,
     check::Plan,
     data::{ChannelSums, Order},
-    evaluation::{ClassificationReport, ConfusionMatrix, Predictions, significance::mcnemar},
+    evaluation::{
+        Calibration, ClassificationReport, ConfusionMatrix, Metrics, PrecisionRecall, Predictions, Roc, ThresholdTable,
+        TopK, significance::mcnemar, statistics::wilson,
+    },
     layer::{Build, Forward, Initializer, Layer, Pass},
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
@@ -366,8 +369,8 @@ fn early_stopping_stops_and_restores_where_keras_does() {
         let name = case["name"].as_str().unwrap();
         let choice: CallbackChoice =
             serde_json::from_value(serde_json::json!({ "early_stopping": case["arguments"] })).unwrap();
-        let monitor = choice.monitor().to_owned();
-        let mut callback = choice.start(monitor.contains("acc"));
+        let monitor = choice.monitor().unwrap().figure.to_owned();
+        let mut callback = choice.start(monitor.contains("acc")).unwrap();
         let (mut kept, mut stopped) = (None, None);
         for (epoch, value) in case["values"].as_array().unwrap().iter().enumerate() {
             let figures = [(monitor.clone(), value.as_f64().unwrap_or(f64::NAN))];
@@ -399,7 +402,7 @@ fn the_classification_report_is_scikit_learns() {
             predicted: labels("predictions"),
             probabilities: Vec::new(),
         };
-        let table = ClassificationReport {}.table(&predictions);
+        let table = ClassificationReport {}.outcome(&predictions);
         let averages = [(&table.macro_average, &case["macro"]), (&table.weighted_average, &case["weighted"])];
         for (ours, theirs) in table.classes.iter().zip(per_class).chain(averages) {
             for (figure, value) in [("precision", ours.precision), ("recall", ours.recall), ("f1", ours.f1)] {
@@ -411,7 +414,7 @@ fn the_classification_report_is_scikit_learns() {
         }
         assert!((table.accuracy - case["accuracy"].as_f64().unwrap()).abs() < 1e-9);
         let counts: Vec<f32> =
-            ConfusionMatrix {}.matrix(&predictions).counts.concat().iter().map(|&n| n as f32).collect();
+            ConfusionMatrix::default().counts(&predictions).counts.concat().iter().map(|&n| n as f32).collect();
         assert_eq!(counts, numbers(&case["confusion_matrix"]["data"]), "{name}");
     }
 }
@@ -425,5 +428,123 @@ fn mcnemars_test_is_scipys_binomial_one() {
         let count = |name: &str| case[name].as_u64().unwrap();
         let (ours, theirs) = (mcnemar(count("only_first"), count("only_second")), case["p"].as_f64().unwrap());
         assert!((ours - theirs).abs() <= 1e-9 * theirs, "{case}: {ours:e}");
+    }
+}
+
+/// The cases of `metrics_sklearn.json`, each with its predictions.
+fn predicted_with_probabilities() -> Vec<(Json, Predictions)> {
+    let cases = read("metrics_sklearn")["cases"].as_array().unwrap().clone();
+    let whole = |json: &Json| -> Vec<u32> { numbers(json).into_iter().map(|number| number as u32).collect() };
+    let with_predictions = |case: Json| {
+        let predictions = Predictions {
+            classes: (0..case["classes"].as_u64().unwrap()).map(|class| class.to_string()).collect(),
+            labels: whole(&case["labels"]),
+            predicted: whole(&case["predicted"]),
+            probabilities: numbers(&case["probabilities"]),
+        };
+        (case, predictions)
+    };
+    cases.into_iter().map(with_predictions).collect()
+}
+
+/// Ours is theirs to 1e-9, and both are defined or neither is.
+fn assert_same(ours: Option<f64>, theirs: &Json, what: &str) {
+    match (ours, theirs.as_f64()) {
+        (Some(ours), Some(theirs)) => assert!((ours - theirs).abs() < 1e-9, "{what}: {ours}, not {theirs}"),
+        (ours, theirs) => assert_eq!(ours, theirs, "{what}"),
+    }
+}
+
+fn assert_same_interval(ours: Option<(f64, f64)>, theirs: &Json, what: &str) {
+    assert_same(ours.map(|(low, _)| low), theirs.get(0).unwrap_or(&Json::Null), what);
+    assert_same(ours.map(|(_, high)| high), theirs.get(1).unwrap_or(&Json::Null), what);
+}
+
+#[test]
+fn figures_agree_with_scikit_learn() {
+    for (case, predictions) in predicted_with_probabilities() {
+        let name = case["name"].as_str().unwrap();
+        let table = ClassificationReport {}.outcome(&predictions);
+        let report = &case["report"];
+        for (class, row) in table.classes.iter().enumerate() {
+            for (figure, ours) in [("precision", row.precision), ("recall", row.recall), ("f1", row.f1)] {
+                assert_same(Some(ours.unwrap_or(0.0)), &report[figure][class], &format!("{name}: {figure} of {class}"));
+            }
+        }
+        let counts: Vec<u64> = ConfusionMatrix::default().counts(&predictions).counts.concat();
+        assert_eq!(serde_json::json!(counts), case["confusion_matrix"], "{name}");
+
+        let outcome = Metrics { resamples: 100 }.outcome(&predictions);
+        for figure in &outcome.figures {
+            let theirs = match figure.name.split_once('_').unwrap_or((&figure.name, "")) {
+                (average @ ("macro" | "weighted"), kind @ ("precision" | "recall" | "f1")) => &report[average][kind],
+                ("macro", "roc_auc") => &case["roc"]["macro"],
+                ("top", _) => &case["top_k"]["5"],
+                _ => &case[&figure.name],
+            };
+            assert!(!theirs.is_null(), "{name}: {}", figure.name);
+            assert_same(figure.value, theirs, &format!("{name}: {}", figure.name));
+        }
+        assert_same_interval(outcome.figures[0].interval, &case["wilson"], name);
+
+        let calibration = Calibration::default().outcome(&predictions);
+        assert_same(calibration.expected_error, &case["expected_error"], name);
+        assert_same(calibration.maximum_error, &case["maximum_error"], name);
+        assert_same(calibration.brier_score, &case["brier_score"], name);
+        assert_same(calibration.log_loss, &case["log_loss"], name);
+
+        let ks = case["top_k"].as_object().unwrap();
+        let top = TopK { k: ks.keys().map(|k| k.parse().unwrap()).collect() }.outcome(&predictions);
+        assert_eq!(top.rows.len(), ks.len(), "{name}");
+        for row in &top.rows {
+            assert_same(Some(row.share), &ks[&row.k.to_string()], &format!("{name}: top {}", row.k));
+        }
+    }
+}
+
+#[test]
+fn areas_agree_with_scikit_learn() {
+    for (case, predictions) in predicted_with_probabilities() {
+        let outcomes = [
+            ("roc", Roc {}.outcome(&predictions).0),
+            ("average_precision", PrecisionRecall {}.outcome(&predictions).0),
+        ];
+        for (kind, ours) in outcomes {
+            let (theirs, what) = (&case[kind], format!("{}: {kind}", case["name"]));
+            assert_same(ours.macro_average, &theirs["macro"], &what);
+            assert_same(ours.weighted_average, &theirs["weighted"], &what);
+            assert_same(ours.micro_average, &theirs["micro"], &what);
+            assert_eq!(ours.classes.len(), theirs["per_class"].as_array().unwrap().len());
+            for (class, area) in ours.classes.iter().enumerate() {
+                assert_same(area.area, &theirs["per_class"][class], &format!("{what} of {class}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn thresholds_and_intervals_agree_with_scikit_learn_and_scipy() {
+    for (case, predictions) in predicted_with_probabilities() {
+        let name = case["name"].as_str().unwrap();
+        let accepted = case["accepted"].as_array().unwrap();
+        let thresholds = accepted.iter().map(|row| row["threshold"].as_f64().unwrap()).collect();
+        let outcome = ThresholdTable { thresholds }.outcome(&predictions);
+        assert_eq!(outcome.accepted.len(), accepted.len());
+        for (ours, theirs) in outcome.accepted.iter().zip(accepted) {
+            assert_eq!((Some(ours.count), Some(ours.errors)), (theirs["count"].as_u64(), theirs["errors"].as_u64()));
+            assert_same_interval(ours.interval, &theirs["wilson"], name);
+        }
+        let decided = case["decided"].as_array().unwrap();
+        assert_eq!(outcome.decided.len(), decided.len());
+        for (ours, theirs) in outcome.decided.iter().zip(decided) {
+            for (figure, ours) in [("precision", ours.precision), ("recall", ours.recall), ("f1", ours.f1)] {
+                assert_same(Some(ours.unwrap_or(0.0)), &theirs[figure], &format!("{name}: {figure}"));
+            }
+        }
+    }
+    for row in read("metrics_sklearn")["wilson"].as_array().unwrap() {
+        let (right, examples) = (row["right"].as_f64().unwrap(), row["examples"].as_u64().unwrap());
+        let ours = wilson(right / examples as f64, examples as usize);
+        assert_same_interval(Some(ours), &row["interval"], &row.to_string());
     }
 }

@@ -116,7 +116,7 @@ fn a_run_leaves_everything_and_can_be_used() {
     let broken = bench.write("broken.png", b"no image");
     let (code, stdout, stderr) = bench.call(&["predict", run_name, image.to_str().unwrap(), broken.to_str().unwrap()]);
     assert_eq!(code, 1);
-    assert!(stdout.contains("one.png: ") && stdout.contains('%'), "{stdout}");
+    assert!(stdout.contains("one.png  ") && stdout.contains('%'), "{stdout}");
     assert!(stderr.contains("broken.png"), "{stderr}");
 }
 

@@ -1,6 +1,6 @@
 //! Stops training when a figure gets no better, as Keras' `EarlyStopping`.
 
-use super::{Callback, CallbackDefinition, Verdict};
+use super::{Callback, CallbackDefinition, Monitor, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,12 +57,8 @@ impl Default for EarlyStopping {
 }
 
 impl CallbackDefinition for EarlyStopping {
-    fn monitor(&self) -> &str {
-        &self.monitor
-    }
-
-    fn mode(&self) -> Mode {
-        self.mode
+    fn monitor(&self) -> Option<Monitor<'_>> {
+        Some(Monitor { figure: &self.monitor, mode: self.mode })
     }
 
     fn can_act(&self, epochs: usize) -> bool {
@@ -71,13 +67,13 @@ impl CallbackDefinition for EarlyStopping {
         stops || (self.restore_best_weights && self.start_from_epoch < epochs)
     }
 
-    fn start(&self, larger_is_better: bool) -> Box<dyn Callback> {
+    fn start(&self, larger_is_better: bool) -> Option<Box<dyn Callback>> {
         let larger_is_better = match self.mode {
             Mode::Auto => larger_is_better,
             Mode::Min => false,
             Mode::Max => true,
         };
-        Box::new(Watch { arguments: self.clone(), larger_is_better, best: None, weights_kept: false, waited: 0 })
+        Some(Box::new(Watch { arguments: self.clone(), larger_is_better, best: None, weights_kept: false, waited: 0 }))
     }
 }
 
@@ -123,9 +119,5 @@ impl Callback for Watch {
             verdict.stop = self.waited >= self.arguments.patience && epoch > 0;
         }
         verdict
-    }
-
-    fn restores_weights(&self) -> bool {
-        self.arguments.restore_best_weights
     }
 }

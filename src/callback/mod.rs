@@ -1,4 +1,5 @@
-//! What looks at the figures after every epoch and may stop training: Keras' callbacks, one file each.
+//! What accompanies training: Keras' callbacks, one file each. Some look at the figures after every epoch and may stop
+//! training; others only have something written down.
 
 use crate::family;
 
@@ -15,29 +16,45 @@ pub struct Verdict {
 pub trait Callback {
     /// Looks at `figures` after `epoch`, counted from 0.
     fn epoch_ended(&mut self, epoch: usize, figures: &[(String, f64)]) -> Verdict;
+}
 
-    /// Whether the kept weights are to be put back when training ends.
-    fn restores_weights(&self) -> bool;
+/// The figure that a callback looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Monitor<'a> {
+    /// Its name, such as `val_loss`.
+    pub figure: &'a str,
+    /// The direction that the pipeline says is better.
+    pub mode: early_stopping::Mode,
 }
 
 /// What all callbacks share.
 pub trait CallbackDefinition {
-    /// The figure that it looks at.
-    fn monitor(&self) -> &str;
-
-    /// The direction that the pipeline says is better.
-    fn mode(&self) -> early_stopping::Mode;
+    /// The figure that it looks at, where it looks at one.
+    fn monitor(&self) -> Option<Monitor<'_>> {
+        None
+    }
 
     /// Whether anything can come of it in a training of so many epochs.
-    fn can_act(&self, epochs: usize) -> bool;
+    fn can_act(&self, _epochs: usize) -> bool {
+        true
+    }
 
-    /// Starts to work; `larger_is_better` of the monitored figure decides where the pipeline says `auto`.
-    fn start(&self, larger_is_better: bool) -> Box<dyn Callback>;
+    /// Starts to judge epochs, where that is what it does; `larger_is_better` of the monitored figure decides where the
+    /// pipeline says `auto`.
+    fn start(&self, _larger_is_better: bool) -> Option<Box<dyn Callback>> {
+        None
+    }
+
+    /// How often TensorBoard's event files get figures, where it wants such files.
+    fn event_files(&self) -> Option<tensorboard::UpdateFreq> {
+        None
+    }
 }
 
 family! {
-    /// What looks at the figures after every epoch.
+    /// What accompanies training.
     pub enum CallbackChoice("callback"): CallbackDefinition {
         early_stopping::EarlyStopping,
+        tensorboard::Tensorboard,
     }
 }

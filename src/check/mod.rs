@@ -6,6 +6,7 @@ mod lints;
 mod plan;
 
 pub use examples::try_out;
+pub use lints::template;
 pub use plan::{Memory, Plan, PlannedLayer};
 
 use crate::{
@@ -89,6 +90,7 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
         lints::lint(sound, &declared, checked.plan.as_ref(), problems);
         if options.surroundings.is_some() {
             lints::lint_for_machine(sound, checked.plan.as_ref(), problems);
+            problems.extend(lints::template(sound, &checked.sources).err().map(|problem| *problem));
         }
         checked.declared = Some(declared);
     }

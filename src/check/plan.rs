@@ -2,6 +2,7 @@
 
 use crate::{
     diagnostic::{Code, Diagnostic, SourceMap},
+    evaluation::LayerShape,
     layer::{Block, FLOAT_BYTES, Layer, ShapeError, Structure, display_shape, elements},
     path,
     run::LayerRow,
@@ -53,6 +54,33 @@ impl Plan {
     /// The shape that leaves the last layer, without the batch.
     pub fn output(&self) -> &[usize] {
         self.layers.last().map_or(&[], |layer| &layer.row.output_shape)
+    }
+
+    /// What leaves each of `layers`, which are those planned, in the order in which they compute. Repetitions have no output of
+    /// their own.
+    pub fn outputs(&self, layers: &[Layer]) -> Vec<LayerShape> {
+        fn collect(layers: &[Layer], planned: &[PlannedLayer], all: &mut Vec<LayerShape>) {
+            for (layer, planned) in layers.iter().zip(planned) {
+                match layer.structure() {
+                    Structure::Computation => {}
+                    Structure::Repeat(_, block) => {
+                        planned.blocks.iter().for_each(|turn| collect(block.layers, turn, all));
+                        continue;
+                    }
+                    Structure::Parallel(blocks, _) => {
+                        blocks.iter().zip(&planned.blocks).for_each(|(block, row)| collect(block.layers, row, all));
+                    }
+                }
+                all.push(LayerShape {
+                    name: planned.row.name.clone(),
+                    shape: planned.row.output_shape.clone(),
+                    has_weights: planned.row.parameters > 0,
+                });
+            }
+        }
+        let mut all = Vec::new();
+        collect(layers, &self.layers, &mut all);
+        all
     }
 
     /// The table of all layers, each before those within it.

@@ -4,20 +4,24 @@ use super::{
     Ending,
     context::{Output, open_run},
     report::write_report,
-    run::open_data,
+    run::{open_data, splits},
 };
 use crate::{
+    check::Plan,
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
-    evaluate::predictions,
-    evaluation::significance::wilson,
+    evaluate::{Inquiry, predictions, steps},
+    evaluation::{
+        Predictions, Split,
+        statistics::{mean_interval, true_probabilities, wilson},
+    },
     model::Model,
     progress::figure,
-    run::{EvaluationRecord, RunDirectory, write_predictions},
-    source::{Dataset, Surroundings},
+    run::{EpochRecord, EvaluationRecord, RunDirectory, write_predictions},
+    source::{Dataset, Subset, Surroundings},
     spec::Pipeline,
 };
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// `trainyard evaluate RUN`
 #[derive(clap::Args)]
@@ -27,11 +31,23 @@ pub struct Arguments {
     run: PathBuf,
 }
 
-/// Evaluates `model` on the test data and writes `predictions.parquet` and `evaluation.json`.
+/// What of a training the evaluation tells about.
+pub struct Trained<'a> {
+    /// The trained model.
+    pub model: &'a Model,
+    /// Its layers.
+    pub plan: &'a Plan,
+    /// The epochs.
+    pub history: &'a [EpochRecord],
+    /// The epoch, from 1, whose weights were kept, where they aren't the last ones.
+    pub best_epoch: Option<usize>,
+}
+
+/// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`.
 pub fn evaluate_into(
     directory: &RunDirectory,
     pipeline: &Pipeline,
-    model: &Model,
+    trained: &Trained<'_>,
     dataset: &Dataset,
     workers: usize,
     surroundings: &Surroundings<'_>,
@@ -40,20 +56,55 @@ pub fn evaluate_into(
     let path = "dataset.evaluate";
     let feed = Feed::new(dataset, dataset.test.clone(), "test");
     let data = InputPipeline::new(feed, stages, path, pipeline.seed, workers).with_cache(surroundings)?;
-    let (figures, predictions) = predictions(pipeline, model, &data, &dataset.classes, "test_")?;
-    let examples = predictions.labels.len();
-    let interval = |(name, value): &(String, f64)| {
-        (name == "test_accuracy" && examples > 0).then(|| (name.clone(), wilson(*value, examples)))
+    let (figures, predictions) = predictions(pipeline, trained.model, &data, &dataset.classes, "test_")?;
+    write_predictions(&directory.file("predictions.parquet"), &predictions)?;
+    let (train, validation, _) = splits(pipeline, dataset);
+    let named = [("train", Some(train)), ("validation", validation), ("test", Some(dataset.test.clone()))];
+    let counted = named.into_iter().filter_map(|(name, examples)| {
+        Some(Split { name: name.to_owned(), per_class: dataset.class_counts(&*examples?) })
+    });
+    let inquiry = Inquiry {
+        pipeline,
+        plan: trained.plan,
+        model: trained.model,
+        // The stages may leave some out, or put them into another order.
+        examples: Arc::new(Subset::new(dataset.test.clone(), data.indices())),
+        features: &dataset.features,
+        splits: counted.collect(),
+        history: trained.history,
+        best_epoch: trained.best_epoch,
+        stop: surroundings.stop,
     };
     let record = EvaluationRecord {
-        examples,
-        intervals: figures.iter().filter_map(interval).collect(),
+        examples: predictions.labels.len(),
+        intervals: intervals(pipeline, trained.model, &figures, &predictions),
         metrics: figures.into_iter().collect(),
-        steps: pipeline.evaluation.iter().map(|step| step.compute(&predictions)).collect(),
+        steps: steps(&inquiry, &predictions)?,
     };
-    write_predictions(&directory.file("predictions.parquet"), &predictions)?;
     directory.write_json("evaluation.json", &record)?;
     Ok(record)
+}
+
+/// The 95% intervals of accuracy and loss, by name.
+fn intervals(
+    pipeline: &Pipeline,
+    model: &Model,
+    figures: &[(String, f64)],
+    predictions: &Predictions,
+) -> BTreeMap<String, (f64, f64)> {
+    let examples = predictions.labels.len();
+    let interval = |name: &str, value: f64| match name {
+        "test_accuracy" => (examples > 0).then(|| wilson(value, examples)),
+        "test_loss" => {
+            let logits = model.gives_logits();
+            let losses = true_probabilities(predictions)?.into_iter();
+            let losses: Option<Vec<f64>> = losses.map(|p| pipeline.training.loss.of_probability(p, logits)).collect();
+            mean_interval(&losses?, value)
+        }
+        _ => None,
+    };
+    let known = |(name, value): &(String, f64)| Some((name.clone(), interval(name, *value)?));
+    figures.iter().filter(|(_, value)| value.is_finite()).filter_map(known).collect()
 }
 
 /// Prints the figures of an evaluation.
@@ -75,7 +126,10 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
             let problem = Diagnostic::error(Code::DATA_CHANGED, message);
             return Err(Box::new(problem.help("bring them back, or train on the new ones")));
         }
-        evaluate_into(&run.directory, &run.pipeline, &run.model, &dataset, run.threads, surroundings)
+        let history = run.directory.read_history()?;
+        let best_epoch = run.info.training.best_epoch;
+        let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch };
+        evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
     })?;
     write_report(&run.directory)?;
     if output.json {

@@ -7,17 +7,17 @@ use crate::{
     device,
     diagnostic::{Place, Result},
     progress::duration,
-    run::{RunDirectory, Status},
+    run::{ConfigurationLine, RunDirectory, Status},
     source::Declared,
     spec::{
         Pipeline, Threads,
         load::Sound,
+        origins::{origin, resolved_lines},
         tree::{Node, Step, display_path},
     },
     text::{Table, bytes, thousands},
 };
 use serde::Serialize;
-use serde_json::Value as Json;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
@@ -189,16 +189,11 @@ fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &Path) -> Opt
     })
 }
 
-/// Where a value was written: the name of the file or flag, and the line.
-fn origin(checked: &Checked, place: Place) -> (String, usize) {
-    (checked.sources.text(place.text).name.clone(), checked.sources.line(place))
-}
-
 fn origins(checked: &Checked, sound: &Sound) -> Vec<Origin> {
     fn collect(node: &Node, path: &[Step], root: Place, checked: &Checked, all: &mut Vec<Origin>) {
         let children = node.children();
         if children.is_empty() && node.place != root {
-            let (file, line) = origin(checked, node.place);
+            let (file, line) = origin(&checked.sources, node.place);
             all.push(Origin { path: display_path(path), file, line });
         }
         for (step, child) in children {
@@ -212,105 +207,16 @@ fn origins(checked: &Checked, sound: &Sound) -> Vec<Origin> {
 
 /// The resolved pipeline as YAML; behind each value that isn't a default, where it was written.
 fn resolved(checked: &Checked, sound: &Sound) -> String {
-    let json = serde_json::to_value(&sound.pipeline).expect("a pipeline is plain data");
-    let mut lines = Vec::new();
-    let origins = Origins { checked, root: sound.tree.place };
-    origins.write_yaml(&json, Some(&sound.tree), 0, &mut lines);
-    let width = lines.iter().filter(|(_, origin)| origin.is_some()).map(|(line, _)| line.chars().count()).max();
+    let lines = resolved_lines(&checked.sources, sound);
+    let width = lines.iter().filter(|line| line.origin.is_some()).map(|line| line.text.chars().count()).max();
     let mut text = String::new();
-    for (line, origin) in lines {
+    for ConfigurationLine { text: line, origin, .. } in lines {
         let _ = match origin {
             Some(origin) => writeln!(text, "{line:<width$}  # {origin}", width = width.unwrap_or(0)),
             None => writeln!(text, "{line}"),
         };
     }
     text
-}
-
-/// A line of YAML and where its value was written.
-type Line = (String, Option<String>);
-
-/// Knows where values were written.
-struct Origins<'a> {
-    checked: &'a Checked,
-    /// What stands for a value that was not written: the place of the whole pipeline.
-    root: Place,
-}
-
-impl Origins<'_> {
-    fn write_yaml(&self, json: &Json, node: Option<&Node>, indent: usize, lines: &mut Vec<Line>) {
-        match json {
-            Json::Object(map) => {
-                for (key, value) in map {
-                    let child = node.and_then(|node| node.get(key));
-                    self.write_entry(&format!("{:indent$}{key}:", ""), value, child, indent + 2, lines);
-                }
-            }
-            Json::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    let child = node.and_then(|node| node.step(&index.into()));
-                    let dash = format!("{:indent$}-", "");
-                    match item.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next()) {
-                        // A member without arguments is a bare name.
-                        Some((name, Json::Object(arguments))) if arguments.is_empty() => {
-                            lines.push((format!("{dash} {name}"), self.written(child)));
-                        }
-                        Some((name, arguments)) => {
-                            let child = child.and_then(|child| child.get(name));
-                            self.write_entry(&format!("{dash} {name}:"), arguments, child, indent + 4, lines);
-                        }
-                        None => self.write_entry(&dash, item, child, indent + 2, lines),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn write_entry(&self, head: &str, value: &Json, node: Option<&Node>, indent: usize, lines: &mut Vec<Line>) {
-        let is_scalar = |value: &Json| !value.is_object() && !value.is_array();
-        let inline = match value {
-            Json::Object(map) => map.is_empty().then(|| "{}".to_owned()),
-            Json::Array(items) if items.iter().all(is_scalar) => {
-                Some(format!("[{}]", items.iter().map(scalar).collect::<Vec<_>>().join(", ")))
-            }
-            Json::Array(_) => None,
-            value => Some(scalar(value)),
-        };
-        match inline {
-            Some(text) => lines.push((format!("{head} {text}"), self.written(node))),
-            None => {
-                let at = lines.len();
-                lines.push((head.to_owned(), None));
-                self.write_yaml(value, node, indent, lines);
-                // Where all within it are defaults, it is the item itself that was written.
-                if lines[at..].iter().all(|(_, origin)| origin.is_none()) {
-                    lines[at].1 = self.written(node);
-                }
-            }
-        }
-    }
-
-    /// Where a value was written, where it isn't a default.
-    fn written(&self, node: Option<&Node>) -> Option<String> {
-        let place = node?.place;
-        let (name, line) = origin(self.checked, place);
-        let own = place.text == self.root.text;
-        (place != self.root).then(|| match name.starts_with("--") {
-            true => format!("{name} {}", self.checked.sources.text(place.text).content),
-            false if own => format!("line {line}"),
-            false => format!("{name}:{line}"),
-        })
-    }
-}
-
-/// A scalar in YAML; text that could be taken for something else stands in quotes.
-fn scalar(value: &Json) -> String {
-    let Json::String(text) = value else { return value.to_string() };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
-    let is_other = ["true", "false", "null"].contains(&text.to_lowercase().as_str());
-    if is_word && !is_other { text.clone() } else { value.to_string() }
 }
 
 fn table(planned: &Planned, plan: &Plan) -> String {

@@ -4,24 +4,25 @@ use super::{
     Ending, PipelineArguments,
     context::{Output, set_up_threads, stop_flag},
     data::look,
-    evaluate::{evaluate_into, print_metrics},
+    evaluate::{Trained, evaluate_into, print_metrics},
     report::write_report,
     runs::renew_index,
     summary::layer_table,
 };
 use crate::{
-    check::{Checked, Options, Plan},
+    check::{self, Checked, Options, Plan},
     data::{Feed, InputPipeline, OnUnreadable, readable},
     device,
     diagnostic::{Renderer, Result},
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status, Timings,
-        TrainingInfo, Unreadable, sha256_hex,
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status,
+        TEMPLATE, Timings, TrainingInfo, Unreadable, sha256_hex,
     },
     source::{Dataset, Examples, Subset, Surroundings},
-    spec::{OnError, Pipeline, Validation, extends},
+    spec::{OnError, Pipeline, Validation, extends, origins::resolved_lines},
+    tensorboard::EventFiles,
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
@@ -63,10 +64,14 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         directory,
         history: Vec::new(),
         input_advice: input_advice(pipeline),
-        terminal: Terminal::new(output.quiet),
+        listeners: vec![Box::new(Terminal::new(output.quiet))],
+        reported: None,
     };
     recorder.directory.write("pipeline.yaml", as_written(&checked).as_bytes())?;
     recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
+    if let Some(page) = check::template(sound, &checked.sources)? {
+        recorder.directory.write(TEMPLATE, page.as_bytes())?;
+    }
     recorder.save()?;
 
     let result = work(&mut recorder, pipeline, plan, device, threads, output, start);
@@ -141,6 +146,12 @@ fn first_info(
         name: pipeline.name.clone(),
         description: pipeline.description.clone(),
         title: pipeline.report.title.clone(),
+        sections: pipeline.report.sections.clone().unwrap_or_default(),
+        configuration: checked
+            .pipeline
+            .as_ref()
+            .map(|sound| resolved_lines(&checked.sources, sound))
+            .unwrap_or_default(),
         id: directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         status: Status::Running,
         reason: None,
@@ -180,25 +191,46 @@ struct Recorder {
     history: Vec<EpochRecord>,
     /// What to do where training waits for its data.
     input_advice: &'static str,
-    terminal: Terminal,
+    /// Who else hears what happens.
+    listeners: Vec<Box<dyn Observer>>,
+    /// When the report was last written, and the seconds that it took.
+    reported: Option<(Instant, f64)>,
 }
 
+/// The report may take this share of the time of a training whose epochs are short.
+const REPORTING: f64 = 0.05;
+
 impl Recorder {
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
         self.directory.write_json("run.json", &self.info)?;
-        write_report(&self.directory).map(|_| ())
+        let start = Instant::now();
+        write_report(&self.directory)?;
+        self.reported = Some((Instant::now(), start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Saves what an epoch brought; the report only where it isn't written all the time.
+    fn save_epoch(&mut self) -> Result<()> {
+        self.directory.write_history(&self.history)?;
+        match self.reported {
+            Some((at, took)) if at.elapsed().as_secs_f64() * REPORTING < took => {
+                self.directory.write_json("run.json", &self.info)
+            }
+            _ => self.save(),
+        }
     }
 }
 
 impl Observer for Recorder {
     fn observe(&mut self, event: &Event<'_>) -> Result<()> {
-        self.terminal.observe(event)?;
+        for listener in &mut self.listeners {
+            listener.observe(event)?;
+        }
         if let Event::EpochEnded(record) = event {
             self.history.push((*record).clone());
             self.info.training.epochs_done = record.epoch;
             self.info.input_bound = input_bound(&self.history, self.input_advice);
-            self.directory.write_history(&self.history)?;
-            self.save()?;
+            self.save_epoch()?;
         }
         Ok(())
     }
@@ -274,6 +306,10 @@ fn work(
         .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
         .transpose()?;
     let layers = &pipeline.model.layers;
+    if let Some(freq) = pipeline.training.callbacks.iter().find_map(|callback| callback.event_files()) {
+        let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
+        recorder.listeners.push(Box::new(files));
+    }
     let model = Model::new(layers, plan, pipeline.seed, device)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;
     if wants_statistics(layers) {
@@ -283,6 +319,7 @@ fn work(
     // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
     let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
     recorder.directory.write_json("data.json", &inspection)?;
+    recorder.observe(&Event::DataSeen(&inspection))?;
     recorder.info.timings.setup = start.elapsed().as_secs_f64();
     recorder.save()?;
 
@@ -314,8 +351,10 @@ fn work(
     }
     let evaluation_start = Instant::now();
     let evaluation = output.with_surroundings(None, |surroundings| {
-        evaluate_into(&recorder.directory, pipeline, &model, &dataset, threads, surroundings)
+        let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
+        evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
     })?;
+    recorder.observe(&Event::Evaluated(&evaluation))?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
     recorder.info.status = Status::Completed;

@@ -277,7 +277,7 @@ fn listing(runs: &[&Listed], figure: Option<&str>, root: &Path) -> String {
 fn with_interval(contents: &Contents, name: &str) -> String {
     let Some(figures) = &contents.figures else { return String::new() };
     let Some(value) = figures.metrics.get(name) else { return String::new() };
-    let interval = figures.interval(name).map(|bounds| format!(" ({})", figure::interval(name, bounds)));
+    let interval = figures.interval(name).map(|bounds| format!(" ({})", figure::interval_of(name, bounds)));
     format!("{}{}", figure::of(name, *value), interval.unwrap_or_default())
 }
 

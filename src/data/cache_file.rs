@@ -156,7 +156,7 @@ fn lock(path: &Path, surroundings: &Surroundings<'_>) -> Result<File> {
 }
 
 fn interrupted() -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(Code::IO, "filling the cache was interrupted"))
+    Box::new(Diagnostic::error(Code::INTERRUPTED, "filling the cache was interrupted"))
 }
 
 /// As files usually are; temporary ones aren't, and other users are to find it, too.

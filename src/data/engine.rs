@@ -129,6 +129,11 @@ impl InputPipeline {
         super::count_steps(&self.stages, self.examples())
     }
 
+    /// The examples of the first epoch, in the order in which they come.
+    pub fn indices(&self) -> Vec<usize> {
+        self.order().epoch(0).iter().flatten().map(|element| element.example as usize).collect()
+    }
+
     /// What every example is.
     pub fn form(&self) -> Form {
         self.feed.form

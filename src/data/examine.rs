@@ -153,7 +153,7 @@ pub fn unreadable(examples: &dyn Examples, form: Form, stop: &AtomicBool) -> Res
 }
 
 pub(super) fn interrupted() -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(Code::IO, "looking at the data was interrupted"))
+    Box::new(Diagnostic::error(Code::INTERRUPTED, "looking at the data was interrupted"))
 }
 
 /// What cannot be read, in the order of the splits and their examples.

@@ -3,12 +3,12 @@
 use super::{ChannelSums, Feed, InputPipeline, Statistics, examine::interrupted};
 use crate::{
     diagnostic::Result,
+    picture::thumbnail,
     random::Purpose,
     run::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Values},
     source::{Dataset, Examples, Form, Subset},
     stage::{Augment, Batch, Stage},
 };
-use image::{DynamicImage, GrayImage, RgbImage, codecs::png::PngEncoder};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
@@ -213,7 +213,7 @@ fn sample(examples: &dyn Examples, shape: [usize; 3]) -> Vec<Thumbnail> {
     let mut values = vec![0; shape.iter().product()];
     let shown = order.into_iter().take(SAMPLE).filter_map(|index| {
         examples.read(index, &mut values).ok()?;
-        Some(Thumbnail { index, label: examples.labels()[index], png: png(&values, shape)? })
+        Some(Thumbnail { index, label: examples.labels()[index], png: thumbnail(&values, shape)? })
     });
     shown.collect()
 }
@@ -235,7 +235,7 @@ pub fn augmented(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, s
     let images = batch.examples.chunks(feed.form.bytes());
     let shown = sample.iter().zip(images).zip(&batch.labels);
     let thumbnail = |((image, values), label): ((&Thumbnail, _), &i64)| {
-        Some(Thumbnail { index: image.index, label: u32::try_from(*label).ok()?, png: png(values, shape)? })
+        Some(Thumbnail { index: image.index, label: u32::try_from(*label).ok()?, png: thumbnail(values, shape)? })
     };
     shown.filter_map(thumbnail).collect()
 }
@@ -271,24 +271,6 @@ fn written(item: &impl serde::Serialize) -> String {
             format!("{name}: {arguments}").replace('"', "").replace(':', ": ").replace(',', ", ").replace(":  ", ": ")
         }
     }
-}
-
-/// The longest side of an image that is shown: a report with hundreds of them should stay small.
-const LONGEST: u32 = 64;
-
-/// An image, `[height, width, channels]`, as PNG in base 64, made smaller where it is large; nothing where it has neither
-/// one channel nor three.
-fn png(values: &[u8], [height, width, channels]: [usize; 3]) -> Option<String> {
-    let (width, height) = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
-    let image = match channels {
-        1 => DynamicImage::from(GrayImage::from_raw(width, height, values.to_vec())?),
-        3 => DynamicImage::from(RgbImage::from_raw(width, height, values.to_vec())?),
-        _ => return None,
-    };
-    let image = if width.max(height) > LONGEST { image.thumbnail(LONGEST, LONGEST) } else { image };
-    let mut bytes = Vec::new();
-    image.write_with_encoder(PngEncoder::new(&mut bytes)).ok()?;
-    Some(crate::text::base64(&bytes))
 }
 
 #[cfg(test)]
@@ -330,26 +312,6 @@ mod tests {
         let few = Few(examples.to_vec());
         let labels = few.labels();
         Held(few, labels)
-    }
-
-    #[test]
-    fn large_images_are_shown_small() {
-        let shown = |shape: [usize; 3]| {
-            let text = png(&vec![7; shape.iter().product()], shape).unwrap();
-            // A PNG names its width and height in its 17th to 24th byte: three bytes are four letters.
-            let bytes = unbase64(&text[20..32]);
-            [&bytes[1..5], &bytes[5..9]].map(|side| u32::from_be_bytes(side.try_into().unwrap()))
-        };
-        assert_eq!(shown([50, 60, 3]), [60, 50]);
-        assert_eq!(shown([300, 600, 1]), [64, 32]);
-        assert_eq!(png(&[0; 8], [2, 2, 2]), None);
-    }
-
-    fn unbase64(text: &str) -> Vec<u8> {
-        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let six = |letter: u8| LETTERS.iter().position(|&known| known == letter).unwrap() as u32;
-        let four = |part: &[u8]| part.iter().fold(0, |all, &letter| all << 6 | six(letter)).to_be_bytes()[1..].to_vec();
-        text.as_bytes().chunks(4).flat_map(four).collect()
     }
 
     #[test]

@@ -591,6 +591,33 @@ codes! {
     ///   layers: [normalization, flatten, {dense: {units: 8, activation: relu}}, batch_normalization, {dense: 10}]
     /// ```
     MISPLACED_NORMALIZATION = "misplaced-normalization";
+    /// An evaluation step cannot do its work on this model or these data: it names a layer, an example or a column that isn't
+    /// there, or needs images where the examples are the rows of a table.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 8, kernel_size: 3, activation: relu}}, flatten, {dense: 10}]
+    /// evaluation: [{feature_maps: {layers: [conv2d_1]}}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 8, kernel_size: 3, activation: relu}}, flatten, {dense: 10}]
+    /// evaluation: [{feature_maps: {layers: [conv2d]}}]
+    /// ```
+    CANNOT_EVALUATE = "cannot-evaluate";
+    /// The report is to have a section that no evaluation step fills.
+    ///
+    /// ```yaml
+    /// evaluation: [classification_report]
+    /// report: {sections: [verdict, classification_report, saliency]}
+    /// ```
+    ///
+    /// ```yaml
+    /// evaluation: [classification_report]
+    /// report: {sections: [verdict, classification_report]}
+    /// ```
+    EMPTY_SECTION = "empty-section", allowable;
     /// A monitor or an expectation names a figure that nothing produces.
     ///
     /// ```yaml
@@ -774,6 +801,16 @@ codes! {
     DATA_CHANGED = "data-changed";
     /// An image that cannot be decoded.
     BAD_IMAGE = "bad-image";
+    /// The page that a pipeline has for its report cannot be read, or is no template: HTML in the language of Jinja.
+    ///
+    /// ```yaml
+    /// report: {template: no/such/page.html}
+    /// ```
+    ///
+    /// ```yaml
+    /// report: {title: Digits}
+    /// ```
+    BAD_TEMPLATE = "bad-template";
     /// The device isn't there.
     ///
     /// ```yaml
@@ -784,6 +821,8 @@ codes! {
     /// device: auto
     /// ```
     DEVICE = "device";
+    /// The user wanted to stop.
+    INTERRUPTED = "interrupted";
     /// Something that a run directory should hold is missing or damaged.
     BAD_RUN = "bad-run";
     /// The computation failed.

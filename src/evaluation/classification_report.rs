@@ -3,7 +3,8 @@
 //! Where a class was never predicted, its precision is 0/0; it is shown as such (`null` here) and counted as 0 in the
 //! averages, which is scikit-learn's `zero_division=0`. The same holds for the recall of a class without examples.
 
-use super::{EvaluationStep, Predictions, StepResult};
+use super::{EvaluationStep, Predictions, StepResult, Subject, statistics::Tally};
+use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct ClassificationReport {}
 
 /// The computed table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Table {
+pub struct Outcome {
     /// A row for each class, in the order of labels.
     pub classes: Vec<Row>,
     /// The plain mean over classes.
@@ -41,54 +42,36 @@ pub struct Row {
     pub support: u64,
 }
 
-fn ratio(above: u64, below: u64) -> Option<f64> {
-    (below > 0).then(|| above as f64 / below as f64)
-}
-
 impl ClassificationReport {
     /// Computes the table.
-    pub fn table(&self, predictions: &Predictions) -> Table {
-        let classes = predictions.classes.len();
-        let (mut right, mut predicted, mut support) = (vec![0u64; classes], vec![0u64; classes], vec![0u64; classes]);
-        for (&label, &guess) in predictions.labels.iter().zip(&predictions.predicted) {
-            support[label as usize] += 1;
-            predicted[guess as usize] += 1;
-            right[label as usize] += u64::from(label == guess);
-        }
-        let rows: Vec<Row> = (0..classes)
-            .map(|c| Row {
-                name: predictions.classes[c].clone(),
-                precision: ratio(right[c], predicted[c]),
-                recall: ratio(right[c], support[c]),
-                f1: ratio(2 * right[c], predicted[c] + support[c]),
-                support: support[c],
-            })
-            .collect();
-        let total: u64 = support.iter().sum();
-        let average = |name: &str, weight: &dyn Fn(&Row) -> f64| {
-            let mean = |figure: &dyn Fn(&Row) -> Option<f64>| {
-                Some(rows.iter().map(|row| figure(row).unwrap_or(0.0) * weight(row)).sum::<f64>())
-            };
-            Row {
-                name: name.to_owned(),
-                precision: mean(&|row| row.precision),
-                recall: mean(&|row| row.recall),
-                f1: mean(&|row| row.f1),
-                support: total,
-            }
+    pub fn outcome(&self, predictions: &Predictions) -> Outcome {
+        let tally = Tally::new(predictions, |_| 1);
+        let classes = predictions.classes.iter().enumerate().map(|(class, name)| Row {
+            name: name.clone(),
+            precision: tally.precision(class),
+            recall: tally.recall(class),
+            f1: tally.f1(class),
+            support: tally.support[class],
+        });
+        let row = |name: &str, average: &dyn Fn(fn(&Tally, usize) -> Option<f64>) -> Option<f64>| Row {
+            name: name.to_owned(),
+            precision: average(Tally::precision),
+            recall: average(Tally::recall),
+            f1: average(Tally::f1),
+            support: tally.examples(),
         };
-        Table {
-            macro_average: average("macro average", &|_| 1.0 / classes as f64),
-            weighted_average: average("weighted average", &|row| row.support as f64 / total.max(1) as f64),
-            accuracy: ratio(right.iter().sum(), total).unwrap_or(0.0),
-            classes: rows,
+        Outcome {
+            classes: classes.collect(),
+            macro_average: row("macro average", &|figure| tally.macro_average(figure)),
+            weighted_average: row("weighted average", &|figure| tally.weighted_average(figure)),
+            accuracy: tally.accuracy().unwrap_or(0.0),
         }
     }
 }
 
 impl EvaluationStep for ClassificationReport {
-    fn compute(&self, predictions: &Predictions) -> StepResult {
-        StepResult::ClassificationReport(self.table(predictions))
+    fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
+        Ok(self.outcome(subject.predictions()).into())
     }
 }
 
@@ -104,7 +87,7 @@ mod tests {
             predicted: vec![0, 2, 0, 2],
             probabilities: vec![],
         };
-        let table = ClassificationReport {}.table(&predictions);
+        let table = ClassificationReport {}.outcome(&predictions);
         assert_eq!(table.classes[0].precision, Some(0.5));
         assert_eq!(table.classes[1].precision, None);
         assert_eq!(table.classes[1].recall, Some(0.0));

@@ -1,43 +1,104 @@
-//! What is computed after training, from the predictions on the test split alone: no tensor, no model.
+//! What is computed after training, on test examples that training never saw.
+//!
+//! A step asks a [`Subject`] for what it needs: predictions, images, layers. It knows no tensor, so it can be tried on
+//! made-up numbers. Its result is plain data that stands in `evaluation.json` and becomes a section of the report.
 
+mod gallery;
+mod known;
+pub mod one_vs_rest;
 pub mod significance;
+pub mod statistics;
+mod subject;
+#[cfg(test)]
+pub(crate) mod trial;
 
-use crate::family;
+pub use gallery::{Shown, Sure, shown};
+pub use known::{Known, Misfit};
+pub use subject::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject};
+
+use crate::{diagnostic::Result, family};
 use serde::{Deserialize, Serialize};
-
-/// What a model said of every example of a split.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predictions {
-    /// Class names, in the order of their labels.
-    pub classes: Vec<String>,
-    /// The true label of each example.
-    pub labels: Vec<u32>,
-    /// The most probable class of each example; the first among equals.
-    pub predicted: Vec<u32>,
-    /// Probabilities, `[example, class]`, row after row.
-    pub probabilities: Vec<f32>,
-}
 
 /// What the steps share.
 pub trait EvaluationStep {
     /// Computes the step's result.
-    fn compute(&self, predictions: &Predictions) -> StepResult;
-}
+    ///
+    /// # Errors
+    /// Where an example cannot be read, libtorch fails, or the user wants to stop.
+    fn compute(&self, subject: &dyn Subject) -> Result<StepResult>;
 
-family! {
-    /// Something computed and shown after training.
-    pub enum Evaluation("evaluation"): EvaluationStep {
-        classification_report::ClassificationReport,
-        confusion_matrix::ConfusionMatrix,
+    /// Whether examples must be images.
+    fn needs_images(&self) -> bool {
+        false
+    }
+
+    /// What of its arguments doesn't fit the model and the data.
+    fn misfits(&self, _known: &Known<'_>) -> Vec<Misfit> {
+        Vec::new()
     }
 }
 
-/// The data of one step, as it stands in `evaluation.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepResult {
-    /// Precision, recall and F1 by class.
-    ClassificationReport(classification_report::Table),
-    /// Counts of true against predicted classes.
-    ConfusionMatrix(confusion_matrix::Matrix),
+/// A step's result, as it is found among those of all steps.
+pub trait Outcome: Sized {
+    /// The result, where it is of this step.
+    fn of(result: &StepResult) -> Option<&Self>;
+}
+
+/// Declares the family, and from the same list the results: each member's file has a struct `Outcome`.
+macro_rules! steps {
+    ($($module:ident::$Type:ident),+ $(,)?) => {
+        family! {
+            /// Something computed and shown after training.
+            pub enum Evaluation("evaluation"): EvaluationStep { $($module::$Type),+ }
+        }
+
+        /// The result of one step, as it stands in `evaluation.json`.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum StepResult {
+            $(#[allow(missing_docs)] $Type($module::Outcome),)+
+        }
+
+        $(
+            impl From<$module::Outcome> for StepResult {
+                fn from(outcome: $module::Outcome) -> Self {
+                    StepResult::$Type(outcome)
+                }
+            }
+
+            impl Outcome for $module::Outcome {
+                fn of(result: &StepResult) -> Option<&Self> {
+                    match result {
+                        StepResult::$Type(outcome) => Some(outcome),
+                        _ => None,
+                    }
+                }
+            }
+        )+
+    };
+}
+
+steps! {
+    learning_curves::LearningCurves,
+    data::Data,
+    metrics::Metrics,
+    classification_report::ClassificationReport,
+    confusion_matrix::ConfusionMatrix,
+    top_k::TopK,
+    roc::Roc,
+    precision_recall::PrecisionRecall,
+    calibration::Calibration,
+    threshold_table::ThresholdTable,
+    sample_grid::SampleGrid,
+    prediction_grid::PredictionGrid,
+    worst_mistakes::WorstMistakes,
+    most_uncertain::MostUncertain,
+    per_class_examples::PerClassExamples,
+    slices::Slices,
+    robustness::Robustness,
+    filters::Filters,
+    feature_maps::FeatureMaps,
+    saliency::Saliency,
+    embedding::Embedding,
+    latency::Latency,
 }

@@ -40,16 +40,6 @@ pub fn holm(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// The 95% interval of Wilson for a share seen among `examples`:
-/// (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96.
-pub fn wilson(share: f64, examples: usize) -> [f64; 2] {
-    let (z, n) = (1.959_963_984_540_054, examples as f64);
-    let middle = share + z * z / (2.0 * n);
-    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).max(0.0).sqrt();
-    let below = 1.0 + z * z / n;
-    [((middle - spread) / below).max(0.0), ((middle + spread) / below).min(1.0)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ use crate::{
     check::{Plan, PlannedLayer},
     layer::{ActivationFunction, Build, Forward, Layer, Merge, Pass, Structure, last_activation},
 };
+use std::collections::VecDeque;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A parameter with its unique name: `conv2d_1.kernel`.
@@ -68,15 +69,31 @@ impl Model {
     /// # Errors
     /// What libtorch reports, such as a lack of memory.
     pub fn new(layers: &[Layer], plan: &Plan, seed: u64, device: Device) -> Result<Self, TchError> {
-        let mut builder = Builder { seed, device, parameters: Vec::new() };
+        let builder = Builder { weights: Weights::Drawn(seed), device, parameters: Vec::new() };
+        let mut model = Self::build(builder, layers, plan)?;
+        passes::pool_before_activation(&mut model.operations);
+        Ok(model)
+    }
+
+    /// The same model with the same weights, but without the passes that make it faster: what leaves each layer can be seen.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn layer_by_layer(&self, layers: &[Layer], plan: &Plan) -> Result<Self, TchError> {
+        let weights =
+            Weights::Given(self.parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect());
+        Self::build(Builder { weights, device: self.device, parameters: Vec::new() }, layers, plan)
+    }
+
+    fn build(mut builder: Builder, layers: &[Layer], plan: &Plan) -> Result<Self, TchError> {
         let mut operations = builder.row(layers, &plan.layers)?;
+        let device = builder.device;
         let mut activation = last_activation(layers);
         if activation == ActivationFunction::Softmax && operations.pop_if(|last| last.computation().is_some()).is_some()
         {
             // The loss and the probabilities are computed from what stands before it: the same, and exact.
             activation = ActivationFunction::Linear;
         }
-        passes::pool_before_activation(&mut operations);
         if !operations.first().and_then(Operation::computation).is_some_and(Forward::takes_bytes) {
             operations.insert(0, Operation::Computation { layer: "the input".to_owned(), forward: Box::new(Cast) });
         }
@@ -109,12 +126,26 @@ impl Model {
     /// # Errors
     /// Names the layer in which libtorch failed.
     pub fn forward(&self, examples: &Tensor, pass: &Pass) -> Result<Tensor, LayerError> {
+        self.traced(examples, pass, &mut |_, _| ())
+    }
+
+    /// The same; `see` gets what leaves each operation, `[batch, channels, ...]`, with the name of the layer that it came from.
+    /// The last one of a name is the layer's output where the model was built layer by layer.
+    ///
+    /// # Errors
+    /// As [`Model::forward`].
+    pub fn traced(
+        &self,
+        examples: &Tensor,
+        pass: &Pass,
+        see: &mut dyn FnMut(&str, &Tensor),
+    ) -> Result<Tensor, LayerError> {
         let input = |error| LayerError { layer: "the input".to_owned(), error };
         let x = match examples.dim() {
             4 => examples.f_permute([0, 3, 1, 2]).map_err(input)?,
             _ => examples.shallow_clone(),
         };
-        through(&self.operations, x, pass)
+        through(&self.operations, x, pass, see)
     }
 
     /// Turns outputs into probabilities, `[batch, classes]`.
@@ -130,9 +161,17 @@ impl Model {
     }
 }
 
+/// Where parameters come from.
+enum Weights {
+    /// Drawn anew by this seed.
+    Drawn(u64),
+    /// Those of another model, in order.
+    Given(VecDeque<Tensor>),
+}
+
 /// Turns planned layers into operations.
 struct Builder {
-    seed: u64,
+    weights: Weights,
     device: Device,
     parameters: Vec<NamedParameter>,
 }
@@ -162,9 +201,14 @@ impl Builder {
         let mut own = Vec::new();
         for parameter in layer.parameters(&planned.input) {
             let name = format!("{}.{}", planned.row.name, parameter.name);
-            let values = parameter.initializer.draw(&parameter.shape, self.seed, &name);
-            let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.device)?;
-            let tensor = channels_last(&tensor)?.set_requires_grad(parameter.trainable);
+            let tensor = match &mut self.weights {
+                Weights::Drawn(seed) => {
+                    let values = parameter.initializer.draw(&parameter.shape, *seed, &name);
+                    let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.device)?;
+                    channels_last(&tensor)?.set_requires_grad(parameter.trainable)
+                }
+                Weights::Given(tensors) => tensors.pop_front().expect("as many as the same layers have"),
+            };
             own.push(tensor.shallow_clone());
             self.parameters.push(NamedParameter { name, tensor, trainable: parameter.trainable });
         }
@@ -175,18 +219,25 @@ impl Builder {
 }
 
 /// Leads `[batch, channels, ...]` through operations in a row.
-fn through(operations: &[Operation], mut x: Tensor, pass: &Pass) -> Result<Tensor, LayerError> {
+fn through(
+    operations: &[Operation],
+    mut x: Tensor,
+    pass: &Pass,
+    see: &mut dyn FnMut(&str, &Tensor),
+) -> Result<Tensor, LayerError> {
     for operation in operations {
         x = match operation {
             Operation::Computation { layer, forward } => {
                 forward.forward(&x, pass).map_err(|error| LayerError { layer: layer.clone(), error })?
             }
             Operation::Parallel { layer, rows, merge } => {
-                let outputs = rows.iter().map(|row| through(row, x.shallow_clone(), pass));
+                let outputs = rows.iter().map(|row| through(row, x.shallow_clone(), pass, see));
                 let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
                 merge.apply(&outputs).map_err(|error| LayerError { layer: layer.clone(), error })?
             }
         };
+        let (Operation::Computation { layer, .. } | Operation::Parallel { layer, .. }) = operation;
+        see(layer, &x);
     }
     Ok(x)
 }

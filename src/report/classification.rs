@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
-    id: "classification",
+    id: "classification-report",
     title: "Classification report",
     template: include_str!("../../templates/sections/classification.html"),
     data,

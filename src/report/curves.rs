@@ -2,14 +2,14 @@
 
 use super::{
     Section,
-    chart::{Chart, MOST_MARKERS, SIZE},
+    chart::{Axis, Chart, Drawn, Mark, Series, Shape},
     figure,
 };
 use crate::run::{Record, Status};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
-    id: "curves",
+    id: "learning-curves",
     title: "Training curves",
     template: include_str!("../../templates/sections/curves.html"),
     data,
@@ -34,8 +34,18 @@ fn data(record: &Record) -> Option<Value> {
         }
     }
 
-    let charts: Vec<Value> =
-        names.iter().filter_map(|name| chart(record, name, (first, last), kept.map(|kept| (kept, words)))).collect();
+    let validation = match record.info.data.as_ref().map(|data| data.validation_kind.as_str()) {
+        Some("test") => "validation (on the test split)".to_owned(),
+        Some("none") | None => "validation".to_owned(),
+        Some(kind) => format!("validation ({kind})"),
+    };
+    let mark = kept.map(|kept| (kept, words));
+    let of_figures = names.iter().filter_map(|name| figures(record, name, &validation));
+    let charts: Vec<Value> = of_figures
+        .chain(learning_rate(record))
+        .enumerate()
+        .map(|(i, drawn)| drawn.chart((first, last), mark).data(&format!("curves-{i}"), None))
+        .collect();
     let rows: Vec<Value> = record
         .history
         .iter()
@@ -53,53 +63,89 @@ fn data(record: &Record) -> Option<Value> {
             })
         })
         .collect();
-    let validation = match record.info.data.as_ref().map(|data| data.validation_kind.as_str()) {
-        Some("test") => "validation (on the test split)".to_owned(),
-        Some("none") | None => "validation".to_owned(),
-        Some(kind) => format!("validation ({kind})"),
-    };
     Some(json!({
         "charts": charts,
-        "width": SIZE.0,
-        "height": SIZE.1,
-        "kept": kept,
-        "kept_words": format!("weights {words}"),
-        "marked": last - first < MOST_MARKERS,
-        "validation": validation,
         "columns": columns.iter().map(|name| figure::capitalised(&figure::in_words(name))).collect::<Vec<_>>(),
         "rows": rows,
     }))
 }
 
-fn chart(record: &Record, name: &str, epochs: (usize, usize), kept: Option<(usize, &'static str)>) -> Option<Value> {
-    let series = |name: &str| -> Vec<(usize, f64)> {
-        record.history.iter().map(|epoch| (epoch.epoch, epoch.figure(name).unwrap_or(f64::NAN))).collect()
-    };
-    let (training, validation) = (series(name), series(&format!("val_{name}")));
-    let share = figure::is_share(name);
-    let drawing = Chart { training: &training, validation: &validation, epochs, kept, share }.draw()?;
+/// What one chart shows by epoch.
+struct Curves {
+    /// In words.
+    name: String,
+    y: Axis,
+    series: Vec<Series>,
+    description: Vec<String>,
+}
 
-    let mut description = Vec::new();
-    for (kind, points) in [("Training", &training), ("Validation", &validation)] {
-        let mut finite = points.iter().filter(|(_, value)| value.is_finite());
-        if let (Some(from), last) = (finite.next(), finite.next_back()) {
-            let at = |point: &(usize, f64)| format!("{} in epoch {}", figure::of(name, point.1), point.0);
-            description.push(match last {
-                Some(to) => format!("{kind}: from {} to {}.", at(from), at(to)),
-                None => format!("{kind}: {}.", at(from)),
-            });
+impl Curves {
+    fn chart(self, epochs: (usize, usize), kept: Option<(usize, &str)>) -> Chart {
+        let mark = kept.map(|(epoch, words)| Mark {
+            at: epoch as f64,
+            words: format!("{words}: epoch {epoch}"),
+            name: format!("weights {words}"),
+        });
+        let told = kept.map(|(epoch, words)| format!("The weights {words} are those of epoch {epoch}."));
+        Chart {
+            title: self.name.clone(),
+            alternative: format!("{} by epoch", self.name),
+            description: self.description.into_iter().chain(told).collect::<Vec<_>>().join(" "),
+            x: Axis::epochs(epochs),
+            y: self.y,
+            series: self.series,
+            mark,
+            diagonal: None,
+            shape: Shape::Wide,
         }
     }
-    description.extend(kept.map(|(epoch, words)| format!("The weights {words} are those of epoch {epoch}.")));
-    let words = figure::capitalised(&figure::in_words(name));
-    Some(json!({
-        "title": if share { format!("{words} (%)") } else { words.clone() },
-        "alternative": format!("{words} by epoch"),
-        "description": description.join(" "),
-        "trained": training.iter().any(|(_, value)| value.is_finite()),
-        "validated": validation.iter().any(|(_, value)| value.is_finite()),
-        "drawing": drawing,
-    }))
+}
+
+/// A figure of training, and that of validation.
+fn figures(record: &Record, name: &str, validation: &str) -> Option<Curves> {
+    let points = |name: &str| -> Vec<(f64, f64)> {
+        record.history.iter().map(|epoch| (epoch.epoch as f64, epoch.figure(name).unwrap_or(f64::NAN))).collect()
+    };
+    let (training, validated) = (points(name), points(&format!("val_{name}")));
+    let values = training.iter().chain(&validated).map(|(_, value)| *value);
+    let words = figure::in_words(name);
+    let y = if figure::is_share(name) {
+        Axis::shares(format!("{words} (%)"), values)?
+    } else {
+        Axis::numbers(words.clone(), values)?
+    };
+
+    let (mut series, mut description) = (Vec::new(), Vec::new());
+    for (look, (kind, legend, points)) in
+        [("Training", "training", training), ("Validation", validation, validated)].into_iter().enumerate()
+    {
+        let mut finite = points.iter().filter(|(_, value)| value.is_finite());
+        let Some(from) = finite.next() else { continue };
+        let at = |point: &(f64, f64)| format!("{} in epoch {}", figure::of(name, point.1), point.0);
+        description.push(match finite.next_back() {
+            Some(to) => format!("{kind}: from {} to {}.", at(from), at(to)),
+            None => format!("{kind}: {}.", at(from)),
+        });
+        series.push(Series { name: legend.to_owned(), look, drawn: Drawn::Line(points) });
+    }
+    Some(Curves { name: figure::capitalised(&words), y, series, description })
+}
+
+/// The learning rate, where it didn't stay the same.
+fn learning_rate(record: &Record) -> Option<Curves> {
+    let rates = || record.history.iter().map(|epoch| epoch.learning_rate);
+    let first = rates().next()?;
+    if rates().all(|rate| rate == first) {
+        return None;
+    }
+    let points = record.history.iter().map(|epoch| (epoch.epoch as f64, epoch.learning_rate)).collect();
+    let last = rates().next_back().unwrap_or(first);
+    Some(Curves {
+        name: "Learning rate".to_owned(),
+        y: Axis::logarithm("learning rate", rates())?,
+        series: vec![Series { name: "learning rate".to_owned(), look: 2, drawn: Drawn::Line(points) }],
+        description: vec![format!("From {} to {}.", figure::rate(first), figure::rate(last))],
+    })
 }
 
 #[cfg(test)]
@@ -111,9 +157,23 @@ mod tests {
     fn a_chart_for_each_figure_with_both_its_curves() {
         let data = data(&sample()).unwrap();
         let charts = data["charts"].as_array().unwrap();
-        assert_eq!(charts.iter().map(|c| c["title"].as_str().unwrap()).collect::<Vec<_>>(), ["Loss", "Accuracy (%)"]);
-        assert!(charts.iter().all(|chart| chart["trained"] == true && chart["validated"] == true));
+        assert_eq!(charts.iter().map(|c| c["title"].as_str().unwrap()).collect::<Vec<_>>(), ["Loss", "Accuracy"]);
+        for chart in charts {
+            let names: Vec<&str> =
+                chart["legend"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+            assert_eq!(names, ["training", "validation (on the test split)", "weights kept"]);
+        }
         assert_eq!(data["rows"].as_array().unwrap().len(), sample().history.len());
+    }
+
+    #[test]
+    fn a_rate_that_changes_has_a_chart() {
+        let mut record = sample();
+        record.history.iter_mut().for_each(|epoch| epoch.learning_rate = 0.1 / epoch.epoch as f64);
+        let data = data(&record).unwrap();
+        let chart = &data["charts"][2];
+        assert_eq!((&chart["title"], &chart["id"]), (&json!("Learning rate"), &json!("curves-2")));
+        assert_eq!(chart["description"], "From 0.1 to 0.00833333. The weights kept are those of epoch 9.");
     }
 
     #[test]

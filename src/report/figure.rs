@@ -12,6 +12,11 @@ pub fn percent(share: f64, decimals: usize) -> String {
     if share.is_finite() { format!("{:.decimals$}%", share * 100.0) } else { "not a number".to_owned() }
 }
 
+/// An interval of shares: `89.1 to 92.3%`.
+pub fn interval((low, high): (f64, f64)) -> String {
+    format!("{:.1} to {:.1}%", low * 100.0, high * 100.0)
+}
+
 /// A number of unknown size with about five digits that tell something.
 pub fn number(value: f64) -> String {
     let size = value.abs();
@@ -56,11 +61,8 @@ pub fn of(name: &str, value: f64) -> String {
 }
 
 /// An interval of a figure of that name: `71.2 to 73.0%`, or `0.8123 to 0.8456`.
-pub fn interval(name: &str, [low, high]: [f64; 2]) -> String {
-    match is_share(name) {
-        true => format!("{:.1} to {}", low * 100.0, percent(high, 1)),
-        false => format!("{} to {}", number(low), number(high)),
-    }
+pub fn interval_of(name: &str, (low, high): (f64, f64)) -> String {
+    if is_share(name) { interval((low, high)) } else { format!("{} to {}", number(low), number(high)) }
 }
 
 /// A difference of figures of that name, with its sign: `+1.80 points`, `−0.0312`.
@@ -102,6 +104,15 @@ pub fn duration(seconds: f64) -> String {
         s if s < 59.95 => format!("{s:.1} s"),
         _ if whole < 3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", grouped(whole / 3600), whole / 60 % 60),
+    }
+}
+
+/// Seconds that may be a small part of one: `32.0 µs`, `1.45 ms`.
+pub fn short_duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.000_999_5 => format!("{:.1} \u{b5}s", s * 1e6),
+        s if s < 0.999_5 => format!("{:.2} ms", s * 1e3),
+        s => duration(s),
     }
 }
 
@@ -162,6 +173,7 @@ mod tests {
         ] {
             assert_eq!(duration(seconds), text);
         }
+        assert_eq!([32e-6, 0.00145, 2.0].map(short_duration), ["32.0 \u{b5}s", "1.45 ms", "2.00 s"]);
         assert_eq!(moment("2026-11-23T23:05:12.123+01:00"), "2026-11-23 23:05:12 +01:00");
         assert_eq!(moment("2026-11-23T23:05:12Z"), "2026-11-23 23:05:12 UTC");
         assert_eq!(moment("2026-11-23T23:05:12+01:00[Europe/Berlin]"), "2026-11-23 23:05:12 +01:00");

@@ -1,6 +1,6 @@
 //! A page over all runs, with links to their reports.
 
-use super::{figure, page_of};
+use super::{Rendered, figure, page};
 use crate::{
     diagnostic::Result,
     run::{
@@ -30,16 +30,19 @@ pub fn render(root: &Path, runs: &[Listed]) -> Result<String> {
         })
         .collect();
     let names: Vec<Json> = best.iter().map(|(name, best)| pipeline(root, name, best, &sound)).collect();
-    let about = json!({ "title": "Runs", "name": "Runs" });
+    let environment = page::environment();
+    let part = |id, title, template, data| -> Result<Rendered> {
+        Ok(Rendered { id, title, html: page::part(&environment, template, data)? })
+    };
     let mut parts = vec![
-        ("pipelines", "Pipelines", include_str!("../../templates/runs/pipelines.html"), json!({ "names": names })),
-        ("runs", "Runs", include_str!("../../templates/runs/runs.html"), json!({ "rows": rows })),
+        part("pipelines", "Pipelines", include_str!("../../templates/runs/pipelines.html"), json!({ "names": names }))?,
+        part("runs", "Runs", include_str!("../../templates/runs/runs.html"), json!({ "rows": rows }))?,
     ];
     if !damaged.is_empty() {
         let partial = include_str!("../../templates/runs/damaged.html");
-        parts.push(("damaged", "Damaged", partial, json!({ "rows": damaged })));
+        parts.push(part("damaged", "Damaged", partial, json!({ "rows": damaged }))?);
     }
-    page_of(about, &parts)
+    page::alone("Runs", "Runs", "", &parts)
 }
 
 /// The run with the best test accuracy among those of each name.
@@ -83,8 +86,8 @@ fn row(root: &Path, run: &Listed, contents: &Contents, best: &BTreeMap<&str, Opt
             let interval = contents.figures.as_ref().and_then(|figures| figures.interval(name));
             json!({
                 "value": figure::of(name, value),
-                "interval": interval.map(|bounds| figure::interval(name, bounds)),
-                "bounds": interval.map(|bounds| bounds.map(percent)),
+                "interval": interval.map(|bounds| figure::interval_of(name, bounds)),
+                "bounds": interval.map(|bounds| [percent(bounds.0), percent(bounds.1)]),
             })
         })
     };

@@ -5,7 +5,7 @@ use crate::run::Record;
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section =
-    Section { id: "layers", title: "Model", template: include_str!("../../templates/sections/layers.html"), data };
+    Section { id: "model", title: "Model", template: include_str!("../../templates/sections/layers.html"), data };
 
 fn data(record: &Record) -> Option<Value> {
     let layers = &record.info.layers;

@@ -1,9 +1,12 @@
 //! The report: one HTML file made from a run's record, and from nothing else.
 //!
-//! A section is one file here, a partial in `templates/sections/`, and one line in [`SECTIONS`]. It turns the record
-//! into the data of its partial, or into nothing where the run has none. The file loads nothing and runs no script;
-//! its policy allows only the style sheet whose digest it names. Equal records give equal bytes.
+//! A section is one file here, a partial in `templates/sections/`, one line in [`SECTIONS`] and one in
+//! [`crate::run::ReportSection`]. It turns the record into the data of its partial, or into nothing where the run has none.
+//! The file loads nothing; its policy allows only the style sheet and the script whose digests it names, and all but
+//! sorting, filtering and pointing works without the script. Equal records give equal bytes.
 
+mod areas;
+mod calibration;
 mod chart;
 mod classification;
 pub mod comparison;
@@ -11,24 +14,47 @@ mod configuration;
 mod confusion;
 mod curves;
 mod data;
+mod embedding;
+mod feature_maps;
 pub mod figure;
+mod filters;
+mod gallery;
+mod glance;
 pub mod index;
+mod latency;
 mod layers;
+mod markdown;
+mod metrics;
+mod most_uncertain;
+mod page;
+mod per_class_examples;
+mod precision_recall;
+mod prediction_grid;
+mod predictions;
 mod provenance;
+mod robustness;
+mod roc;
+mod saliency;
 #[cfg(test)]
 pub mod sample;
+mod sample_grid;
+mod slices;
+mod threshold_table;
 mod time_and_data;
+mod top_k;
 mod verdict;
 mod warnings;
+mod worst_mistakes;
+
+pub use markdown::markdown;
+pub use page::{all as results, template_problem};
+
+pub use predictions::Prediction;
 
 use crate::{
-    diagnostic::{Code, Diagnostic, Result},
-    run::{Inspection, Record, Status},
-    text::base64,
+    diagnostic::Result,
+    run::{Inspection, Record},
 };
-use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
-use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// A part of the report.
 struct Section {
@@ -42,6 +68,20 @@ struct Section {
     data: fn(&Record) -> Option<serde_json::Value>,
 }
 
+impl Section {
+    /// What a pipeline calls it.
+    fn name(&self) -> String {
+        self.id.replace('-', "_")
+    }
+}
+
+/// A section as it stands on the page.
+struct Rendered {
+    id: &'static str,
+    title: &'static str,
+    html: String,
+}
+
 /// All sections, in the order in which they are shown.
 const SECTIONS: &[Section] = &[
     verdict::SECTION,
@@ -49,6 +89,24 @@ const SECTIONS: &[Section] = &[
     curves::SECTION,
     confusion::SECTION,
     classification::SECTION,
+    metrics::SECTION,
+    top_k::SECTION,
+    prediction_grid::SECTION,
+    worst_mistakes::SECTION,
+    most_uncertain::SECTION,
+    per_class_examples::SECTION,
+    sample_grid::SECTION,
+    calibration::SECTION,
+    roc::SECTION,
+    precision_recall::SECTION,
+    threshold_table::SECTION,
+    slices::SECTION,
+    robustness::SECTION,
+    saliency::SECTION,
+    feature_maps::SECTION,
+    filters::SECTION,
+    embedding::SECTION,
+    latency::SECTION,
     layers::SECTION,
     data::SECTION,
     time_and_data::SECTION,
@@ -56,116 +114,66 @@ const SECTIONS: &[Section] = &[
     provenance::SECTION,
 ];
 
-const PAGE: &str = include_str!("../../templates/report.html");
-const STYLE: &str = include_str!("../../templates/report.css");
-
 /// The whole report as HTML.
 ///
-/// Fails only where a template is wrong, which is a mistake in this program and not in the run.
+/// # Errors
+/// Where the pipeline's own page cannot be filled in; where it has none, a template is wrong, which is a mistake in this
+/// program and not in the run.
 pub fn render(record: &Record) -> Result<String> {
-    page(record).map_err(mistake)
+    page::of_run(record, &sections(record)?)
+}
+
+/// The sections of a report that have something to show, in the order that the pipeline wants.
+fn sections(record: &Record) -> Result<Vec<Rendered>> {
+    let environment = page::environment();
+    let wanted = |section: &Section| match &record.info.sections[..] {
+        [] => Some(0),
+        chosen => chosen.iter().position(|name| name.name() == section.name()),
+    };
+    let mut chosen: Vec<(usize, &Section)> =
+        SECTIONS.iter().filter_map(|section| Some((wanted(section)?, section))).collect();
+    chosen.sort_by_key(|(place, _)| *place);
+    let mut rendered = Vec::new();
+    for (_, section) in chosen {
+        let Some(data) = (section.data)(record) else { continue };
+        let html = page::part(&environment, section.template, data)?;
+        rendered.push(Rendered { id: section.id, title: section.title, html });
+    }
+    Ok(rendered)
 }
 
 /// A page that shows what was seen of the data of the pipeline `name`.
 ///
 /// Fails only where a template is wrong.
 pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
-    page_of(
-        json!({ "title": name, "name": name }),
-        &[("data", "Data", data::SECTION.template, data::shown(inspection))],
-    )
+    let html = page::part(&page::environment(), data::SECTION.template, data::shown(inspection))?;
+    page::alone(name, name, "", &[Rendered { id: "data", title: "Data", html }])
 }
 
-/// A page that is no report of a run: what it is `about`, and its parts, each an anchor, a heading, a partial and the
-/// partial's data.
-fn page_of(mut about: serde_json::Value, parts: &[(&str, &str, &str, serde_json::Value)]) -> Result<String> {
-    let page = || {
-        let environment = environment()?;
-        let mut sections = Vec::new();
-        for (id, title, template, data) in parts {
-            // The name's ending switches escaping on.
-            let html = environment.render_named_str(&format!("{id}.html"), template, Value::from(Serde(data)))?;
-            sections.push(json!({ "id": id, "title": title, "html": html }));
-        }
-        about["sections"] = json!(sections);
-        framed(&environment, about)
-    };
-    page().map_err(mistake)
-}
-
-fn mistake(error: minijinja::Error) -> Box<Diagnostic> {
-    Box::new(
-        Diagnostic::error(Code::BAD_RUN, format!("cannot render the page: {error:#}"))
-            .fact("this is a mistake in trainyard, not in the pipeline; the run itself is unharmed"),
-    )
-}
-
-fn environment() -> std::result::Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    Ok(environment)
-}
-
-/// The page around the sections; what `data` doesn't say is left out.
-fn framed(environment: &Environment<'_>, mut data: serde_json::Value) -> std::result::Result<String, minijinja::Error> {
-    // A checkout may have turned line breaks into CRLF, and browsers turn them back before they digest.
-    let style = STYLE.replace('\r', "");
-    let defaults = json!({
-        "description": "",
-        "id": "",
-        "started": "",
-        "started_shown": "",
-        "version": env!("CARGO_PKG_VERSION"),
-        "running": false,
-        "style_digest": base64(&Sha256::digest(&style)),
-        "style": style,
-    });
-    for (key, value) in defaults.as_object().into_iter().flatten() {
-        if data.get(key).is_none() {
-            data[key] = value.clone();
-        }
-    }
-    environment.render_named_str("report.html", PAGE, Value::from(Serde(data)))
-}
-
-fn page(record: &Record) -> std::result::Result<String, minijinja::Error> {
-    let environment = environment()?;
-    let mut sections = Vec::new();
-    for section in SECTIONS {
-        let Some(data) = (section.data)(record) else { continue };
-        // The name's ending switches escaping on.
-        let name = format!("{}.html", section.id);
-        let html = environment.render_named_str(&name, section.template, Value::from(Serde(data)))?;
-        sections.push(json!({ "id": section.id, "title": section.title, "html": html }));
-    }
-    let info = &record.info;
-    let data = json!({
-        "title": if info.title.is_empty() { &info.name } else { &info.title },
-        "name": info.name,
-        "description": info.description.trim(),
-        "id": info.id,
-        "started": info.started,
-        "started_shown": figure::moment(&info.started),
-        "version": info.provenance.version,
-        "running": info.status == Status::Running,
-        "sections": sections,
-    });
-    framed(&environment, data)
+/// A page that shows what the model of the run `id` of the pipeline `name` says of images; and why the rest isn't there.
+///
+/// Fails only where a template is wrong.
+pub fn predictions_page(name: &str, id: &str, predictions: &[Prediction], left_out: &[String]) -> Result<String> {
+    let data = predictions::shown(predictions, left_out);
+    let html = page::part(&page::environment(), predictions::TEMPLATE, data)?;
+    page::alone(&format!("Predictions of {name}"), name, id, &[Rendered { id: "images", title: "Images", html }])
 }
 
 #[cfg(test)]
 mod tests {
     use super::{sample::sample, *};
-    use crate::evaluation::StepResult;
+    use crate::{
+        run::{ReportSection, Status},
+        text::base64,
+    };
     use std::collections::HashSet;
 
     /// Text that would do harm where it isn't escaped.
     const HOSTILE: &str = "<script>alert(1)</script>\"'&{{ 7*7 }}";
 
     fn without_markup_that_is_ours(html: &str) -> String {
-        let end_of_style = html.find("</style>").expect("a style sheet");
-        html[end_of_style..].to_owned()
+        let (_, behind) = html.split_once("</style>").expect("a style sheet");
+        behind.replace("<script>", "").replace("<script type=\"application/json\" id=\"results\">", "")
     }
 
     #[test]
@@ -178,9 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn anchors_are_unique() {
-        let anchors: HashSet<_> = SECTIONS.iter().map(|section| section.id).collect();
+    fn anchors_are_unique_and_pipelines_can_name_every_section() {
+        let anchors: HashSet<_> = SECTIONS.iter().map(Section::name).collect();
         assert_eq!(anchors.len(), SECTIONS.len());
+        assert_eq!(anchors, ReportSection::ALL.iter().map(|section| section.name()).collect());
+    }
+
+    #[test]
+    fn a_pipeline_chooses_sections_and_their_order() {
+        let mut record = sample();
+        record.evaluation.as_mut().unwrap().steps.clear();
+        record.info.sections = vec![ReportSection::Provenance, ReportSection::Verdict, ReportSection::Saliency];
+        let html = render(&record).unwrap();
+        let at = |id: &str| html.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}"));
+        assert!(at("provenance") < at("verdict"));
+        assert_eq!(html.matches("<section ").count(), 2);
     }
 
     #[test]
@@ -198,12 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_loaded_and_nothing_runs() {
+    fn nothing_is_loaded_and_only_our_script_runs() {
         let html = render(&sample()).unwrap();
+        assert_eq!(html.matches("<script").count(), 2);
+        let html = html.replace("<script type=\"application/json\" id=\"results\">", "");
+        let script = include_str!("../../templates/report.js");
+        let html = html.replace(&format!("<script>{script}</script>"), "");
+        let html = html.replace("src=\"data:image/png;base64,", "");
         for forbidden in ["<script", "<link", "<iframe", "src=", "url(", "@import", " style=", " onclick="] {
             assert!(!html.contains(forbidden), "{forbidden}");
         }
         assert!(html.contains("content=\"default-src 'none'; style-src 'sha256-"));
+        assert!(html.contains("; script-src 'sha256-") && !html.contains("unsafe"));
     }
 
     #[test]
@@ -242,12 +268,12 @@ mod tests {
         }
         let evaluation = record.evaluation.as_mut().unwrap();
         evaluation.metrics.insert(hostile(), 1.0);
-        for step in &mut evaluation.steps {
-            match step {
-                StepResult::ConfusionMatrix(matrix) => matrix.classes[3] = hostile(),
-                StepResult::ClassificationReport(table) => table.classes[3].name = hostile(),
-            }
-        }
+        // All that the trial calls its examples, and all names of classes.
+        let steps = serde_json::to_string(&evaluation.steps).unwrap();
+        let text = serde_json::to_string(HOSTILE).unwrap();
+        let names = ["airplane", "cat", "dog", "owl", "truck", "0.png", "7.png", "brightness", "conv2d", "flatten"];
+        let steps = names.iter().fold(steps, |steps, name| steps.replace(&format!("\"{name}\""), &text));
+        evaluation.steps = serde_json::from_str(&steps).unwrap();
         (record.pipeline, record.resolved) = (hostile(), hostile());
 
         for status in [Status::Running, Status::Completed, Status::Interrupted, Status::Failed] {
@@ -270,9 +296,9 @@ mod tests {
         record.info.training.best_epoch = None;
         let html = render(&record).unwrap();
         assert!(html.contains("Interrupted after epoch 3"));
-        assert!(html.contains("<section id=\"curves\""));
-        assert!(!html.contains("<section id=\"confusion\""));
-        assert!(!html.contains("<section id=\"classification\""));
+        assert!(html.contains("<section id=\"learning-curves\""));
+        assert!(!html.contains("<section id=\"confusion-matrix\""));
+        assert!(!html.contains("<section id=\"classification-report\""));
     }
 
     #[test]
@@ -287,8 +313,8 @@ mod tests {
         record.history.clear();
         let html = render(&record).unwrap();
         assert!(html.contains("Failed: the loss is no number any more"));
-        assert!(!html.contains("<section id=\"curves\""));
-        assert!(!html.contains("<section id=\"layers\""));
+        assert!(!html.contains("<section id=\"learning-curves\""));
+        assert!(!html.contains("<section id=\"model\""));
     }
 
     #[test]

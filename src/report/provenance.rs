@@ -39,7 +39,7 @@ fn data(record: &Record) -> Option<Value> {
         .into_iter()
         .filter_map(|(name, value, code)| {
             let value = value.filter(|value| !value.is_empty())?;
-            Some(json!({ "name": name, "value": value, "code": code }))
+            Some(json!({ "name": name, "value": value, "code": code, "copied": name == "Command" }))
         })
         .collect();
     Some(json!({ "facts": facts }))

@@ -1,7 +1,10 @@
 //! A small record for tests: the tutorial network on CIFAR-10, invented numbers.
 
 use crate::{
-    evaluation::{ClassificationReport, ConfusionMatrix, EvaluationStep, Predictions, significance::wilson},
+    evaluation::{
+        Calibration, ClassificationReport, ConfusionMatrix, Evaluation, Metrics, PrecisionRecall, Predictions, Roc,
+        StepResult, ThresholdTable, TopK, latency, statistics::wilson, trial::Trial,
+    },
     run::*,
 };
 
@@ -16,7 +19,20 @@ pub fn sample() -> Record {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
         intervals: [("test_accuracy".into(), wilson(accuracy, predictions.labels.len()))].into(),
-        steps: vec![ClassificationReport {}.compute(&predictions), ConfusionMatrix {}.compute(&predictions)],
+        steps: [
+            vec![
+                ClassificationReport {}.outcome(&predictions).into(),
+                ConfusionMatrix::default().counts(&predictions).into(),
+                Metrics { resamples: 100 }.outcome(&predictions).into(),
+                TopK::default().outcome(&predictions).into(),
+                Calibration::default().outcome(&predictions).into(),
+                Roc {}.outcome(&predictions).into(),
+                PrecisionRecall {}.outcome(&predictions).into(),
+                ThresholdTable::default().outcome(&predictions).into(),
+            ],
+            steps_on_images(),
+        ]
+        .concat(),
     };
     Record {
         info: info(accuracy),
@@ -25,7 +41,36 @@ pub fn sample() -> Record {
         pipeline: "version: 1\nname: cifar10-cnn\n\ndataset:\n  source: cifar10\n".into(),
         inspection: Some(inspection()),
         resolved: "version: 1\nname: cifar10-cnn\nseed: 42\n\ndataset:\n  source:\n    cifar10: {}\n".into(),
+        template: None,
     }
+}
+
+/// What steps say that ask for more than predictions, of a few small images.
+fn steps_on_images() -> Vec<StepResult> {
+    let probabilities = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7]];
+    let examples: Vec<(u32, [f32; 3])> = (0..15).map(|at| (at % 3, probabilities[at as usize % 5])).collect();
+    let trial = Trial::new(&examples);
+    let names = Evaluation::NAMES.iter().filter(|name| {
+        let others = [
+            "latency",
+            "metrics",
+            "top_k",
+            "calibration",
+            "roc",
+            "precision_recall",
+            "threshold_table",
+            "confusion_matrix",
+            "classification_report",
+        ];
+        !others.contains(name)
+    });
+    let computed = names.map(|name| {
+        let step: Evaluation = serde_json::from_value(serde_json::json!({ *name: {} })).expect("all has a default");
+        step.compute(&trial).expect("the trial answers everything")
+    });
+    let measured =
+        latency::OfBatch { batch_size: 1, repetitions: 200, median: 32e-6, p99: 54e-6, examples_per_second: 31_250.0 };
+    computed.chain([latency::Outcome { batches: vec![measured] }.into()]).collect()
 }
 
 fn info(accuracy: f64) -> RunInfo {
@@ -34,6 +79,13 @@ fn info(accuracy: f64) -> RunInfo {
         name: "cifar10-cnn".into(),
         description: "The convolutional network of the Keras CIFAR-10 tutorial.".into(),
         title: String::new(),
+        sections: Vec::new(),
+        configuration: vec![
+            ConfigurationLine { text: "version: 1".into(), origin: Some("line 1".into()), differs: true },
+            ConfigurationLine { text: "seed: 42".into(), origin: Some("line 3".into()), differs: true },
+            ConfigurationLine { text: "threads: auto".into(), origin: Some("line 4".into()), differs: false },
+            ConfigurationLine { text: "precision: float32".into(), origin: None, differs: false },
+        ],
         id: "20261123-230512-7f3a".into(),
         status: Status::Completed,
         reason: None,
@@ -141,9 +193,9 @@ fn epoch(epoch: usize) -> EpochRecord {
     }
 }
 
-/// A thousand examples of each class, confused where one would expect it.
+/// A hundred examples of each class, confused where one would expect it.
 fn predictions() -> Predictions {
-    let (mut labels, mut predicted) = (Vec::new(), Vec::new());
+    let (mut labels, mut predicted, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
     for label in 0..10u32 {
         let near = match label {
             3 => 5,
@@ -154,16 +206,26 @@ fn predictions() -> Predictions {
             2 => 4,
             _ => (label + 2) % 10,
         };
-        for example in 0..1000u32 {
-            labels.push(label);
-            predicted.push(match example % 100 {
+        for example in 0..100u32 {
+            let guess = match example {
                 rest if rest < 62 + label * 2 => label,
                 rest if rest < 82 => near,
                 rest => rest % 10,
-            });
+            };
+            labels.push(label);
+            predicted.push(guess);
+            // The later in the class, the less sure; what is left goes to the others in equal parts, and a little more of
+            // it to the true class.
+            let sure = 0.99 - 0.007 * example as f32;
+            let others = (1.0 - sure) / 10.0;
+            probabilities.extend((0..10u32).map(|class| match class {
+                class if class == guess => sure + if guess == label { others } else { 0.0 },
+                class if class == label => 2.0 * others,
+                _ => others,
+            }));
         }
     }
-    Predictions { classes: CLASSES.map(String::from).to_vec(), labels, predicted, probabilities: Vec::new() }
+    Predictions { classes: CLASSES.map(String::from).to_vec(), labels, predicted, probabilities }
 }
 
 /// A look at the data with all that it can find.

@@ -1,7 +1,10 @@
 //! How the run ended, whether its expectations held, and its headline figures.
 
-use super::{Section, figure};
-use crate::run::{DataInfo, ExpectationResult, Record, Status};
+use super::{Section, figure, glance};
+use crate::{
+    evaluation::statistics::wilson,
+    run::{DataInfo, ExpectationResult, Record, Status},
+};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section =
@@ -19,6 +22,7 @@ fn data(record: &Record) -> Option<Value> {
         "details": info.details,
         "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
         "metrics": metrics(record),
+        "glance": glance::data(record),
         "validation": data.map(validation),
         "optimistic": data.filter(|data| data.validation_kind == "test").map(|_| optimism(record)),
     }))
@@ -93,8 +97,7 @@ fn metrics(record: &Record) -> Vec<Value> {
         for (name, &value) in figures {
             let note = match name.as_str() {
                 "test_accuracy" if examples > 0 && value.is_finite() => {
-                    let (low, high) = wilson(value, examples);
-                    format!("95% interval {:.1} to {:.1}%", low * 100.0, high * 100.0)
+                    format!("95% interval {}", figure::interval(wilson(value, examples)))
                 }
                 _ => format!("on {}", figure::counted(examples, "test example", "test examples")),
             };
@@ -148,16 +151,6 @@ fn metrics(record: &Record) -> Vec<Value> {
         }));
     }
     tiles
-}
-
-/// The 95% interval of Wilson for a share seen among `examples`:
-/// (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96.
-fn wilson(share: f64, examples: usize) -> (f64, f64) {
-    let (z, n) = (1.959_963_985, examples as f64);
-    let middle = share + z * z / (2.0 * n);
-    let spread = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).max(0.0).sqrt();
-    let below = 1.0 + z * z / n;
-    (((middle - spread) / below).max(0.0), ((middle + spread) / below).min(1.0))
 }
 
 fn validation(data: &DataInfo) -> String {
@@ -222,15 +215,6 @@ mod tests {
             ExpectationResult { figure: "test_accuracy".into(), min: Some(0.7), max: None, value: None, met: false };
         let shown = expectation(&missing);
         assert_eq!((&shown["asked"], &shown["value"]), (&json!("at least 70%"), &Value::Null));
-    }
-
-    #[test]
-    fn the_interval_is_wilsons() {
-        // 8 of 10: 0.4902 to 0.9433, as in the literature.
-        let (low, high) = wilson(0.8, 10);
-        assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
-        assert_eq!(wilson(1.0, 5).1, 1.0);
-        assert_eq!(wilson(0.0, 5).0, 0.0);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct RunLock {
 }
 
 pub(super) const LOCK: &str = ".lock";
+/// The page for the report, where the pipeline has one of its own.
+pub const TEMPLATE: &str = "template.html";
 
 impl RunDirectory {
     /// Makes a new directory `ROOT/NAME/STAMP-XXXX` and takes its lock.
@@ -242,6 +244,7 @@ impl RunDirectory {
             inspection: self.file("data.json").exists().then(|| self.read_json("data.json")).transpose()?,
             pipeline: self.read_text("pipeline.yaml")?,
             resolved: self.read_text("resolved.yaml")?,
+            template: self.file(TEMPLATE).exists().then(|| self.read_text(TEMPLATE)).transpose()?,
         })
     }
 }

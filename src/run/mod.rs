@@ -6,10 +6,12 @@ mod predictions;
 mod provenance;
 pub mod pruning;
 mod record;
+mod section;
 pub mod store;
 
-pub use directory::{RunDirectory, RunLock, write_atomically};
+pub use directory::{RunDirectory, RunLock, TEMPLATE, write_atomically};
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Provenance, sha256_hex};
 pub use record::*;
+pub use section::ReportSection;

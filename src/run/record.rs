@@ -1,7 +1,7 @@
 //! What a run leaves behind, as serde reads and writes it.
 
-use super::{Inspection, Provenance, Unreadable};
-use crate::evaluation::{StepResult, significance::wilson};
+use super::{Inspection, Provenance, ReportSection, Unreadable};
+use crate::evaluation::{Outcome, StepResult, statistics::wilson};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,12 @@ pub struct RunInfo {
     pub description: String,
     /// The title that the report should have; empty for the name.
     pub title: String,
+    /// The sections that the report should have, in their order; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<ReportSection>,
+    /// The pipeline with every default filled in, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configuration: Vec<ConfigurationLine>,
     /// The directory's own name, `20261123-230512-7f3a`.
     pub id: String,
     /// How it ended.
@@ -62,6 +68,19 @@ pub struct RunInfo {
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// A line of the resolved pipeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationLine {
+    /// YAML.
+    pub text: String,
+    /// Where its value was written, `line 12` or a flag; nothing for a default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Whether the value isn't the default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub differs: bool,
 }
 
 /// Seconds spent.
@@ -205,9 +224,32 @@ pub struct EvaluationRecord {
     pub metrics: BTreeMap<String, f64>,
     /// 95% intervals of some of them.
     #[serde(default)]
-    pub intervals: BTreeMap<String, [f64; 2]>,
+    pub intervals: BTreeMap<String, (f64, f64)>,
     /// The results of the steps, in the pipeline's order.
     pub steps: Vec<StepResult>,
+}
+
+impl EvaluationRecord {
+    /// The results of one kind of step, in the pipeline's order.
+    pub fn results<T: Outcome + 'static>(&self) -> impl Iterator<Item = &T> {
+        self.steps.iter().filter_map(T::of)
+    }
+
+    /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
+    pub fn interval(&self, name: &str) -> Option<(f64, f64)> {
+        interval(self.examples, &self.metrics, &self.intervals, name)
+    }
+}
+
+fn interval(
+    examples: usize,
+    metrics: &BTreeMap<String, f64>,
+    intervals: &BTreeMap<String, (f64, f64)>,
+    name: &str,
+) -> Option<(f64, f64)> {
+    let value = metrics.get(name).filter(|value| value.is_finite())?;
+    let computed = || (name == "test_accuracy" && examples > 0).then(|| wilson(*value, examples));
+    intervals.get(name).copied().or_else(computed)
 }
 
 /// The figures of `evaluation.json` alone, without the results of the steps.
@@ -219,15 +261,13 @@ pub struct Figures {
     pub metrics: BTreeMap<String, f64>,
     /// 95% intervals of some of them.
     #[serde(default)]
-    pub intervals: BTreeMap<String, [f64; 2]>,
+    pub intervals: BTreeMap<String, (f64, f64)>,
 }
 
 impl Figures {
     /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
-    pub fn interval(&self, name: &str) -> Option<[f64; 2]> {
-        let value = self.metrics.get(name).filter(|value| value.is_finite())?;
-        let computed = || (name == "test_accuracy" && self.examples > 0).then(|| wilson(*value, self.examples));
-        self.intervals.get(name).copied().or_else(computed)
+    pub fn interval(&self, name: &str) -> Option<(f64, f64)> {
+        interval(self.examples, &self.metrics, &self.intervals, name)
     }
 }
 
@@ -246,4 +286,6 @@ pub struct Record {
     pub pipeline: String,
     /// `resolved.yaml`
     pub resolved: String,
+    /// `template.html`, where the pipeline has a page of its own for the report.
+    pub template: Option<String>,
 }

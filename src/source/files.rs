@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub path: PathBuf,
     /// Index of its class.
     pub label: u32,
+    /// Its values in the columns that are kept beside.
+    pub beside: Vec<Option<String>>,
 }
 
 /// Length and time of the last change: what tells that a file is another one than before.
@@ -42,6 +44,8 @@ pub(super) struct Files {
     labels: Vec<u32>,
     /// Of each file, as it was when its digest was taken; or why it could not be read then.
     stamps: Vec<Result<Stamp>>,
+    /// Names of the columns that are kept beside.
+    columns: Vec<String>,
     reader: ImageReader,
 }
 
@@ -68,6 +72,11 @@ impl Examples for Files {
         self.found[index].name.clone()
     }
 
+    fn column(&self, name: &str) -> Result<Option<Vec<Option<String>>>> {
+        let at = self.columns.iter().position(|column| column == name);
+        Ok(at.map(|at| self.found.iter().map(|found| found.beside[at].clone()).collect()))
+    }
+
     fn stored_size(&self, index: usize) -> Option<[usize; 2]> {
         image_size(&read_bounded(&self.found[index].path).ok()?)
     }
@@ -79,6 +88,8 @@ pub(super) struct Splits {
     pub validation: Option<Vec<Found>>,
     /// Images, or the share of those for training.
     pub test: Result<Vec<Found>, f64>,
+    /// Names of the columns that are kept beside.
+    pub columns: Vec<String>,
 }
 
 impl Splits {
@@ -104,9 +115,10 @@ pub(super) fn open(
     reader: ImageReader,
     surroundings: &Surroundings<'_>,
 ) -> Result<Dataset> {
-    let Splits { train, validation, test } = splits;
+    let Splits { train, validation, test, columns } = splits;
     let total = [Some(&train), validation.as_ref(), test.as_ref().ok()].into_iter().flatten().map(Vec::len).sum();
-    let mut opening = Opening { digest: Parts::new(kind), done: AtomicUsize::new(0), total, reader, surroundings };
+    let digest = Parts::new(kind);
+    let mut opening = Opening { digest, done: AtomicUsize::new(0), total, columns, reader, surroundings };
     opening.digest.add_names(classes.iter());
     let add = || -> Result<_> {
         let train = opening.split("train", train)?;
@@ -134,6 +146,7 @@ struct Opening<'a> {
     digest: Parts,
     done: AtomicUsize,
     total: usize,
+    columns: Vec<String>,
     reader: ImageReader,
     surroundings: &'a Surroundings<'a>,
 }
@@ -152,7 +165,7 @@ impl Opening<'_> {
             stamps.push(hashed.map(|(_, stamp)| stamp));
         }
         let labels = found.iter().map(|image| image.label).collect();
-        Ok(Arc::new(Files { found, labels, stamps, reader: self.reader }))
+        Ok(Arc::new(Files { found, labels, stamps, columns: self.columns.clone(), reader: self.reader }))
     }
 
     /// A file that cannot be read fails only where it is used: it may be one to leave out.
@@ -183,12 +196,12 @@ mod tests {
     fn a_file_that_changes_meanwhile_is_named_and_one_that_is_missing_fails_where_it_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| directory.path().join(name);
-        let found = |name: &str| Found { name: name.to_owned(), path: place(name), label: 0 };
+        let found = |name: &str| Found { name: name.to_owned(), path: place(name), label: 0, beside: Vec::new() };
         for name in ["a.png", "b.png"] {
             ImageBuffer::from_pixel(1, 1, Luma([7u8])).save(place(name)).unwrap();
         }
-        let splits =
-            Splits { train: vec![found("a.png"), found("b.png"), found("c.png")], validation: None, test: Err(0.1) };
+        let train = vec![found("a.png"), found("b.png"), found("c.png")];
+        let splits = Splits { train, validation: None, test: Err(0.1), columns: Vec::new() };
         let reader = ImageReader::stretching([1, 1, 1], Interpolation::Nearest);
         let data = surrounded(None, directory.path().to_owned(), |around| {
             open("test", &["one".to_owned()], splits, reader, around).unwrap()

@@ -47,6 +47,10 @@ pub struct ImageCsv {
     #[serde(default = "label_column")]
     #[schemars(length(min = 1))]
     pub label_column: String,
+    /// Other columns to keep, such as the camera, by which `slices` in `evaluation` can divide the test images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("examples" = [["camera"]]))]
+    pub columns: Vec<String>,
     /// What stands between the columns of a CSV file.
     #[serde(default = "separator")]
     #[schemars(extend("pattern" = "^[\\x01-\\x7f]$", "x-expected" = "a single ASCII character", "x-known-as" = ["delimiter", "sep"]))]
@@ -85,6 +89,7 @@ struct Row {
     path: String,
     root: PathBuf,
     class: String,
+    beside: Vec<Option<String>>,
 }
 
 impl SourceDefinition for ImageCsv {
@@ -94,6 +99,10 @@ impl SourceDefinition for ImageCsv {
 
     fn reader(&self) -> Option<ImageReader> {
         Some(self.images())
+    }
+
+    fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
@@ -123,7 +132,7 @@ impl ImageCsv {
         let test = self.test.open(other)?;
         let mut train = self.found(train, &classes, &self.train)?;
         mix(&mut train);
-        Ok((classes, Splits { train, validation, test }))
+        Ok((classes, Splits { train, validation, test, columns: self.columns.clone() }))
     }
 
     /// The rows of the files that `pattern` means.
@@ -131,16 +140,22 @@ impl ImageCsv {
         let wanted = [self.path_column.as_str(), self.label_column.as_str()];
         let named = self.root.as_deref().map(|root| place::folder(root, surroundings)).transpose()?;
         let (mut all, mut wrong) = (Vec::new(), Vec::new());
-        let files = rows::read(pattern, Some(&wanted), self.separator.as_bytes()[0], surroundings)?;
+        let all_wanted: Vec<&str> = wanted.into_iter().chain(self.columns.iter().map(String::as_str)).collect();
+        let files = rows::read(pattern, Some(&all_wanted), self.separator.as_bytes()[0], surroundings)?;
         let names = RowNames::of(&files);
         let mut number = 0;
         for file in &files {
             let root = named.clone().unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")).to_owned());
             let [paths, classes] = wanted.map(|name| rows::texts(rows::column(file, name)?, &file.path));
-            for pair in paths?.into_iter().zip(classes?) {
+            let beside = self.columns.iter().map(|name| rows::texts(rows::column(file, name)?, &file.path));
+            let beside = beside.collect::<Result<Vec<_>>>()?;
+            for (at, pair) in paths?.into_iter().zip(classes?).enumerate() {
                 let mut lacks = |column: &str| wrong.push(format!("{}: `{column}` is missing", names.describe(number)));
                 match pair {
-                    (Some(path), Some(class)) => all.push(Row { path, root: root.clone(), class }),
+                    (Some(path), Some(class)) => {
+                        let beside = beside.iter().map(|column| column[at].clone()).collect();
+                        all.push(Row { path, root: root.clone(), class, beside });
+                    }
                     (None, _) => lacks(&self.path_column),
                     (_, None) => lacks(&self.label_column),
                 }
@@ -170,7 +185,7 @@ impl ImageCsv {
         let found: Vec<Found> = rows
             .into_iter()
             .zip(labelled.labels)
-            .map(|(row, label)| Found { path: row.root.join(&row.path), name: row.path, label })
+            .map(|(row, label)| Found { path: row.root.join(&row.path), name: row.path, label, beside: row.beside })
             .collect();
         // A single one that is missing is found when it is read; here it is about a wrong root.
         if let Some(first) = found.first().filter(|_| found.iter().all(|image| !image.path.exists())) {

@@ -174,11 +174,17 @@ pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| io_error("read", path, &error);
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
+    read_stream(file, length, path)
+}
+
+/// All of a stream that is expected to hold `length` bytes, unless it holds more than an image reasonably does; `path` is
+/// for messages.
+pub(super) fn read_stream(stream: impl Read, length: u64, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if length <= MAX_BYTES {
         bytes.reserve_exact(length as usize + 1);
         // It may have grown meanwhile.
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        stream.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| io_error("read", path, &error))?;
     }
     if length > MAX_BYTES || bytes.len() as u64 > MAX_BYTES {
         let limit = MAX_BYTES >> 20;

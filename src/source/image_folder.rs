@@ -122,7 +122,7 @@ impl ImageFolder {
         let validation = self.validation.as_deref().map(&mut other).transpose()?;
         let test = self.test.open(|path| other(Path::new(path)))?;
         let Listing { classes, images, .. } = train;
-        Ok(Listings { classes, splits: Splits { train: images, validation, test }, location: places.join(", ") })
+        Ok(Listings { classes, splits: Splits { train: images, validation, test, columns: Vec::new() }, location: places.join(", ") })
     }
 }
 
@@ -145,7 +145,7 @@ fn relabelled(listing: Listing, train: &Listing) -> Result<Vec<Found>> {
     Ok(listing.images.into_iter().map(relabel).collect())
 }
 
-fn no_images(folder: &Path) -> Diagnostic {
+pub(super) fn no_images(folder: &Path) -> Diagnostic {
     Diagnostic::error(Code::BAD_DATA, format!("no images in {}", folder.display()))
         .fact(format!("images are files that end in .{}", EXTENSIONS.join(", .")))
 }
@@ -170,24 +170,8 @@ fn list(root: PathBuf) -> Result<Listing> {
 
     let mut images = Vec::new();
     for (class, name) in classes.iter().enumerate() {
-        let mut folders = vec![(name.clone(), root.join(name), 1)];
-        while let Some((relative, folder, depth)) = folders.pop() {
-            if depth > MAX_DEPTH {
-                let message = format!("folders lie more than {MAX_DEPTH} deep in {}", folder.display());
-                return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message)));
-            }
-            for (name, path) in entries(&folder)? {
-                let below = format!("{relative}/{name}");
-                // Links to folders aren't followed: they could lead in circles.
-                let metadata = path.symlink_metadata().map_err(|error| io_error("read", &path, &error))?;
-                if metadata.is_dir() {
-                    folders.push((below, path, depth + 1));
-                } else if is_image(&name) && !path.is_dir() {
-                    // A link to nowhere is an image that cannot be read.
-                    images.push(Found { name: below, path, label: class as u32 });
-                }
-            }
-        }
+        let below = images_below(name, root.join(name))?.into_iter();
+        images.extend(below.map(|(name, path)| Found { name, path, label: class as u32, beside: Vec::new() }));
     }
     if images.is_empty() {
         return Err(Box::new(no_images(&root)));
@@ -196,6 +180,34 @@ fn list(root: PathBuf) -> Result<Listing> {
         Sha256::new().chain_update(ORDER).chain_update(image.name.as_bytes()).finalize().into()
     });
     Ok(Listing { root, classes, images })
+}
+
+/// The image files in `folder`, which is called `name`, and in those within it: what each is called, and where it is; in no
+/// particular order.
+///
+/// # Errors
+/// Where a folder cannot be read, or they lie too deep.
+pub(super) fn images_below(name: &str, folder: PathBuf) -> Result<Vec<(String, PathBuf)>> {
+    let mut images = Vec::new();
+    let mut folders = vec![(name.to_owned(), folder, 1)];
+    while let Some((relative, folder, depth)) = folders.pop() {
+        if depth > MAX_DEPTH {
+            let message = format!("folders lie more than {MAX_DEPTH} deep in {}", folder.display());
+            return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message)));
+        }
+        for (name, path) in entries(&folder)? {
+            let below = format!("{relative}/{name}");
+            // Links to folders aren't followed: they could lead in circles.
+            let metadata = path.symlink_metadata().map_err(|error| io_error("read", &path, &error))?;
+            if metadata.is_dir() {
+                folders.push((below, path, depth + 1));
+            } else if is_image(&name) && !path.is_dir() {
+                // A link to nowhere is an image that cannot be read.
+                images.push((below, path));
+            }
+        }
+    }
+    Ok(images)
 }
 
 /// What lies in a folder and isn't hidden, in no particular order.

@@ -7,6 +7,7 @@ mod cifar;
 pub mod download;
 mod files;
 mod form;
+mod given;
 mod guard;
 mod idx;
 pub mod image_file;
@@ -18,6 +19,7 @@ mod split;
 
 pub use download::{Download, fetch};
 pub use form::Form;
+pub use given::GivenImages;
 pub use image_file::{ColorMode, DECODING, ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
 pub use part::TestPart;
@@ -45,6 +47,8 @@ pub struct Declared {
     pub validation: Option<usize>,
     /// How many examples there are for testing.
     pub test: Option<usize>,
+    /// What the numbers of an example are called, where they are features of a table.
+    pub features: Option<Vec<String>>,
     /// Splits without an example of a class: the split's name, and the class's.
     pub absent: Vec<(&'static str, String)>,
 }
@@ -166,6 +170,14 @@ pub trait Examples: Send + Sync {
         None
     }
 
+    /// What the source says of every example in a column beside the image and its class; nothing where it keeps no such column.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn column(&self, _name: &str) -> Result<Option<Vec<Option<String>>>> {
+        Ok(None)
+    }
+
     /// Hands out the index of every example within what these are a part of, where they are a part of something.
     fn identify(&self, _: &mut dyn FnMut(usize)) {}
 }
@@ -249,6 +261,11 @@ pub trait SourceDefinition {
 
     /// Turns image files into examples as the source does; nothing where examples are no images.
     fn reader(&self) -> Option<ImageReader>;
+
+    /// The columns beside image and class that it keeps, for the evaluation.
+    fn columns(&self) -> &[String] {
+        &[]
+    }
 
     /// Finds the data, or fetches them, and reads what has to be read.
     ///

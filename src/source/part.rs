@@ -149,6 +149,7 @@ impl Labels<'_> {
             train: Some(train.len()),
             validation: self.validation.map(<[u32]>::len),
             test: Some(test.len()),
+            features: None,
             absent,
         }
     }

@@ -48,6 +48,11 @@ impl Examples for Subset {
         self.of.stored_size(self.indices[index])
     }
 
+    fn column(&self, name: &str) -> Result<Option<Vec<Option<String>>>> {
+        let all = self.of.column(name)?;
+        Ok(all.map(|values| self.indices.iter().map(|&index| values[index].clone()).collect()))
+    }
+
     fn identify(&self, each: &mut dyn FnMut(usize)) {
         self.of.identify(each);
         self.indices.iter().for_each(|&index| each(index));

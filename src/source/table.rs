@@ -143,7 +143,8 @@ impl SourceDefinition for Table {
             validation: found.validation.as_ref().map(|split| split.labels.as_slice()),
             test: found.test.as_ref().map(|split| split.labels.as_slice()).map_err(|share| *share),
         };
-        Ok(labels.declare(Form::Features(found.train.features), &found.classes))
+        let declared = labels.declare(Form::Features(found.train.features), &found.classes);
+        Ok(Declared { features: Some(found.features.iter().flat_map(Feature::names).collect()), ..declared })
     }
 }
 

@@ -8,6 +8,7 @@ pub mod difference;
 pub mod extends;
 pub mod load;
 mod normalize;
+pub mod origins;
 mod overrides;
 mod parse;
 mod pipeline;

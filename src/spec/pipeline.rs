@@ -3,11 +3,11 @@
 use super::{ClassWeight, Validation};
 use crate::{
     callback::CallbackChoice, evaluation::Evaluation, layer::Layer, loss::Loss, metric::Metric,
-    optimizer::OptimizerChoice, source::Source, stage::Stage, strategy::Strategy,
+    optimizer::OptimizerChoice, run::ReportSection, source::Source, stage::Stage, strategy::Strategy,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 /// A Trainyard pipeline: the data, the model, its training and its evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -226,7 +226,7 @@ pub struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ClassWeight", extend("x-default" = "all the same", "x-known-as" = ["weight", "pos_weight"], "examples" = ["balanced", {"cat": 2.0}]))]
     pub class_weight: Option<ClassWeight>,
-    /// What looks at the figures after every epoch.
+    /// What accompanies training, such as `early_stopping` and `tensorboard`.
     #[serde(default)]
     pub callbacks: Vec<CallbackChoice>,
 }
@@ -253,7 +253,18 @@ pub struct Expectation {
 #[serde(deny_unknown_fields, default)]
 pub struct ReportOptions {
     /// Its title; the pipeline's name where it is empty.
+    #[schemars(length(max = 1000))]
     pub title: String,
+    /// The sections to show, in their order; all of them where it isn't given. One without anything to show is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Vec<ReportSection>", length(min = 1), extend("x-default" = "all", "examples" = [["verdict", "learning_curves", "confusion_matrix"]]))]
+    pub sections: Option<Vec<ReportSection>>,
+    /// A page to use instead of the program's own: HTML in the language of Jinja, its path relative to this file. It gets
+    /// `title`, `name`, `description`, `id`, `started`, `started_shown`, `version`, `running`, `style`, `style_digest`,
+    /// `script`, `script_digest`, `results` (all results as JSON) and `sections`, each with `id`, `title` and `html`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1), extend("x-default" = "the program's own", "examples" = ["report.html"]))]
+    pub template: Option<PathBuf>,
 }
 
 impl Pipeline {

@@ -1,10 +1,12 @@
-//! What happens while training, for whoever listens: the terminal, the run's record.
+//! What happens in a run, for whoever listens: the terminal, the run's record, TensorBoard's event files.
 
-use crate::run::EpochRecord;
+use crate::run::{EpochRecord, EvaluationRecord, Inspection};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
+    /// The data were looked at; training is about to begin.
+    DataSeen(&'a Inspection),
     /// An epoch begins.
     EpochStarted {
         /// From 1.
@@ -25,6 +27,8 @@ pub enum Event<'a> {
     },
     /// An epoch ended, validation included.
     EpochEnded(&'a EpochRecord),
+    /// The model was evaluated on the test data.
+    Evaluated(&'a EvaluationRecord),
 }
 
 /// Listens to events.
@@ -32,6 +36,6 @@ pub trait Observer {
     /// Something happened.
     ///
     /// # Errors
-    /// Where the observer cannot do its work, such as write a file; training ends with it.
+    /// Where the observer cannot do its work, such as write a file; the run ends with it.
     fn observe(&mut self, event: &Event<'_>) -> crate::diagnostic::Result<()>;
 }

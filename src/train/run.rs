@@ -107,8 +107,10 @@ fn start_callbacks(pipeline: &Pipeline) -> Vec<Box<dyn Callback>> {
         let name = figure.strip_prefix("val_").unwrap_or(figure);
         pipeline.training.metrics.iter().any(|metric| metric.name() == name && metric.larger_is_better())
     };
-    let start = |choice: &crate::callback::CallbackChoice| choice.start(larger_is_better(choice.monitor()));
-    pipeline.training.callbacks.iter().map(start).collect()
+    let start = |choice: &crate::callback::CallbackChoice| {
+        choice.start(choice.monitor().is_some_and(|monitor| larger_is_better(monitor.figure)))
+    };
+    pipeline.training.callbacks.iter().filter_map(start).collect()
 }
 
 fn copies(model: &Model) -> Vec<Tensor> {

@@ -1,9 +1,13 @@
 //! Things that are valid and probably wrong, each with its code: one file a part of the pipeline.
 
 mod data;
+mod evaluation;
 mod machine;
 mod model;
+mod report;
 mod training;
+
+pub use report::template;
 
 use super::{Checked, Plan};
 use crate::{
@@ -25,6 +29,8 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     repeated(sound, problems);
     data::lint(sound, declared, problems);
     training::lint(sound, declared, problems);
+    evaluation::lint(sound, declared, plan, problems);
+    report::lint(sound, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
     }
@@ -34,13 +40,21 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
 fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let pipeline = &sound.pipeline;
     let training = &pipeline.training;
-    let lists: [(&[Step], Vec<String>); 6] = [
+    let mut callbacks = texts(&training.callbacks);
+    for (callback, text) in training.callbacks.iter().zip(&mut callbacks) {
+        // Whatever their arguments, they would all write the same files.
+        if callback.event_files().is_some() {
+            *text = callback.name().to_owned();
+        }
+    }
+    let lists: [(&[Step], Vec<String>); 7] = [
         (path!["allow"], texts(&pipeline.allow)),
         (path!["dataset", "train"], texts(&pipeline.dataset.train)),
         (path!["dataset", "evaluate"], texts(&pipeline.dataset.evaluate)),
         (path!["training", "metrics"], texts(&training.metrics)),
-        (path!["training", "callbacks"], texts(&training.callbacks)),
+        (path!["training", "callbacks"], callbacks),
         (path!["evaluation"], texts(&pipeline.evaluation)),
+        (path!["report", "sections"], texts(pipeline.report.sections.as_deref().unwrap_or_default())),
     ];
     for (path, items) in lists {
         for (index, item) in items.iter().enumerate() {

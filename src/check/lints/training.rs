@@ -67,11 +67,12 @@ fn monitors(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let figures = figures(sound);
     let names: Vec<String> = figures.iter().map(|(name, _)| name.clone()).collect();
     for (index, callback) in sound.pipeline.training.callbacks.iter().enumerate() {
+        let Some(monitor) = callback.monitor() else { continue };
         let at = |key: &str| sound.tree.place_of(path!["training", "callbacks", index, callback.name(), key]);
-        match figures.iter().find(|(name, _)| name == callback.monitor()) {
-            None => problems.push(unknown_figure(callback.monitor(), &names, at("monitor"))),
+        match figures.iter().find(|(name, _)| name == monitor.figure) {
+            None => problems.push(unknown_figure(monitor.figure, &names, at("monitor"))),
             Some((name, larger)) => {
-                let contradicts = match callback.mode() {
+                let contradicts = match monitor.mode {
                     Mode::Auto => false,
                     Mode::Min => *larger,
                     Mode::Max => !*larger,

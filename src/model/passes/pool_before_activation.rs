@@ -52,7 +52,7 @@ mod tests {
             assert!(computes(1).is_max_pooling() && computes(2).is_monotonic());
         }
         let pass = Pass { training: true, seed: 0, step: 0 };
-        let outputs = through(&operations, images.shallow_clone(), &pass).expect("it computes");
+        let outputs = through(&operations, images.shallow_clone(), &pass, &mut |_, _| ()).expect("it computes");
         outputs.square().sum(Kind::Float).backward();
         [outputs, images.grad(), kernel.grad()]
     }

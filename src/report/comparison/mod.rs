@@ -144,7 +144,7 @@ pub struct Value {
     /// The value itself.
     pub value: f64,
     /// Its 95% interval.
-    pub interval: Option<[f64; 2]>,
+    pub interval: Option<(f64, f64)>,
     /// By how much it is larger than the first run's.
     pub difference: Option<f64>,
     /// Whether no run has a better one, and some run a worse one.
@@ -195,7 +195,7 @@ impl Compared {
     }
 
     /// A figure of the evaluation, or else of the epoch whose weights were kept.
-    fn figure(&self, name: &str) -> Option<(f64, Option<[f64; 2]>)> {
+    fn figure(&self, name: &str) -> Option<(f64, Option<(f64, f64)>)> {
         let tested = self.figures.as_ref().and_then(|f| Some((*f.metrics.get(name)?, f.interval(name))));
         let trained = || Some((kept_epoch(&self.info, &self.history)?.figure(name)?, None));
         tested.or_else(trained).filter(|(value, _)| value.is_finite())

@@ -7,8 +7,9 @@ use super::{
 use crate::{
     diagnostic::Result,
     report::{
-        chart::{MOST_RUNS, SIZE, overlay},
-        figure, page_of,
+        Rendered,
+        chart::{Axis, Chart, Drawn, LOOKS, Numbers, Series, Shape},
+        figure, page,
     },
 };
 use serde_json::{Value as Json, json};
@@ -24,30 +25,29 @@ pub fn render(comparison: &Comparison, examples: usize) -> Result<String> {
         }
     }
     let title = format!("{}: {} runs compared", names.join(" and "), comparison.runs.len());
-    let about = json!({
-        "title": title,
-        "name": title,
-        "description": format!("Every run is set against the first, {}.", comparison.runs[0].letter),
-    });
+    let environment = page::environment();
+    let part = |id, title, template, data| -> Result<Rendered> {
+        Ok(Rendered { id, title, html: page::part(&environment, template, data)? })
+    };
     let mut parts = vec![
-        (
+        part(
             "differences",
             "What differs",
             include_str!("../../../templates/comparison/differences.html"),
             differences(comparison),
-        ),
-        ("figures", "Figures", include_str!("../../../templates/comparison/figures.html"), figures(comparison)),
+        )?,
+        part("figures", "Figures", include_str!("../../../templates/comparison/figures.html"), figures(comparison))?,
     ];
     if !comparison.curves.is_empty() {
         let curves = curves(comparison);
-        parts.push(("curves", "Curves", include_str!("../../../templates/comparison/curves.html"), curves));
+        parts.push(part("curves", "Curves", include_str!("../../../templates/comparison/curves.html"), curves)?);
     }
     let changes = changes(comparison, examples);
     if changes["tests"].as_array().is_some_and(|tests| !tests.is_empty()) {
         let partial = include_str!("../../../templates/comparison/changes.html");
-        parts.push(("changes", "Examples that changed sides", partial, changes));
+        parts.push(part("changes", "Examples that changed sides", partial, changes)?);
     }
-    page_of(about, &parts)
+    page::alone(&title, &title, "", &parts)
 }
 
 fn differences(comparison: &Comparison) -> Json {
@@ -79,7 +79,7 @@ fn figures(comparison: &Comparison) -> Json {
             value.as_ref().map(|value| {
                 json!({
                     "value": figure::of(&metric.name, value.value),
-                    "interval": value.interval.map(|bounds| figure::interval(&metric.name, bounds)),
+                    "interval": value.interval.map(|bounds| figure::interval_of(&metric.name, bounds)),
                     "difference": value.difference.map(|d| figure::difference(&metric.name, d)),
                     "best": value.best,
                 })
@@ -105,48 +105,67 @@ fn figures(comparison: &Comparison) -> Json {
 
 fn curves(comparison: &Comparison) -> Json {
     let letters: Vec<&str> = comparison.runs.iter().map(|run| run.letter.as_str()).collect();
+    let drawn = |(place, curve): (usize, &Curve)| {
+        Some(chart(curve, &letters)?.data(&format!("curves-{place}"), Some(&numbers(curve, &letters))))
+    };
     json!({
-        "charts": comparison.curves.iter().filter_map(|curve| chart(curve, &letters)).collect::<Vec<_>>(),
-        "width": SIZE.0,
-        "height": SIZE.1,
-        "left_out": &letters[letters.len().min(MOST_RUNS)..],
-        "letters": letters,
-        "tables": comparison.curves.iter().map(numbers).collect::<Vec<_>>(),
+        "charts": comparison.curves.iter().enumerate().filter_map(drawn).collect::<Vec<_>>(),
+        "left_out": &letters[letters.len().min(LOOKS)..],
     })
 }
 
-fn chart(curve: &Curve, letters: &[&str]) -> Option<Json> {
-    let share = figure::is_share(&curve.figure);
-    let drawing = overlay(&curve.runs, curve.epochs(), share)?;
-    let words = figure::capitalised(&figure::in_words(&curve.figure));
-    let drawn =
-        || letters.iter().zip(&curve.runs).enumerate().take(MOST_RUNS).filter(|(_, (_, points))| !points.is_empty());
-    let told = drawn().filter_map(|(_, (letter, points))| {
-        let at = |point: &(usize, f64)| format!("{} in epoch {}", figure::of(&curve.figure, point.1), point.0);
-        Some(format!("{letter}: from {} to {}.", at(points.first()?), at(points.last()?)))
-    });
-    Some(json!({
-        "title": if share { format!("{words} (%)") } else { words.clone() },
-        "alternative": format!("{words} by epoch, of each run"),
-        "description": told.collect::<Vec<_>>().join(" "),
-        "keys": drawn().map(|(index, (letter, _))| json!({ "letter": letter, "colour": index + 1 })).collect::<Vec<_>>(),
-        "drawing": drawing,
-    }))
+/// A line for each of the first runs; more could not be told apart.
+fn chart(curve: &Curve, letters: &[&str]) -> Option<Chart> {
+    let name = &curve.figure;
+    let (mut series, mut description) = (Vec::new(), Vec::new());
+    for (look, (letter, points)) in letters.iter().zip(&curve.runs).enumerate().take(LOOKS) {
+        let (Some(from), Some(to)) = (points.first(), points.last()) else { continue };
+        let at = |point: &(usize, f64)| format!("{} in epoch {}", figure::of(name, point.1), point.0);
+        description.push(match points.len() {
+            1 => format!("{letter}: {}.", at(from)),
+            _ => format!("{letter}: from {} to {}.", at(from), at(to)),
+        });
+        let points = points.iter().map(|&(epoch, value)| (epoch as f64, value)).collect();
+        series.push(Series { name: (*letter).to_owned(), look, drawn: Drawn::Line(points) });
+    }
+    let words = figure::in_words(name);
+    let values = curve.runs.iter().take(LOOKS).flatten().map(|(_, value)| *value);
+    let y = match figure::is_share(name) {
+        true => Axis::shares(format!("{words} (%)"), values)?,
+        false => Axis::numbers(words.clone(), values)?,
+    };
+    let title = figure::capitalised(&words);
+    Some(Chart {
+        // What stands alone has no legend.
+        title: if series.len() == 1 { format!("{title} of {}", series[0].name) } else { title.clone() },
+        alternative: format!("{title} by epoch, of each run"),
+        description: description.join(" "),
+        x: Axis::epochs(curve.epochs()),
+        y,
+        series,
+        mark: None,
+        diagonal: None,
+        shape: Shape::Wide,
+    })
 }
 
-/// The numbers behind a chart.
-fn numbers(curve: &Curve) -> Json {
+/// The numbers behind a chart, of all runs.
+fn numbers(curve: &Curve, letters: &[&str]) -> Numbers {
     let (first, last) = curve.epochs();
     let value = |points: &[(usize, f64)], epoch: usize| {
         points.iter().find(|point| point.0 == epoch).map(|point| figure::of(&curve.figure, point.1))
     };
     let row = |epoch: usize| {
         let values: Vec<Option<String>> = curve.runs.iter().map(|points| value(points, epoch)).collect();
-        json!({ "epoch": epoch, "values": values })
+        let shown = values.iter().map(|value| value.clone().unwrap_or_else(|| "–".to_owned()));
+        let cells = || std::iter::once(epoch.to_string()).chain(shown).collect();
+        values.iter().any(Option::is_some).then(cells)
     };
-    let rows =
-        (first..=last).map(row).filter(|row| row["values"].as_array().is_some_and(|v| v.iter().any(|v| !v.is_null())));
-    json!({ "title": figure::capitalised(&figure::in_words(&curve.figure)), "rows": rows.collect::<Vec<_>>() })
+    Numbers {
+        name: format!("{} by epoch", figure::capitalised(&figure::in_words(&curve.figure))),
+        columns: std::iter::once("Epoch").chain(letters.iter().copied()).map(str::to_owned).collect(),
+        rows: (first..=last).filter_map(row).collect(),
+    }
 }
 
 fn changes(comparison: &Comparison, examples: usize) -> Json {

@@ -51,7 +51,7 @@ pub fn compared(place: usize, wrong: &[usize], lines: &str) -> Compared {
         figures: Some(Figures {
             examples: 20,
             metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.5 + 0.1 * wrong.len() as f64)].into(),
-            intervals: [("test_loss".into(), [0.4, 1.2])].into(),
+            intervals: [("test_loss".into(), (0.4, 1.2))].into(),
         }),
         pipeline: Some(resolved(&name, lines)),
         predictions: Ok(predictions),

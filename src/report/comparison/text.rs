@@ -269,7 +269,7 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
 
 /// A value with its interval and its star.
 fn cell(name: &str, value: &Value) -> String {
-    let interval = value.interval.map(|bounds| format!(" ({})", figure::interval(name, bounds))).unwrap_or_default();
+    let interval = value.interval.map(|bounds| format!(" ({})", figure::interval_of(name, bounds))).unwrap_or_default();
     format!("{}{interval}{}", figure::of(name, value.value), if value.best { " *" } else { "  " })
         .trim_start()
         .to_owned()

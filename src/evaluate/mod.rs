@@ -1,9 +1,13 @@
-//! A model on a split: its figures, and its predictions.
+//! A model on a split: its figures, its predictions, and what the evaluation steps ask of it.
+
+mod inquiry;
+
+pub use inquiry::Inquiry;
 
 use crate::{
-    data::InputPipeline,
+    data::{HostBatch, InputPipeline},
     diagnostic::Result,
-    evaluation::Predictions,
+    evaluation::{Predictions, StepResult},
     layer::Pass,
     metric::Metric,
     model::{Model, computation, in_layer, to_device},
@@ -42,6 +46,41 @@ pub fn predictions(
         Ok(())
     })?;
     Ok((figures, predictions))
+}
+
+/// What `model` says of the examples of `data`: `each` gets every batch with its probabilities, `[batch, classes]`, row after
+/// row.
+///
+/// # Errors
+/// As [`figures`].
+pub fn probabilities(
+    pipeline: &Pipeline,
+    model: &Model,
+    data: &InputPipeline,
+    mut each: impl FnMut(&HostBatch, &[f32]),
+) -> Result<()> {
+    let failed = |error| computation(&error, "the prediction");
+    let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
+    for batch in data.epoch(0) {
+        let batch = batch?;
+        let probabilities: Vec<f32> = tch::no_grad(|| {
+            let (images, _) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
+            let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
+            let probabilities = model.probabilities(&outputs).and_then(|p| p.f_to_device(tch::Device::Cpu));
+            probabilities.and_then(|p| Vec::try_from(&p.f_contiguous()?.f_view([-1])?)).map_err(failed)
+        })?;
+        each(&batch, &probabilities);
+    }
+    Ok(())
+}
+
+/// The results of the pipeline's evaluation steps, in their order, on what the model said of the test examples.
+///
+/// # Errors
+/// Where an example cannot be read, libtorch fails, or the user wants to stop.
+pub fn steps(inquiry: &Inquiry<'_>, predictions: &Predictions) -> Result<Vec<StepResult>> {
+    let answering = inquiry::Answering::new(inquiry, predictions)?;
+    inquiry.pipeline.evaluation.iter().map(|step| step.compute(&answering)).collect()
 }
 
 fn over(

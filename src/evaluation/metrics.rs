@@ -1,0 +1,221 @@
+//! The usual figures, each with the interval in which it would lie if other examples of the same kind had been drawn.
+//!
+//! Proportions of examples (accuracy, top-5 accuracy) have the interval of Wilson; all others that of the bootstrap's
+//! percentile method over examples. Definitions are scikit-learn's; what isn't defined is `None`.
+
+use super::{
+    EvaluationStep, Predictions, StepResult, Subject,
+    statistics::{Ranking, Tally, bootstrap, log_losses, mean, percentiles, probabilities, wilson},
+    top_k::right_within,
+};
+use crate::diagnostic::Result;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A table of figures with their 95% intervals: accuracy, balanced accuracy, precision, recall and F1 (macro and weighted),
+/// log loss, Cohen's kappa, Matthews' correlation, ROC AUC, and top-5 accuracy where there are more than five classes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-bare" = "resamples", "examples" = [{}, {"resamples": 5000}]))]
+pub struct Metrics {
+    /// How many samples the bootstrap draws for the intervals of what isn't a proportion.
+    #[serde(default = "thousand")]
+    #[schemars(range(min = 100, max = 100000))]
+    pub resamples: u32,
+}
+
+fn thousand() -> u32 {
+    1000
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics { resamples: thousand() }
+    }
+}
+
+/// Examples times classes up to which the area under the ROC curve is computed for every resample.
+const MOST_RANKED: usize = 4_000_000;
+
+/// The computed table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How many examples it was computed from.
+    pub examples: u64,
+    /// How many samples the bootstrap drew.
+    pub resamples: u32,
+    /// The figures, in the order in which they are shown.
+    pub figures: Vec<Figure>,
+    /// The class with the most examples, and the accuracy of always saying it. `None` without examples.
+    pub most_frequent: Option<(String, f64)>,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// Such as `balanced_accuracy`.
+    pub name: String,
+    /// `None` where it isn't defined.
+    pub value: Option<f64>,
+    /// Lower and upper end of the 95% interval.
+    pub interval: Option<(f64, f64)>,
+    /// How the interval was made.
+    pub method: Method,
+}
+
+/// How an interval was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Wilson's, for proportions.
+    Wilson,
+    /// The bootstrap's percentile method.
+    Bootstrap,
+}
+
+/// A figure that follows from the counts of right, predicted and true examples by class.
+type Counted = (&'static str, fn(&Tally) -> Option<f64>);
+
+const COUNTED: [Counted; 9] = [
+    ("balanced_accuracy", Tally::balanced_accuracy),
+    ("macro_precision", |tally| tally.macro_average(Tally::precision)),
+    ("macro_recall", |tally| tally.macro_average(Tally::recall)),
+    ("macro_f1", |tally| tally.macro_average(Tally::f1)),
+    ("weighted_precision", |tally| tally.weighted_average(Tally::precision)),
+    ("weighted_recall", |tally| tally.weighted_average(Tally::recall)),
+    ("weighted_f1", |tally| tally.weighted_average(Tally::f1)),
+    ("cohen_kappa", Tally::kappa),
+    ("matthews_correlation", Tally::matthews),
+];
+
+impl Metrics {
+    /// Computes the table.
+    pub fn outcome(&self, predictions: &Predictions) -> Outcome {
+        let examples = predictions.labels.len();
+        let classes = predictions.classes.len();
+        let tally = Tally::new(predictions, |_| 1);
+        let losses = log_losses(predictions);
+        let rankings = rankings(predictions);
+
+        // One row of values for every figure that isn't a proportion, for the predictions as they are or as drawn.
+        let values = |count: &(dyn Fn(usize) -> u32 + Sync), with_areas: bool| -> Vec<Option<f64>> {
+            let tally = Tally::new(predictions, count);
+            let mut values: Vec<Option<f64>> = COUNTED.iter().map(|(_, figure)| figure(&tally)).collect();
+            values.push(losses.as_ref().and_then(|losses| {
+                let sum: f64 = losses.iter().enumerate().map(|(example, loss)| loss * f64::from(count(example))).sum();
+                (examples > 0).then(|| sum / examples as f64)
+            }));
+            values.push(rankings.as_ref().filter(|_| with_areas).and_then(|rankings| {
+                let area = |(class, ranking): (usize, &Ranking)| {
+                    ranking.auc(|example| predictions.labels[example] as usize == class, count)
+                };
+                mean(rankings.iter().enumerate().map(area))
+            }));
+            values
+        };
+        let seen = values(&|_| 1, true);
+        let with_areas = examples.saturating_mul(classes) <= MOST_RANKED;
+        let drawn = bootstrap(examples, self.resamples, |counts| values(&|example| counts[example], with_areas));
+
+        let names = COUNTED.iter().map(|(name, _)| *name).chain(["log_loss", "macro_roc_auc"]);
+        let resampled = names.enumerate().map(|(i, name)| Figure {
+            name: name.to_owned(),
+            value: seen[i],
+            interval: seen[i].and_then(|_| percentiles(drawn.iter().filter_map(|values| values[i]))),
+            method: Method::Bootstrap,
+        });
+        let top_5 = (classes > 5).then(|| proportion("top_5_accuracy", right_within(predictions, 5), examples));
+        let figures = [proportion("accuracy", Some(tally.right.iter().sum()), examples)]
+            .into_iter()
+            .chain(top_5)
+            .chain(resampled)
+            .collect();
+        let most = tally.support.iter().enumerate().max_by_key(|&(class, &support)| (support, std::cmp::Reverse(class)));
+        let most_frequent = most
+            .filter(|_| examples > 0)
+            .map(|(class, &support)| (predictions.classes[class].clone(), support as f64 / examples as f64));
+        Outcome { examples: examples as u64, resamples: self.resamples, figures, most_frequent }
+    }
+}
+
+/// The ranking of the probabilities of each class.
+fn rankings(predictions: &Predictions) -> Option<Vec<Ranking>> {
+    let (all, classes) = (probabilities(predictions)?, predictions.classes.len());
+    let of = |class: usize| {
+        let scores: Vec<f32> = all.iter().skip(class).step_by(classes).copied().collect();
+        Ranking::new(&scores)
+    };
+    Some((0..classes).into_par_iter().map(of).collect())
+}
+
+fn proportion(name: &str, right: Option<u64>, examples: usize) -> Figure {
+    let value = right.filter(|_| examples > 0).map(|right| right as f64 / examples as f64);
+    Figure {
+        name: name.to_owned(),
+        value,
+        interval: value.map(|value| wilson(value, examples)),
+        method: Method::Wilson,
+    }
+}
+
+impl EvaluationStep for Metrics {
+    fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
+        Ok(self.outcome(subject.predictions()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::statistics::tests::invented;
+
+    fn figure<'a>(outcome: &'a Outcome, name: &str) -> &'a Figure {
+        outcome.figures.iter().find(|figure| figure.name == name).unwrap()
+    }
+
+    #[test]
+    fn every_figure_lies_in_its_interval() {
+        let outcome = Metrics::default().outcome(&invented(6, 500));
+        assert_eq!(outcome.figures.len(), 13);
+        for Figure { name, value, interval, .. } in &outcome.figures {
+            let (value, (low, high)) = (value.unwrap(), interval.unwrap());
+            assert!(low < value && value < high, "{name}: {value} in {low} to {high}");
+            assert!(high - low < 0.2, "{name}: {low} to {high}");
+        }
+        assert_eq!(figure(&outcome, "accuracy").method, Method::Wilson);
+        assert_eq!(figure(&outcome, "log_loss").method, Method::Bootstrap);
+        assert_eq!(outcome, Metrics::default().outcome(&invented(6, 500)));
+    }
+
+    /// Accuracy isn't bootstrapped, but weighted recall is the same number and is.
+    #[test]
+    fn bootstrap_and_wilson_agree_about_a_proportion() {
+        let outcome = Metrics { resamples: 2000 }.outcome(&invented(3, 1000));
+        let (wilson, bootstrap) = (figure(&outcome, "accuracy"), figure(&outcome, "weighted_recall"));
+        assert!((wilson.value.unwrap() - bootstrap.value.unwrap()).abs() < 1e-12);
+        let (one, other) = (wilson.interval.unwrap(), bootstrap.interval.unwrap());
+        assert!((one.0 - other.0).abs() < 0.004 && (one.1 - other.1).abs() < 0.004, "{one:?} {other:?}");
+    }
+
+    #[test]
+    fn without_numbers_or_examples_there_are_no_figures() {
+        let mut predictions = invented(3, 50);
+        predictions.probabilities[7] = f32::NAN;
+        let outcome = Metrics::default().outcome(&predictions);
+        assert_eq!(figure(&outcome, "log_loss").value, None);
+        assert_eq!(figure(&outcome, "macro_roc_auc").interval, None);
+        assert!(figure(&outcome, "macro_f1").interval.is_some());
+
+        let nothing = Metrics::default().outcome(&invented(3, 0));
+        assert!(nothing.figures.iter().all(|figure| figure.value.is_none() && figure.interval.is_none()));
+        assert_eq!(nothing.most_frequent, None);
+    }
+
+    #[test]
+    fn the_first_of_equally_frequent_classes_is_named() {
+        let mut predictions = invented(3, 4);
+        predictions.labels = vec![2, 1, 1, 2];
+        assert_eq!(Metrics::default().outcome(&predictions).most_frequent, Some(("class 1".into(), 0.5)));
+    }
+}

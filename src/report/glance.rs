@@ -1,0 +1,200 @@
+//! Three questions that a reader has, each answered in a few words with a link to where more is said.
+
+use super::figure;
+use crate::{
+    evaluation::{calibration, classification_report, confusion_matrix, learning_curves},
+    run::{EvaluationRecord, Record},
+};
+use serde_json::{Value, json};
+
+/// The questions with their answers; none where nothing was evaluated.
+pub(super) fn data(record: &Record) -> Vec<Value> {
+    let Some(evaluation) = record.evaluation.as_ref().filter(|evaluation| evaluation.examples > 0) else {
+        return Vec::new();
+    };
+    let questions = [
+        ("Is it good?", good(record, evaluation)),
+        ("Where does it fail?", weak(evaluation)),
+        ("Can I trust it?", trustworthy(record, evaluation)),
+    ];
+    let answered = questions.into_iter().filter(|(_, points)| !points.is_empty());
+    answered.map(|(question, points)| json!({ "question": question, "points": points })).collect()
+}
+
+/// An answer: what is said, what of it was written by a user, and where more stands.
+fn point(parts: &[Part<'_>], leads_to: Option<&str>) -> Value {
+    let part = |part: &Part<'_>| match part {
+        Part::Words(words) => json!({ "text": words, "named": false }),
+        Part::Name(name) => json!({ "text": name, "named": true }),
+    };
+    json!({ "parts": parts.iter().map(part).collect::<Vec<_>>(), "leads_to": leads_to })
+}
+
+enum Part<'a> {
+    Words(String),
+    /// The name of a class.
+    Name(&'a str),
+}
+
+fn words(text: impl Into<String>) -> Part<'static> {
+    Part::Words(text.into())
+}
+
+fn good(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
+    let mut points = Vec::new();
+    if let Some(&accuracy) = evaluation.metrics.get("test_accuracy").filter(|accuracy| accuracy.is_finite()) {
+        let interval = evaluation.interval("test_accuracy").map(figure::interval).unwrap_or_default();
+        let examples = figure::counted(evaluation.examples, "test example", "test examples");
+        let text =
+            format!("{} of {examples} are predicted right (95% interval {interval}).", figure::percent(accuracy, 1));
+        points.push(point(&[words(text)], None));
+    }
+    if let Some((class, share)) = baseline(record) {
+        let before = "Always saying ";
+        let after = format!(", the most frequent class, would be right for {}.", figure::percent(share, 1));
+        points.push(point(&[words(before), Part::Name(class), words(after)], Some("data")));
+    }
+    if let Some(curves) = evaluation.results::<learning_curves::Outcome>().next() {
+        let said = match curves.trend {
+            learning_curves::Trend::Improving => {
+                Some("The loss was still falling in the end: more epochs may bring more.")
+            }
+            learning_curves::Trend::Overfitting => {
+                Some("It overfitted in the end: the validation loss rose while the training loss fell.")
+            }
+            learning_curves::Trend::Settled => Some("The loss had settled in the end."),
+            learning_curves::Trend::Unclear => None,
+        };
+        points.extend(said.map(|said| point(&[words(said)], Some("learning-curves"))));
+    }
+    points
+}
+
+/// The most frequent class of the training data, and its share of the test data.
+fn baseline(record: &Record) -> Option<(&str, f64)> {
+    let inspection = record.inspection.as_ref()?;
+    let of = |name: &str| inspection.splits.iter().find(|split| split.name == name);
+    let (train, test) = (of("train")?, of("test")?);
+    let most = train.per_class.iter().max().filter(|most| **most > 0)?;
+    let class = train.per_class.iter().position(|count| count == most)?;
+    let examples: usize = test.per_class.iter().sum();
+    let share = *test.per_class.get(class)? as f64 / examples.max(1) as f64;
+    Some((inspection.classes.get(class)?, share))
+}
+
+fn weak(evaluation: &EvaluationRecord) -> Vec<Value> {
+    let mut points = Vec::new();
+    if let Some(table) = evaluation.results::<classification_report::Outcome>().next() {
+        let weakest = table.classes.iter().filter_map(|row| Some((row, row.recall?)));
+        let weakest = weakest.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, recall)| *recall < 1.0);
+        if let Some((row, recall)) = weakest {
+            let text = format!(": {} of {} are recognised.", figure::percent(recall, 1), figure::grouped(row.support));
+            points.push(point(
+                &[words("Weakest class "), Part::Name(&row.name), words(text)],
+                Some("classification-report"),
+            ));
+        }
+    }
+    if let Some(matrix) = evaluation.results::<confusion_matrix::Outcome>().next() {
+        let cells = matrix.counts.iter().enumerate().flat_map(|(truth, row)| {
+            row.iter()
+                .enumerate()
+                .filter(move |(guess, _)| *guess != truth)
+                .map(move |(guess, count)| (*count, truth, guess))
+        });
+        // Of equal counts the first.
+        let most = cells
+            .filter(|cell| cell.0 > 0)
+            .max_by_key(|&(count, truth, guess)| (count, std::cmp::Reverse((truth, guess))));
+        match most {
+            Some((count, truth, guess)) => {
+                let name = |class: usize| matrix.classes.get(class).map_or("?", String::as_str);
+                let total: u64 = matrix.counts[truth].iter().sum();
+                let text = format!(", {} of {}.", figure::grouped(count), figure::grouped(total));
+                let parts = [
+                    words("Most often "),
+                    Part::Name(name(truth)),
+                    words(" is taken for "),
+                    Part::Name(name(guess)),
+                    words(text),
+                ];
+                points.push(point(&parts, Some("confusion-matrix")));
+            }
+            None => points.push(point(&[words("Nowhere on these examples.")], None)),
+        }
+    }
+    points
+}
+
+fn trustworthy(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
+    let mut points = Vec::new();
+    let mut say = |text: String, leads_to: &str| points.push(point(&[words(text)], Some(leads_to)));
+    let data = record.info.data.as_ref();
+    match data.map(|data| data.validation_kind.as_str()) {
+        Some("test") => {
+            say("It was validated on the test split: the test figures are optimistic.".into(), "time-and-data")
+        }
+        Some(_) => say("Training never saw the test split, nor did validation.".into(), "time-and-data"),
+        None => {}
+    }
+    if let Some(found) = record.inspection.as_ref().and_then(|inspection| inspection.duplicates.as_ref()) {
+        let said = match found.test_in_train {
+            0 => "No test example is a copy of a training example.".to_owned(),
+            1 => "One test example is a copy of a training example.".to_owned(),
+            copies => format!("{} test examples are copies of training examples.", figure::count(copies)),
+        };
+        say(said, "data");
+    }
+    if let Some(skipped) = data.map(|data| data.skipped.len()).filter(|skipped| *skipped > 0) {
+        say(
+            format!("{} could not be read and were left out.", figure::counted(skipped, "example", "examples")),
+            "data",
+        );
+    }
+    if let Some((confidence, accuracy)) =
+        evaluation.results::<calibration::Outcome>().next().and_then(|outcome| outcome.confidence.zip(outcome.accuracy))
+    {
+        let said = format!(
+            "It is {} sure on average, and right for {}.",
+            figure::percent(confidence, 1),
+            figure::percent(accuracy, 1)
+        );
+        say(said, "calibration");
+    }
+    say("It is one training: another seed would give somewhat other figures.".into(), "provenance");
+    if record.info.provenance.git_commit.as_ref().is_some_and(|commit| commit.ends_with("-dirty")) {
+        say("The files had changes that were not committed.".into(), "provenance");
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    fn told(points: &[Value]) -> Vec<String> {
+        let text = |point: &Value| {
+            let parts = point["parts"].as_array().unwrap().iter();
+            parts.map(|part| part["text"].as_str().unwrap()).collect::<String>()
+        };
+        points.iter().map(text).collect()
+    }
+
+    #[test]
+    fn the_questions_are_answered_from_the_record() {
+        let mut record = sample();
+        let evaluation = record.evaluation.clone().unwrap();
+        let good = told(&good(&record, &evaluation));
+        assert_eq!(good[1], "Always saying airplane, the most frequent class, would be right for 11.3%.");
+        let weak = told(&weak(&evaluation));
+        assert!(weak[0].starts_with("Weakest class airplane: "), "{weak:?}");
+        assert!(weak[1].starts_with("Most often "), "{weak:?}");
+        let trust = told(&trustworthy(&record, &evaluation));
+        assert!(trust.contains(&"2 test examples are copies of training examples.".to_owned()), "{trust:?}");
+        assert!(trust[0].contains("optimistic"));
+        assert_eq!(data(&record).len(), 3);
+        record.evaluation = None;
+        assert_eq!(data(&record).len(), 0);
+    }
+}

@@ -1,0 +1,308 @@
+// What a browser makes of the reports of good and bad runs: nothing loaded, overlapping, cut or out of reach.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launch, visit } from "./browser.mjs";
+import { layoutProblems } from "./layout.mjs";
+import { HOSTILE, KINDS, LONG, RIGHT_TO_LEFT, SCRIPT, fileName, makeRuns, readReport, reportOf, trainyard } from "./runs.mjs";
+
+const WIDTHS = [320, 400, 1280, 2560];
+const SCHEMES = ["light", "dark"];
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const pictures = fileURLToPath(new URL("../../target/browser", import.meta.url));
+
+let directory;
+let runs;
+let browser;
+before(async () => {
+    directory = mkdtempSync(path.join(tmpdir(), "trainyard-browser-"));
+    mkdirSync(pictures, { recursive: true });
+    runs = await makeRuns(directory);
+    browser = await launch();
+});
+after(async () => {
+    await browser?.close();
+    rmSync(directory, { recursive: true, force: true });
+});
+
+const wide = { viewport: { width: 1280, height: 900 } };
+
+/** Opens the report of a run; nothing may be complained of, asked for or pop up while `use` does. */
+async function open(kind, options, use) {
+    const incidents = await visit(browser, reportOf(runs[kind]), options, use);
+    assert.deepEqual(incidents, []);
+}
+
+const openDetails = (page) =>
+    page.evaluate(() => document.querySelectorAll("details").forEach((details) => (details.open = true)));
+
+/** Texts of the sections that nobody sees, but those that `details` or a tooltip keep back. */
+const hiddenTexts = () => {
+    const hidden = [];
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const element = node.parentElement;
+        const silent = element.closest("script, style, template, noscript, title, desc, [hidden]");
+        if (!node.data.trim() || silent) continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        const { width, height } = range.getBoundingClientRect();
+        if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || !(width * height)) {
+            hidden.push(node.data.trim().slice(0, 60));
+        }
+    }
+    return hidden;
+};
+
+/** Labels of drawings, of which axe-core doesn't judge, with less than WCAG's contrast of 4.5 to the page. */
+const faintLabels = () => {
+    const luminance = (colour) => {
+        const [red, green, blue] = colour.match(/[\d.]+/g).map((value) => {
+            const share = value / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const page = luminance(getComputedStyle(document.body).backgroundColor);
+    const faint = [...document.querySelectorAll("svg text")].filter((label) => {
+        const ink = luminance(getComputedStyle(label).fill);
+        return (Math.max(ink, page) + 0.05) / (Math.min(ink, page) + 0.05) < 4.5;
+    });
+    return [...new Set(faint.map((label) => `${label.textContent.trim()}: ${getComputedStyle(label).fill}`))];
+};
+
+for (const kind of KINDS) {
+    for (const colorScheme of SCHEMES) {
+        test(`${kind}, ${colorScheme}: nothing overlaps or is cut, nothing is loaded`, async () => {
+            for (const width of WIDTHS) {
+                await open(kind, { viewport: { width, height: 900 }, colorScheme }, async (page) => {
+                    if (width !== 320) {
+                        const picture = path.join(pictures, `${kind}-${width}-${colorScheme}.png`);
+                        await page.screenshot({ path: picture, fullPage: true });
+                    }
+                    assert.deepEqual(await page.evaluate(layoutProblems), [], `at ${width} pixels`);
+                    await openDetails(page);
+                    assert.deepEqual(await page.evaluate(layoutProblems), [], `at ${width} pixels, all opened`);
+                });
+            }
+        });
+
+        test(`${kind}, ${colorScheme}: axe-core finds nothing`, async () => {
+            for (const width of [400, 1280]) {
+                await open(kind, { viewport: { width, height: 900 }, colorScheme }, async (page) => {
+                    await openDetails(page);
+                    await page.evaluate(AXE);
+                    const found = await page.evaluate(async (rules) => {
+                        const { violations } = await globalThis.axe.run(document, {
+                            runOnly: rules,
+                            resultTypes: ["violations"],
+                        });
+                        return violations.flatMap(({ id, help, nodes }) =>
+                            nodes.slice(0, 3).map((node) => `${id}: ${help}: ${node.target} ${node.any[0]?.message ?? ""}`),
+                        );
+                    }, RULES);
+                    assert.deepEqual(found, [], `at ${width} pixels`);
+                    assert.deepEqual(await page.evaluate(faintLabels), [], "labels of drawings");
+                });
+            }
+        });
+    }
+
+    test(`${kind}: its policy forbids what isn't its own`, async () => {
+        await open(kind, wide, async (page) => {
+            const policies = page.locator("meta[http-equiv=Content-Security-Policy]");
+            assert.equal(await policies.count(), 1);
+            const policy = await policies.getAttribute("content");
+            const directives = new Map(policy.split(";").map((part) => part.trim().split(/ (.*)/)));
+            assert.equal(directives.get("default-src"), "'none'");
+            assert.equal(directives.get("base-uri"), "'none'");
+            assert.equal(directives.get("form-action"), "'none'");
+            for (const [directive, sources] of directives) {
+                for (const source of sources.split(" ")) {
+                    const ours = source === "'none'" || source.startsWith("'sha256-") || (directive === "img-src" && source === "data:");
+                    assert.ok(ours, `${directive} allows ${source}`);
+                }
+            }
+            // It holds in this browser, too.
+            const ran = await page.evaluate(() => {
+                const script = document.createElement("script");
+                script.textContent = "globalThis.injected = true";
+                globalThis.injected = false;
+                const wait = new Promise((resolve) => document.addEventListener("securitypolicyviolation", resolve, { once: true }));
+                document.body.append(script);
+                return wait.then(() => globalThis.injected);
+            });
+            assert.equal(ran, false);
+        }).catch((error) => {
+            // The injection above is told on the console, which is as it should be.
+            const told = error.actual;
+            if (!Array.isArray(told) || told.length !== 1 || !/^console: .*Content Security Policy/.test(told[0])) throw error;
+        });
+    });
+
+    test(`${kind}: all is to be seen without scripts`, async () => {
+        await open(kind, { ...wide, javaScriptEnabled: false }, async (page) => {
+            assert.ok((await page.locator("main section").count()) >= 3);
+            await openDetails(page);
+            assert.deepEqual(await page.evaluate(hiddenTexts), []);
+            assert.deepEqual(await page.evaluate(layoutProblems), []);
+        });
+    });
+
+    test(`${kind}: it prints, with what is folded away`, async () => {
+        // The width of A4 within margins of 15 mm.
+        await open(kind, { viewport: { width: 680, height: 962 }, colorScheme: "dark" }, async (page) => {
+            await page.emulateMedia({ media: "print" });
+            assert.deepEqual(await page.evaluate(hiddenTexts), []);
+            assert.deepEqual(await page.evaluate(layoutProblems), []);
+            const pdf = await page.pdf({ preferCSSPageSize: true });
+            assert.equal(pdf.subarray(0, 5).toString(), "%PDF-");
+            writeFileSync(path.join(pictures, `${kind}.pdf`), pdf);
+        });
+    });
+
+    test(`${kind}: rendering it again gives the same bytes`, async () => {
+        const first = readReport(runs[kind]);
+        for (let time = 0; time < 2; time++) {
+            const { code, said } = await trainyard(directory, ["report", runs[kind]]);
+            assert.equal(code, 0, said);
+            assert.ok(first.equals(readReport(runs[kind])), "the report changed");
+        }
+    });
+}
+
+for (const [kind, words] of [
+    ["good", /^Passed/i],
+    ["missed", /expectation/i],
+    ["failed", /^Failed: .*NaN/is],
+    ["interrupted", /^Interrupted after epoch \d/],
+]) {
+    test(`${kind}: the verdict says so at the top`, async () => {
+        await open(kind, { viewport: { width: 400, height: 800 } }, async (page) => {
+            const verdict = page.locator("#verdict .verdict");
+            assert.match((await verdict.innerText()).replace(/^\S\s+/, ""), words);
+            const { y, height } = await verdict.boundingBox();
+            assert.ok(y + height <= 800, "the verdict isn't on the first screen of a phone");
+        });
+    });
+}
+
+test("hostile names, title and description are text", async () => {
+    await open("hostile", wide, async (page) => {
+        const title = `</title>${SCRIPT} ${RIGHT_TO_LEFT} ${LONG}`;
+        assert.equal(await page.evaluate(() => document.querySelector("title").textContent), title);
+        assert.equal(await page.locator("h1").textContent(), title);
+        assert.ok((await page.locator(".description").textContent()).includes("{{ 7*7 }}"));
+        const sorted = [...HOSTILE].sort();
+        for (const table of ["#classification-report tbody th", "#confusion-matrix tbody th"]) {
+            const names = (await page.locator(table).allTextContents()).map((name) => name.trim());
+            assert.deepEqual(names.sort(), sorted, table);
+        }
+        const text = await page.locator("#data").textContent();
+        for (const name of HOSTILE) assert.ok(text.includes(fileName(name, "broken")), name);
+        // Scripts, if there are any, are the page's own: none of them calls `alert`.
+        assert.ok(!(await page.locator("script").allTextContents()).some((script) => /^\s*alert/.test(script)));
+        assert.equal(await page.locator("img[src=x], [onerror]").count(), 0);
+    });
+});
+
+test("a column heading of the per-class table sorts it", async (t) => {
+    await open("good", wide, async (page) => {
+        const heading = page.locator("#classification-report th[aria-sort]");
+        if ((await heading.count()) === 0) return t.skip("the table can't be sorted yet");
+        const buttons = page.locator("#classification-report thead th button");
+        const rows = page.locator("#classification-report tbody tr");
+        const column = (index) => rows.locator(`:scope > :nth-child(${index + 1})`).allTextContents();
+        for (let index = 0; index < (await buttons.count()); index++) {
+            const own = page.locator("#classification-report thead th").nth(index);
+            const seen = [];
+            for (let time = 0; time < 2; time++) {
+                await buttons.nth(index).click();
+                const order = await own.getAttribute("aria-sort");
+                assert.match(order, /^(ascending|descending)$/);
+                const values = await column(index);
+                const key = (value) => (Number.isNaN(parseFloat(value)) ? value : parseFloat(value.replaceAll(",", "")));
+                const expected = [...values].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+                if (order === "descending") expected.reverse();
+                assert.deepEqual(values.map(key), expected.map(key), `column ${index + 1} ${order}`);
+                seen.push(order);
+            }
+            assert.deepEqual(seen.sort(), ["ascending", "descending"]);
+        }
+        assert.equal(await page.locator("#classification-report th:is([aria-sort=ascending], [aria-sort=descending])").count(), 1);
+        // By the keyboard, too; averages stay where they are.
+        const before = await rows.allTextContents();
+        await buttons.nth(0).press("Enter");
+        assert.notDeepEqual(await rows.allTextContents(), before);
+        assert.match(await page.locator("#classification-report tfoot").innerText(), /macro/i);
+    });
+});
+
+for (const [kind, javaScriptEnabled] of [["missed", true], ["missed", false]]) {
+    test(`a cell of the confusion matrix leads to its mistakes, ${javaScriptEnabled ? "with" : "without"} scripts`, async (t) => {
+        await open(kind, { ...wide, javaScriptEnabled }, async (page) => {
+            const links = page.locator("#confusion-matrix .matrix td:not(.right) a");
+            if ((await links.count()) === 0) return t.skip("cells lead nowhere yet");
+            assert.equal(await page.locator("#confusion-matrix .matrix td.right a").count(), 0);
+            for (const link of [links.first(), links.last()]) {
+                await link.click();
+                const target = page.locator(`[id="${(await link.getAttribute("href")).slice(1)}"]`);
+                assert.equal(await target.count(), 1);
+                await target.waitFor({ state: "visible" });
+                const images = target.locator("img");
+                assert.ok((await images.count()) > 0, "no image of a mistake");
+                assert.ok(await images.first().isVisible());
+                const { y } = await target.boundingBox();
+                assert.ok(y >= -1 && y < 900, `the page isn't scrolled to the mistakes: ${y}`);
+            }
+        });
+    });
+}
+
+test("the command that reproduces a run is copied by a button", async (t) => {
+    const options = { ...wide, permissions: ["clipboard-read", "clipboard-write"] };
+    await open("good", options, async (page) => {
+        const button = page.locator("#provenance button");
+        if ((await button.count()) === 0) return t.skip("there is no such button yet");
+        await button.first().click();
+        const copied = await page.evaluate(() => navigator.clipboard.readText());
+        assert.match(copied, /\brun good\.yaml/);
+        assert.ok((await page.locator("#provenance").innerText()).includes(copied));
+    });
+});
+
+// The search for what is broken must be able to find it.
+for (const [what, body, expected] of [
+    ["a page that is too wide", "<div style='width: 2000px'>x</div>", /the page is 20\d\d pixels wide/],
+    ["a text over another", "<p>under</p><p style='margin-top: -2rem'>over</p>", /'under' .* and 'over' .* overlap/],
+    ["a text over a picture", "<svg width=50 height=50></svg><p style='margin-top: -2rem'>over</p>", /overlap/],
+    ["a text that is cut", "<p style='width: 3rem; overflow: hidden; white-space: nowrap'>many words</p>", /is cut/],
+    ["a text that leaves its box", "<p style='width: 2rem'>unbreakable</p>", /sticks out/],
+    ["labels that overlap", "<svg viewBox='0 0 99 99' width=99><text x=9 y=50>one</text><text x=15 y=50>two</text></svg>", /'one'.*'two'/],
+    ["a label outside of its drawing", "<svg viewBox='0 0 99 99' width=99><text x=90 y=50>outside</text></svg>", /leaves its drawing/],
+    ["a name that turns what follows", "<p><b>\u202egnp</b> taken for <b>x</b></p>", /doesn't stand right of/],
+]) {
+    test(`it is noticed: ${what}`, async () => {
+        const file = path.join(directory, "planted.html");
+        writeFileSync(file, `<!DOCTYPE html><meta charset="utf-8"><title>x</title><body>${body}`);
+        await visit(browser, file, { viewport: { width: 800, height: 600 } }, async (page) => {
+            assert.match((await page.evaluate(layoutProblems)).join("\n"), expected);
+        });
+    });
+}
+
+test("nothing is noticed where nothing is wrong", async () => {
+    const file = path.join(directory, "sound.html");
+    const body = "<h1>Title</h1><p title='all of it' style='width: 3rem; overflow: hidden'>tooltipped</p>" +
+        "<div style='overflow: auto; width: 9rem'><p style='width: 20rem'>scrolls</p></div><p><b>a</b> and <bdi>\u202eb</bdi> too</p>";
+    writeFileSync(file, `<!DOCTYPE html><meta charset="utf-8"><title>x</title><body>${body}`);
+    await visit(browser, file, { viewport: { width: 800, height: 600 } }, async (page) => {
+        assert.deepEqual(await page.evaluate(layoutProblems), []);
+    });
+});
