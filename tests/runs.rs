@@ -54,6 +54,40 @@ fn change(run: &Path, key: &str, value: Json) {
 }
 
 #[test]
+fn a_run_is_set_against_the_one_before_it() {
+    let bench = Bench::new();
+    let previous = |run: &str| -> Json {
+        let info = fs::read(bench.path(run).join("run.json")).unwrap();
+        serde_json::from_slice::<Json>(&info).unwrap()["previous"].clone()
+    };
+    let first = bench.run(&["training.epochs=1"]);
+    assert_eq!(previous(&first), Json::Null);
+    let again = bench.run(&["training.epochs=1"]);
+    let id = |run: &str| run.rsplit('/').next().unwrap().to_owned();
+    let against = previous(&again);
+    assert_eq!(against["id"], id(&first));
+    assert_eq!((&against["same_data"], &against["same_configuration"]), (&Json::Bool(true), &Json::Bool(true)));
+    assert_eq!((&against["fixed"], &against["broken"], &against["p_value"]), (&0.into(), &0.into(), &1.0.into()));
+
+    let better = bench.run(&["training.epochs=5"]);
+    let against = previous(&better);
+    assert_eq!((&against["id"], &against["same_configuration"]), (&id(&again).into(), &Json::Bool(false)));
+    // The numbers are those of the comparison, to which the earlier run comes first.
+    let sides = &bench.json(&["compare", &again, &better])["tests"][0]["outcome"]["tested"];
+    let count = |side: &str| sides[side].as_array().unwrap().len();
+    assert_eq!((&against["fixed"], &against["broken"]), (&count("gained").into(), &count("lost").into()));
+    assert_eq!(against["p_value"], sides["p"]);
+    assert!(count("gained") > count("lost"), "{sides}");
+    let report = fs::read_to_string(bench.path(&better).join("report.html")).unwrap();
+    assert!(report.contains("Against the previous run <code>") && report.contains("points higher"));
+
+    let fewer = bench.run(&["training.epochs=1", "dataset.evaluate=[{take: 50}, {batch: 50}]"]);
+    let against = previous(&fewer);
+    assert_eq!((&against["same_data"], &against["p_value"]), (&Json::Bool(false), &Json::Null));
+    assert_eq!(against["metrics"].as_object().unwrap().len(), 2);
+}
+
+#[test]
 fn two_seeds_are_compared_in_every_form() {
     let bench = Bench::new();
     let (a, b) = (bench.run(&[]), bench.run(&["seed=5", "training.epochs=1"]));

@@ -1,5 +1,15 @@
 //! Whether a difference between two models on the same examples is more than chance.
 
+/// A p-value below this is called significant.
+pub const LEVEL: f64 = 0.05;
+
+/// How many examples only the first of two models has right, and how many only the second, both in the order of `labels`.
+pub fn only_one_right(labels: &[u32], first: &[u32], second: &[u32]) -> (u64, u64) {
+    labels.iter().zip(first.iter().zip(second)).fold((0, 0), |(one, other), (label, (a, b))| {
+        (one + u64::from(a == label && b != label), other + u64::from(a != label && b == label))
+    })
+}
+
 /// McNemar's exact test, two-sided, of two models that are judged on the same examples: only the first is right on
 /// `only_first` of them, only the second on `only_second`. The p-value: were both equally often right, how likely a
 /// difference at least as large is.
@@ -52,6 +62,12 @@ mod tests {
         assert!((mcnemar(1, 4) - 0.375).abs() < 1e-15);
         assert!((mcnemar(4, 1) - 0.375).abs() < 1e-15);
         assert!((mcnemar(0, 10) - 2.0 / 1024.0).abs() < 1e-17);
+    }
+
+    #[test]
+    fn an_example_that_both_have_right_or_wrong_counts_for_none() {
+        assert_eq!(only_one_right(&[0, 1, 2, 0, 1], &[0, 1, 0, 1, 0], &[0, 0, 0, 0, 1]), (1, 2));
+        assert_eq!(only_one_right(&[], &[], &[]), (0, 0));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Numbers, times and shapes as people read them.
 
+use crate::evaluation::significance::LEVEL;
+
 pub use crate::text::thousands as grouped;
 
 /// A count held as `usize`.
@@ -69,6 +71,17 @@ pub fn interval_of(name: &str, (low, high): (f64, f64)) -> String {
 pub fn difference(name: &str, difference: f64) -> String {
     let sign = if difference > 0.0 { "+" } else { "" };
     format!("{sign}{}", if is_share(name) { points(difference) } else { number(difference) })
+}
+
+/// A p-value: `p = 0.003`.
+pub fn p_value(p: f64) -> String {
+    match p {
+        p if p < 0.001 => "p < 0.001".to_owned(),
+        // Rounding doesn't take it across the level.
+        p if p < 0.01 || (p - LEVEL).abs() >= 0.001 && p < 0.1 => format!("p = {p:.3}"),
+        p if p < 0.1 => format!("p = {p:.5}"),
+        p => format!("p = {p:.2}"),
+    }
 }
 
 /// A difference of shares in percentage points: `1.80 points`.

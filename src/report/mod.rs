@@ -241,6 +241,7 @@ mod tests {
         (info.started, info.finished, info.reason) = (hostile(), Some(hostile()), Some(hostile()));
         info.warnings = vec![hostile()];
         info.weights_digest = Some(hostile());
+        info.previous.as_mut().unwrap().id = hostile();
         info.expectations[0].figure = hostile();
         info.layers[0].name = hostile();
         info.layers[0].kind = hostile();

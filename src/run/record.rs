@@ -58,6 +58,9 @@ pub struct RunInfo {
     pub training: TrainingInfo,
     /// The gates, once they were looked at.
     pub expectations: Vec<ExpectationResult>,
+    /// The run of the same name before it, where there was one that came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
     /// More about the reason, such as the files that cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
@@ -68,6 +71,25 @@ pub struct RunInfo {
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// What became of a run in comparison with the one before it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Previous {
+    /// The earlier run's directory, without the name.
+    pub id: String,
+    /// Its `test_accuracy` and `test_loss`.
+    pub metrics: BTreeMap<String, f64>,
+    /// Whether both were tested on the same examples.
+    pub same_data: bool,
+    /// Whether their resolved pipelines are the same.
+    pub same_configuration: bool,
+    /// Test examples that only the later run has right; 0 where that isn't known.
+    pub fixed: usize,
+    /// Test examples that only the earlier run has right; 0 where that isn't known.
+    pub broken: usize,
+    /// McNemar's exact p-value; `None` where the examples could not be paired.
+    pub p_value: Option<f64>,
 }
 
 /// A line of the resolved pipeline.

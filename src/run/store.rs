@@ -2,7 +2,7 @@
 //!
 //! Symbolic links below the root are not followed.
 
-use super::{EpochRecord, Figures, RunDirectory, RunInfo, directory::LOCK};
+use super::{EpochRecord, Figures, RunDirectory, RunInfo, Status, directory::LOCK};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
 use jiff::Timestamp;
 use std::{
@@ -170,6 +170,20 @@ pub fn find(root: &Path, wanted: &Path) -> Result<RunDirectory> {
     Err(Box::new(problem))
 }
 
+/// The latest run of the name of `info` that came to its end, began no later and isn't that run itself.
+pub fn previous(root: &Path, info: &RunInfo) -> Option<(RunDirectory, Contents)> {
+    let mut runs: Vec<Listed> =
+        directories(&root.join(&info.name)).ok()?.iter().filter_map(|path| run_at(path)).collect();
+    let now = info.started.parse::<Timestamp>().ok();
+    runs.retain(|run| {
+        let completed = |it: &Contents| it.info.status == Status::Completed && it.figures.is_some();
+        run.contents.as_ref().is_ok_and(|it| completed(it) && it.info.id != info.id) && run.started() <= now
+    });
+    sort_latest_first(&mut runs);
+    let Listed { directory, contents } = runs.into_iter().next()?;
+    Some((directory, contents.ok()?))
+}
+
 /// Orders runs by a figure, the best first, those without it last; equal ones stay as they are.
 pub fn rank(runs: &mut [&Listed], figure: &str) {
     let sign = if smaller_is_better(figure) { 1.0 } else { -1.0 };
@@ -212,10 +226,7 @@ pub fn unknown_figure<'a>(figure: &str, runs: impl IntoIterator<Item = &'a Liste
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{
-        Status,
-        pruning::{Pruning, delete, size},
-    };
+    use crate::run::pruning::{Pruning, delete, size};
 
     /// A run left in `root/NAME/ID` that began in that hour.
     fn leave(root: &Path, name: &str, id: &str, hour: usize, change: impl FnOnce(&mut Contents)) -> PathBuf {
@@ -299,6 +310,29 @@ mod tests {
             assert!(found(none).is_err(), "{none}");
         }
         assert_eq!(found("nett").unwrap_err().help.last().unwrap(), "did you mean `net`, for its latest run?");
+    }
+
+    #[test]
+    fn the_run_before_is_the_latest_one_of_its_name_that_came_to_its_end() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path();
+        let info = |id: &str, hour: usize| {
+            let mut info = crate::report::sample::sample().info;
+            (info.name, info.id) = ("net".to_owned(), id.to_owned());
+            info.started = format!("2026-11-23T{hour:02}:30:00+01:00");
+            info
+        };
+        assert!(previous(root, &info("mine", 12)).is_none());
+        leave(root, "net", "first", 8, |_| ());
+        leave(root, "net", "second", 9, |_| ());
+        leave(root, "net", "broken", 10, failed);
+        leave(root, "other", "third", 11, |_| ());
+        leave(root, "net", "mine", 12, |_| ());
+        leave(root, "net", "later", 13, |_| ());
+        let found = |hour| previous(root, &info("mine", hour)).map(|(_, contents)| contents.info.id);
+        assert_eq!(found(12).as_deref(), Some("second"));
+        assert_eq!(found(8).as_deref(), Some("first"));
+        assert_eq!(found(7), None);
     }
 
     #[test]

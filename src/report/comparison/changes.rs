@@ -4,14 +4,11 @@ use super::Compared;
 use crate::{
     evaluation::{
         Predictions,
-        significance::{holm, mcnemar},
+        significance::{LEVEL, holm, mcnemar},
     },
     report::figure,
 };
 use serde::Serialize;
-
-/// A p-value below this is called significant.
-const LEVEL: f64 = 0.05;
 
 /// A run against the first.
 #[derive(Debug, Serialize)]
@@ -201,13 +198,6 @@ fn words(sides: &Sides, a: &str, b: &str) -> String {
 
 /// `p = 0.003`, and whether it was raised for several tests.
 fn p_value(sides: &Sides) -> String {
-    let p = sides.p_adjusted;
-    let shown = match p {
-        p if p < 0.001 => "p < 0.001".to_owned(),
-        // Rounding doesn't take it across the level.
-        p if p < 0.01 || (p - LEVEL).abs() >= 0.001 && p < 0.1 => format!("p = {p:.3}"),
-        p if p < 0.1 => format!("p = {p:.5}"),
-        p => format!("p = {p:.2}"),
-    };
+    let shown = figure::p_value(sides.p_adjusted);
     if sides.tests > 1 { format!("{shown}, raised for {} tests", sides.tests) } else { shown }
 }
