@@ -5,7 +5,10 @@ use super::{
     chart::{Axis, Chart, Drawn, Mark, Series, Shape},
     figure,
 };
-use crate::run::{Record, Status};
+use crate::{
+    evaluation::learning_curves::{Outcome, Trend},
+    run::{Record, Status},
+};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
@@ -64,10 +67,37 @@ fn data(record: &Record) -> Option<Value> {
         })
         .collect();
     Some(json!({
+        "told": told(record),
         "charts": charts,
         "columns": columns.iter().map(|name| figure::capitalised(&figure::in_words(name))).collect::<Vec<_>>(),
         "rows": rows,
     }))
+}
+
+/// What the step `learning_curves` read in the curves, where the pipeline has it.
+fn told(record: &Record) -> Option<String> {
+    let outcome = record.evaluation.as_ref()?.results::<Outcome>().next()?;
+    let mut said = vec![match outcome.trend {
+        Trend::Improving => "The loss was still falling in the end: more epochs may bring more.".to_owned(),
+        Trend::Settled => "The loss hardly moved in the end.".to_owned(),
+        Trend::Overfitting => format!(
+            "It overfitted: after epoch {} the validation loss rose while the training loss fell.",
+            outcome.lowest_loss.unwrap_or(outcome.kept)
+        ),
+        Trend::Unclear => "There are too few epochs to say where the loss was heading.".to_owned(),
+    }];
+    let kept = figure::count(outcome.kept);
+    if let Some(gap) = outcome.accuracy_gap {
+        let (more, less) = if gap < 0.0 { ("validation", "training") } else { ("training", "validation") };
+        let points = figure::number((gap * 1000.0).round().abs() / 10.0);
+        let points = points.trim_end_matches('0').trim_end_matches('.');
+        said.push(format!("In epoch {kept} the accuracy in {more} was {points} points above that in {less}."));
+    }
+    if let Some(gap) = outcome.loss_gap {
+        let side = if gap < 0.0 { "below" } else { "above" };
+        said.push(format!("The validation loss was {} {side} the training loss.", figure::number(gap.abs())));
+    }
+    Some(said.join(" "))
 }
 
 /// What one chart shows by epoch.

@@ -2,6 +2,7 @@
 
 use super::{Section, figure};
 use crate::{
+    evaluation::data::{OfSplit, Outcome},
     run::{Inspection, Record, SplitInspection, Thumbnail, Values},
     text::brief,
 };
@@ -14,7 +15,28 @@ fn data(record: &Record) -> Option<Value> {
     let skipped = record.info.data.as_ref().map(|data| &data.skipped).filter(|skipped| !skipped.is_empty());
     let mut shown = shown(record.inspection.as_ref()?);
     shown["skipped"] = json!(skipped);
+    shown["told"] = json!(told(record));
     Some(shown)
+}
+
+/// What the step `data` counted, where the pipeline has it.
+fn told(record: &Record) -> Option<Vec<String>> {
+    let outcome = record.evaluation.as_ref()?.results::<Outcome>().next()?;
+    let of_split = |split: &OfSplit| {
+        let name = figure::capitalised(&split.name);
+        match split.imbalance {
+            Some(ratio) if ratio < 1.05 => format!("{name}: all classes are equally frequent."),
+            Some(ratio) => format!("{name}: the most frequent class has {ratio:.1} times the examples of the rarest."),
+            None => format!("{name}: some classes have no example."),
+        }
+    };
+    let baseline = outcome.baseline.map(|share| {
+        format!(
+            "Always saying the most frequent class of the training data would be right for {}.",
+            figure::percent(share, 1)
+        )
+    });
+    Some(outcome.splits.iter().map(of_split).chain(baseline).collect())
 }
 
 /// The data of the partial.
@@ -39,6 +61,7 @@ pub(super) fn shown(inspection: &Inspection) -> Value {
         // Without a look at every example, only counts are known.
         "has_values": inspection.splits.iter().any(|split| split.values.is_some()),
         "skipped": null,
+        "told": null,
         "duplicates": inspection.duplicates.as_ref().map(|found| {
             json!({
                 "summary": found.summary(),

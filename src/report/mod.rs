@@ -156,7 +156,7 @@ pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
 pub fn predictions_page(name: &str, id: &str, predictions: &[Prediction], left_out: &[String]) -> Result<String> {
     let data = predictions::shown(predictions, left_out);
     let html = page::part(&page::environment(), predictions::TEMPLATE, data)?;
-    page::alone(&format!("Predictions of {name}"), name, id, &[Rendered { id: "images", title: "Images", html }])
+    page::alone("Predictions", name, id, &[Rendered { id: "images", title: "Images", html }])
 }
 
 #[cfg(test)]

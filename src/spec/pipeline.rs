@@ -68,7 +68,8 @@ pub struct Pipeline {
     pub allow: Vec<String>,
     /// Loss, optimizer, metrics, epochs and callbacks.
     pub training: Training,
-    /// What is computed and shown after training; the test figures always are.
+    /// What is computed and shown after training; the test figures always are. Where it isn't given: `metrics`,
+    /// `classification_report`, `confusion_matrix`, `worst_mistakes` and `calibration`.
     #[serde(default = "default_evaluation")]
     pub evaluation: Vec<Evaluation>,
     /// Gates: figures with their bounds. A run that misses one ends with exit code 3.
@@ -86,7 +87,13 @@ fn auto() -> String {
 }
 
 fn default_evaluation() -> Vec<Evaluation> {
-    vec![Evaluation::ClassificationReport(Default::default()), Evaluation::ConfusionMatrix(Default::default())]
+    vec![
+        Evaluation::Metrics(Default::default()),
+        Evaluation::ClassificationReport(Default::default()),
+        Evaluation::ConfusionMatrix(Default::default()),
+        Evaluation::WorstMistakes(Default::default()),
+        Evaluation::Calibration(Default::default()),
+    ]
 }
 
 struct VersionSchema;
