@@ -92,29 +92,36 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Text from outside within a line: what a terminal would obey, line breaks included, and what turns the direction of
+/// writing, is replaced.
+pub fn printable(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Columns of text, each as wide as its widest cell.
 pub struct Table {
     /// `<` for left, `>` for right, a character a column.
-    alignment: &'static str,
+    alignment: String,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with a line of headings.
-    pub fn new(headings: &[&str], alignment: &'static str) -> Self {
-        let mut table = Table { alignment, rows: Vec::new() };
+    pub fn new(headings: &[impl AsRef<str>], alignment: impl Into<String>) -> Self {
+        let mut table = Table::bare(alignment);
         table.row(headings);
         table
     }
 
     /// A table without headings.
-    pub fn bare(alignment: &'static str) -> Self {
-        Table { alignment, rows: Vec::new() }
+    pub fn bare(alignment: impl Into<String>) -> Self {
+        Table { alignment: alignment.into(), rows: Vec::new() }
     }
 
     /// Adds a row.
-    pub fn row(&mut self, cells: &[&str]) {
-        self.rows.push(cells.iter().map(|cell| (*cell).to_owned()).collect());
+    pub fn row(&mut self, cells: &[impl AsRef<str>]) {
+        self.rows.push(cells.iter().map(|cell| cell.as_ref().to_owned()).collect());
     }
 }
 
@@ -135,7 +142,7 @@ impl fmt::Display for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, bytes, from_base64, thousands, wrap};
+    use super::{base64, bytes, from_base64, printable, thousands, wrap};
 
     #[test]
     fn base64_leads_back_to_the_bytes() {
@@ -151,6 +158,11 @@ mod tests {
     fn lines_are_broken_between_words() {
         assert_eq!(wrap("one two three\nfour", 8), ["one two", "three", "four"]);
         assert_eq!(wrap("unbreakable", 4), ["unbreakable"]);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced() {
+        assert_eq!(printable("a\u{1b}[31m\nb\u{202e}c 猫"), "a\u{fffd}[31m\u{fffd}b\u{fffd}c 猫");
     }
 
     #[test]

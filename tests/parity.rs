@@ -8,7 +8,7 @@ use trainyard::{
     data::{ChannelSums, Order},
     evaluation::{
         Calibration, ClassificationReport, ConfusionMatrix, Metrics, PrecisionRecall, Predictions, Roc, ThresholdTable,
-        TopK, statistics::wilson,
+        TopK, significance::mcnemar, statistics::wilson,
     },
     layer::{Build, Forward, Initializer, Layer, Pass},
     loss::{Loss, Targets},
@@ -416,6 +416,18 @@ fn the_classification_report_is_scikit_learns() {
         let counts: Vec<f32> =
             ConfusionMatrix::default().counts(&predictions).counts.concat().iter().map(|&n| n as f32).collect();
         assert_eq!(counts, numbers(&case["confusion_matrix"]["data"]), "{name}");
+    }
+}
+
+#[test]
+fn mcnemars_test_is_scipys_binomial_one() {
+    let significance = read("significance");
+    let cases = significance["cases"].as_array().unwrap();
+    assert!(cases.len() > 20);
+    for case in cases {
+        let count = |name: &str| case[name].as_u64().unwrap();
+        let (ours, theirs) = (mcnemar(count("only_first"), count("only_second")), case["p"].as_f64().unwrap());
+        assert!((ours - theirs).abs() <= 1e-9 * theirs, "{case}: {ours:e}");
     }
 }
 

@@ -98,6 +98,10 @@ fn a_run_leaves_everything_and_can_be_used() {
     let recorded: serde_json::Value = serde_json::from_slice(&fs::read(run.join("evaluation.json")).unwrap()).unwrap();
     assert_eq!(recorded["examples"], 360);
     assert!(recorded["metrics"]["test_accuracy"].as_f64().unwrap() > 0.8, "{recorded}");
+    for name in ["test_accuracy", "test_loss"] {
+        let (value, bounds) = (recorded["metrics"][name].as_f64().unwrap(), &recorded["intervals"][name]);
+        assert!(bounds[0].as_f64().unwrap() < value && value < bounds[1].as_f64().unwrap(), "{name}: {bounds}");
+    }
 
     let run_name = run.to_str().unwrap();
     let (code, stdout, _) = bench.call(&["evaluate", run_name, "--json"]);

@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
     model::{Model, load_weights},
     progress::SourceProgress,
-    run::{RunDirectory, RunInfo},
+    run::{RunDirectory, RunInfo, store},
     source::{Form, Surroundings},
     spec::{Pipeline, Threads},
 };
@@ -21,6 +21,7 @@ pub struct Output {
     pub quiet: bool,
     pub json: bool,
     pub data_directory: Option<PathBuf>,
+    pub runs_directory: PathBuf,
 }
 
 impl Output {
@@ -45,6 +46,11 @@ impl Output {
             let errors = checked.count(Severity::Error);
             eprintln!("{}: {errors} {}", file.display(), if errors == 1 { "error" } else { "errors" });
         }
+    }
+
+    /// The run that `wanted` names: its directory, or a pipeline's name for its latest run.
+    pub fn find_run(&self, wanted: &Path) -> Result<RunDirectory> {
+        store::find(&self.runs_directory, wanted)
     }
 
     /// Checks a pipeline, prints what was found, and says whether it can run.
@@ -104,9 +110,9 @@ pub struct OpenedRun {
     pub threads: usize,
 }
 
-/// Opens the run in `path` and its model.
-pub fn open_run(path: &Path, output: &Output) -> Result<OpenedRun> {
-    let directory = RunDirectory::open(path)?;
+/// Opens the run that `wanted` names and its model.
+pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
+    let directory = output.find_run(wanted)?;
     let info = directory.read_info()?;
     let data_directory = info.provenance.data_directory.clone().map(PathBuf::from);
     let resolved = directory.file("resolved.yaml");
@@ -128,7 +134,7 @@ pub fn open_run(path: &Path, output: &Output) -> Result<OpenedRun> {
     };
     let weights = directory.file("model.safetensors");
     if !weights.exists() {
-        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", path.display()));
+        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", directory.path().display()));
         return Err(Box::new(problem.help("the run ended before it had trained anything")));
     }
     let threads = set_up_threads(&sound.pipeline);

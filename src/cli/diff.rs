@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
                         runs/digits/20261123-230512-7f3a pipelines/digits.yaml"
 )]
 pub struct Arguments {
-    /// A pipeline, or the directory of a run.
+    /// A pipeline; or a run, by its directory or by NAME for the latest one of that name.
     a: PathBuf,
     /// Another one.
     b: PathBuf,
@@ -68,7 +68,12 @@ pub fn diff(arguments: &Arguments, output: &Output) -> Result<Ending> {
 
 /// Reads a pipeline, or tells what is wrong with it.
 fn open(path: &Path, sets: &[String], output: &Output) -> Option<Opened> {
-    let file = if path.is_dir() { pipeline_of(path) } else { Ok(path.to_owned()) };
+    let run = if path.is_file() { None } else { output.find_run(path).ok() };
+    let file = match run {
+        Some(run) => pipeline_of(run.path()),
+        None if path.is_dir() => pipeline_of(path),
+        None => Ok(path.to_owned()),
+    };
     let file = file.map_err(|problem| output.tell(&SourceMap::default(), &problem)).ok()?;
     let loaded = spec::load(&file, sets);
     for problem in &loaded.problems {

@@ -11,20 +11,23 @@ use crate::{
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
     evaluate::{Inquiry, predictions, steps},
-    evaluation::Split,
+    evaluation::{
+        Predictions, Split,
+        statistics::{mean_interval, true_probabilities, wilson},
+    },
     model::Model,
     progress::figure,
     run::{EpochRecord, EvaluationRecord, RunDirectory, write_predictions},
     source::{Dataset, Subset, Surroundings},
     spec::Pipeline,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// `trainyard evaluate RUN`
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  trainyard evaluate runs/digits/20261123-230512-7f3a")]
 pub struct Arguments {
-    /// The directory that a run left.
+    /// The run: its directory, or NAME for the latest one of that name.
     run: PathBuf,
 }
 
@@ -74,11 +77,34 @@ pub fn evaluate_into(
     };
     let record = EvaluationRecord {
         examples: predictions.labels.len(),
+        intervals: intervals(pipeline, trained.model, &figures, &predictions),
         metrics: figures.into_iter().collect(),
         steps: steps(&inquiry, &predictions)?,
     };
     directory.write_json("evaluation.json", &record)?;
     Ok(record)
+}
+
+/// The 95% intervals of accuracy and loss, by name.
+fn intervals(
+    pipeline: &Pipeline,
+    model: &Model,
+    figures: &[(String, f64)],
+    predictions: &Predictions,
+) -> BTreeMap<String, (f64, f64)> {
+    let examples = predictions.labels.len();
+    let interval = |name: &str, value: f64| match name {
+        "test_accuracy" => (examples > 0).then(|| wilson(value, examples)),
+        "test_loss" => {
+            let logits = model.gives_logits();
+            let losses = true_probabilities(predictions)?.into_iter();
+            let losses: Option<Vec<f64>> = losses.map(|p| pipeline.training.loss.of_probability(p, logits)).collect();
+            mean_interval(&losses?, value)
+        }
+        _ => None,
+    };
+    let known = |(name, value): &(String, f64)| Some((name.clone(), interval(name, *value)?));
+    figures.iter().filter(|(_, value)| value.is_finite()).filter_map(known).collect()
 }
 
 /// Prints the figures of an evaluation.

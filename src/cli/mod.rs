@@ -1,6 +1,7 @@
 //! The command line: the only place that prints results.
 
 mod check;
+mod compare;
 mod context;
 mod data;
 mod diff;
@@ -11,6 +12,7 @@ mod plan;
 mod predict;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod summary;
 
@@ -42,6 +44,9 @@ struct Arguments {
     /// Where data is looked for and downloaded to.
     #[arg(long, global = true, env = "TRAINYARD_DATA", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Where runs are kept.
+    #[arg(long, global = true, default_value = "runs", value_name = "DIR")]
+    runs_dir: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -60,6 +65,10 @@ enum Command {
     Summary(summary::Arguments),
     /// Show what differs between two pipelines by meaning.
     Diff(diff::Arguments),
+    /// Compare finished runs: what differs, figures, curves, and whether the difference is more than chance.
+    Compare(compare::Arguments),
+    /// List, show, choose and prune runs.
+    Runs(runs::Arguments),
     /// Print the JSON schema of pipelines.
     Schema(schema::Arguments),
     /// List, fetch, inspect and verify data.
@@ -121,7 +130,12 @@ enum Ending {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     quiet_panics();
-    let output = Output { quiet: arguments.quiet, json: arguments.json, data_directory: arguments.data_dir };
+    let output = Output {
+        quiet: arguments.quiet,
+        json: arguments.json,
+        data_directory: arguments.data_dir,
+        runs_directory: arguments.runs_dir,
+    };
     let result = match arguments.command {
         Command::New(a) => new::new(&a, &output),
         Command::Check(a) => check::check(&a, &output),
@@ -130,6 +144,8 @@ pub fn main() -> ExitCode {
         Command::Run(a) => run::run(&a, &output),
         Command::Summary(a) => summary::summary(&a, &output),
         Command::Diff(a) => diff::diff(&a, &output),
+        Command::Compare(a) => compare::compare(&a, &output),
+        Command::Runs(a) => runs::runs(&a, &output),
         Command::Schema(a) => schema::schema(&a),
         Command::Data(a) => data::data(&a, &output),
         Command::Report(a) => report::report(&a, &output),

@@ -18,7 +18,10 @@ use crate::{
     text::{Table, bytes, thousands},
 };
 use serde::Serialize;
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 /// `trainyard plan FILE`
 #[derive(clap::Args)]
@@ -26,9 +29,6 @@ use std::{fmt::Write, path::PathBuf};
 pub struct Arguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
-    /// Where runs are kept: a past one tells how long this one will take.
-    #[arg(long, default_value = "runs", value_name = "DIR")]
-    runs_dir: PathBuf,
 }
 
 /// What a run would do.
@@ -92,7 +92,7 @@ pub fn plan(arguments: &Arguments, output: &Output) -> Result<Ending> {
     else {
         return Ok(Ending::Invalid);
     };
-    let planned = planned(&checked, sound, declared, plan, arguments)?;
+    let planned = planned(&checked, sound, declared, plan, &output.runs_directory)?;
     if output.json {
         println!("{}", serde_json::to_string_pretty(&planned).expect("plain data"));
     } else {
@@ -108,7 +108,7 @@ fn planned(
     sound: &Sound,
     declared: &Declared,
     plan: &Plan,
-    arguments: &Arguments,
+    runs_directory: &Path,
 ) -> Result<Planned> {
     let pipeline = &sound.pipeline;
     let batch = pipeline.batch_size();
@@ -140,7 +140,7 @@ fn planned(
             Threads::Auto => device::available_threads(),
             Threads::Fixed(threads) => threads,
         },
-        estimate: estimate(pipeline, plan, &steps, &arguments.runs_dir),
+        estimate: estimate(pipeline, plan, &steps, runs_directory),
         pipeline: pipeline.clone(),
         steps,
         memory,
@@ -162,7 +162,7 @@ fn steps(pipeline: &Pipeline, declared: &Declared) -> Steps {
 }
 
 /// Looks for the latest completed run of the same layers on the same device.
-fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &std::path::Path) -> Option<Estimate> {
+fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &Path) -> Option<Estimate> {
     let examples = steps.train_examples?;
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(runs.join(&pipeline.name)).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();

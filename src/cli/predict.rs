@@ -24,7 +24,7 @@ use std::{fmt::Write, path::PathBuf, sync::Arc};
                   curl -s https://example.org/cat.jpg | trainyard predict runs/cifar10-cnn/20261123-230512-7f3a - --json"
 )]
 pub struct Arguments {
-    /// The directory that a run left.
+    /// The run: its directory, or NAME for the latest one of that name.
     run: PathBuf,
     /// Images of any size; directories, of which all images are taken; `-` for an image on stdin.
     #[arg(required = true)]

@@ -16,7 +16,7 @@ use std::{
 #[command(after_help = "Examples:\n  trainyard report runs/digits/20261123-230512-7f3a --open\n  \
                         trainyard report runs/digits/20261123-230512-7f3a --format md >> $GITHUB_STEP_SUMMARY")]
 pub struct Arguments {
-    /// The directory that a run left.
+    /// The run: its directory, or NAME for the latest one of that name.
     run: PathBuf,
     /// `html` writes `report.html` into the run; `md` and `json` go to stdout.
     #[arg(long, default_value = "html", value_name = "FORMAT")]
@@ -42,7 +42,7 @@ pub fn write_report(directory: &RunDirectory) -> Result<PathBuf> {
 
 /// Renders the report again.
 pub fn report(arguments: &Arguments, output: &Output) -> Result<Ending> {
-    let directory = RunDirectory::open(&arguments.run)?;
+    let directory = output.find_run(&arguments.run)?;
     match arguments.format {
         Format::Md => print!("{}", markdown(&directory.read()?)?),
         Format::Json => {

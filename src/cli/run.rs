@@ -6,6 +6,7 @@ use super::{
     data::look,
     evaluate::{Trained, evaluate_into, print_metrics},
     report::write_report,
+    runs::renew_index,
     summary::layer_table,
 };
 use crate::{
@@ -13,11 +14,12 @@ use crate::{
     data::{Feed, InputPipeline, OnUnreadable, readable},
     device,
     diagnostic::{Renderer, Result},
+    evaluation::significance::{mcnemar, only_one_right},
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Provenance, RunDirectory, RunInfo, Status,
-        TEMPLATE, Timings, TrainingInfo, Unreadable, sha256_hex,
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, Provenance, RunDirectory, RunInfo,
+        Status, TEMPLATE, Timings, TrainingInfo, Unreadable, read_predictions, sha256_hex, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation, extends, origins::resolved_lines},
@@ -36,9 +38,6 @@ use std::{
 pub struct Arguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
-    /// Where runs are kept.
-    #[arg(long, default_value = "runs", value_name = "DIR")]
-    runs_dir: PathBuf,
 }
 
 /// Checks, trains, evaluates, reports.
@@ -60,7 +59,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         eprintln!("{}", layer_table(plan));
     }
     let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let (directory, _lock) = RunDirectory::create(&arguments.runs_dir, &pipeline.name, &stamp)?;
+    let (directory, _lock) = RunDirectory::create(&output.runs_directory, &pipeline.name, &stamp)?;
     let mut recorder = Recorder {
         info: first_info(&checked, pipeline, plan, &directory, output, device, threads, file),
         directory,
@@ -86,6 +85,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     recorder.info.finished = Some(now());
     recorder.info.timings.total = start.elapsed().as_secs_f64();
     recorder.save()?;
+    renew_index(output);
     let evaluation = match result {
         Ok(evaluation) => evaluation,
         Err(problem) if stopped => {
@@ -164,6 +164,7 @@ fn first_info(
         layers: plan.rows(),
         training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
         expectations: Vec::new(),
+        previous: None,
         details: Vec::new(),
         input_bound: None,
         weights_digest: None,
@@ -358,8 +359,37 @@ fn work(
     recorder.observe(&Event::Evaluated(&evaluation))?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
     recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
+    recorder.info.previous = previous(&output.runs_directory, &recorder.info, &recorder.directory);
     recorder.info.status = Status::Completed;
     Ok(Some(evaluation))
+}
+
+/// How the run, whose predictions are in `directory`, stands against the one of its name before it.
+fn previous(runs: &Path, info: &RunInfo, directory: &RunDirectory) -> Option<Previous> {
+    let (before, contents) = store::previous(runs, info)?;
+    let (ours, theirs) = (info.data.as_ref()?, contents.info.data.as_ref()?);
+    let read = |directory: &RunDirectory, data: &DataInfo| {
+        read_predictions(&directory.file("predictions.parquet"), &data.classes).ok()
+    };
+    let mut previous = Previous {
+        same_data: ours.digest == theirs.digest,
+        same_configuration: info.provenance.pipeline_digest == contents.info.provenance.pipeline_digest,
+        metrics: contents.figures?.metrics,
+        id: contents.info.id.clone(),
+        ..Previous::default()
+    };
+    previous.metrics.retain(|name, value| ["test_accuracy", "test_loss"].contains(&name.as_str()) && value.is_finite());
+    let pair = read(directory, ours).zip(read(&before, theirs));
+    if let Some((now, then)) = pair.filter(|_| previous.same_data) {
+        // The stages before the evaluation may have left others out.
+        previous.same_data = now.labels == then.labels && now.classes == then.classes;
+        if previous.same_data {
+            let (broken, fixed) = only_one_right(&now.labels, &then.predicted, &now.predicted);
+            (previous.fixed, previous.broken) = (fixed as usize, broken as usize);
+            previous.p_value = Some(mcnemar(broken, fixed));
+        }
+    }
+    Some(previous)
 }
 
 /// How much an example of each class counts, `[classes]`, where the pipeline says it.

@@ -42,6 +42,9 @@ pub struct Row {
     pub support: u64,
 }
 
+/// A figure of one class.
+type OfClass = fn(&Tally, usize) -> Option<f64>;
+
 impl ClassificationReport {
     /// Computes the table.
     pub fn outcome(&self, predictions: &Predictions) -> Outcome {
@@ -53,7 +56,7 @@ impl ClassificationReport {
             f1: tally.f1(class),
             support: tally.support[class],
         });
-        let row = |name: &str, average: &dyn Fn(fn(&Tally, usize) -> Option<f64>) -> Option<f64>| Row {
+        let row = |name: &str, average: &dyn Fn(OfClass) -> Option<f64>| Row {
             name: name.to_owned(),
             precision: average(Tally::precision),
             recall: average(Tally::recall),

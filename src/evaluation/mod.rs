@@ -6,6 +6,7 @@
 mod gallery;
 mod known;
 pub mod one_vs_rest;
+pub mod significance;
 pub mod statistics;
 mod subject;
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub(super) fn areas(
         let area = area(&sweep);
         (area, area.map_or_else(Vec::new, |_| thinned(curve(&sweep), MOST_POINTS)))
     };
-    let of_classes: Vec<(Option<f64>, Vec<(f64, f64)>)> = (0..classes).into_par_iter().map(of_class).collect();
+    let of_classes: Vec<_> = (0..classes).into_par_iter().map(of_class).collect();
     let pairs = Ranking::new(all).sweep(|pair| predictions.labels[pair / classes] as usize == pair % classes);
     let micro_average = area(&pairs);
 

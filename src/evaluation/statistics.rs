@@ -48,6 +48,23 @@ pub fn percentiles(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     Some((quantile(&values, outside)?, quantile(&values, 1.0 - outside)?))
 }
 
+/// How many samples the bootstrap draws for the interval of a mean.
+const RESAMPLES: u32 = 1000;
+
+/// The interval of a mean of values, one for each example, by the bootstrap. `None` where their mean isn't `mean` but for
+/// what single precision loses: then they are not what it was made of.
+pub fn mean_interval(values: &[f64], mean: f64) -> Option<(f64, f64)> {
+    let weighted = |count: &dyn Fn(usize) -> u32| {
+        let sum: f64 = values.iter().enumerate().map(|(example, value)| value * f64::from(count(example))).sum();
+        sum / values.len() as f64
+    };
+    let off = (weighted(&|_| 1) - mean).abs();
+    if off.is_nan() || off > 1e-3 * mean.abs().max(1e-2) {
+        return None;
+    }
+    percentiles(bootstrap(values.len(), RESAMPLES, |counts| weighted(&|example| counts[example])).into_iter())
+}
+
 /// The `q`-quantile, 0 to 1, of values in ascending order, interpolated linearly as NumPy does. `None` without values.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let place = q * sorted.len().checked_sub(1)? as f64;
@@ -67,11 +84,16 @@ pub fn confidences(predictions: &Predictions) -> Option<Vec<f64>> {
     at(predictions, &predictions.predicted)
 }
 
+/// The probability of the true class of each example.
+pub fn true_probabilities(predictions: &Predictions) -> Option<Vec<f64>> {
+    at(predictions, &predictions.labels)
+}
+
 /// The log loss of each example: −ln of the probability of its true class. As scikit-learn does, a probability is taken to
 /// be at least 2.2e-16, so that one example that was thought impossible isn't infinitely bad.
 pub fn log_losses(predictions: &Predictions) -> Option<Vec<f64>> {
     let bound = |p: f64| p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-    Some(at(predictions, &predictions.labels)?.into_iter().map(|p| -bound(p).ln()).collect())
+    Some(true_probabilities(predictions)?.into_iter().map(|p| -bound(p).ln()).collect())
 }
 
 /// The probability of one class for each example.
@@ -310,6 +332,18 @@ pub mod tests {
         let want = 2.0 * Z / 20.0;
         assert!(((high - low) / want - 1.0).abs() < 0.1, "{low} to {high}, not {want} wide");
         assert_eq!(bootstrap(0, 3, |counts| counts.len()), [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_mean_has_an_interval_only_where_the_values_make_it() {
+        let values: Vec<f64> = (0..200).map(|i| f64::from(i % 10)).collect();
+        let (low, high) = mean_interval(&values, 4.5).unwrap();
+        // The standard error is that of ten equally frequent values, 2.872 / √200.
+        let want = 2.0 * Z * 2.872 / 200f64.sqrt();
+        assert!(low < 4.5 && 4.5 < high && ((high - low) / want - 1.0).abs() < 0.1, "{low} to {high}");
+        assert_eq!(mean_interval(&values, 4.6), None);
+        assert_eq!(mean_interval(&values, f64::NAN), None);
+        assert_eq!(mean_interval(&[], 0.0), None);
     }
 
     #[test]

@@ -51,6 +51,10 @@ pub trait LossDefinition {
         }
     }
 
+    /// The loss of an example of one class from the probability of that class, where it follows from that alone. `logits`:
+    /// whether the model's outputs are logits.
+    fn of_probability(&self, probability: f64, logits: bool) -> Option<f64>;
+
     /// What the pipeline says of the model's outputs.
     fn outputs_are_logits(&self) -> FromLogits;
 }

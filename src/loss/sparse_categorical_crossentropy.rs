@@ -34,6 +34,12 @@ impl LossDefinition for SparseCategoricalCrossentropy {
         logits.f_cross_entropy_loss(wanted, None::<Tensor>, reduction, -100, 0.0)
     }
 
+    fn of_probability(&self, probability: f64, logits: bool) -> Option<f64> {
+        // Logits aren't clipped, but their softmax may be 0 in single precision.
+        let least = if logits { f64::from(f32::MIN_POSITIVE) } else { EPSILON };
+        Some(-probability.clamp(least, 1.0 - if logits { 0.0 } else { EPSILON }).ln())
+    }
+
     fn outputs_are_logits(&self) -> FromLogits {
         self.from_logits
     }

@@ -1,5 +1,7 @@
 //! Numbers, times and shapes as people read them.
 
+use crate::evaluation::significance::LEVEL;
+
 pub use crate::text::thousands as grouped;
 
 /// A count held as `usize`.
@@ -58,6 +60,34 @@ pub fn is_share(name: &str) -> bool {
 /// A figure of that name: shares as percent, others as numbers.
 pub fn of(name: &str, value: f64) -> String {
     if is_share(name) { percent(value, 2) } else { number(value) }
+}
+
+/// An interval of a figure of that name: `71.2 to 73.0%`, or `0.8123 to 0.8456`.
+pub fn interval_of(name: &str, (low, high): (f64, f64)) -> String {
+    if is_share(name) { interval((low, high)) } else { format!("{} to {}", number(low), number(high)) }
+}
+
+/// A difference of figures of that name, with its sign: `+1.80 points`, `−0.0312`.
+pub fn difference(name: &str, difference: f64) -> String {
+    let sign = if difference > 0.0 { "+" } else { "" };
+    format!("{sign}{}", if is_share(name) { points(difference) } else { number(difference) })
+}
+
+/// A p-value: `p = 0.003`.
+pub fn p_value(p: f64) -> String {
+    match p {
+        p if p < 0.001 => "p < 0.001".to_owned(),
+        // Rounding doesn't take it across the level.
+        p if p < 0.01 || (p - LEVEL).abs() >= 0.001 && p < 0.1 => format!("p = {p:.3}"),
+        p if p < 0.1 => format!("p = {p:.5}"),
+        p => format!("p = {p:.2}"),
+    }
+}
+
+/// A difference of shares in percentage points: `1.80 points`.
+pub fn points(difference: f64) -> String {
+    let shown = format!("{:.2}", 100.0 * difference).replace('-', "\u{2212}");
+    if shown == "1.00" { "1.00 point".to_owned() } else { format!("{shown} points") }
 }
 
 /// A figure's name in words: `val_loss` is `validation loss`.

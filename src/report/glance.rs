@@ -2,7 +2,7 @@
 
 use super::figure;
 use crate::{
-    evaluation::{calibration, classification_report, confusion_matrix, learning_curves, statistics::wilson},
+    evaluation::{calibration, classification_report, confusion_matrix, learning_curves},
     run::{EvaluationRecord, Record},
 };
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ fn words(text: impl Into<String>) -> Part<'static> {
 fn good(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
     let mut points = Vec::new();
     if let Some(&accuracy) = evaluation.metrics.get("test_accuracy").filter(|accuracy| accuracy.is_finite()) {
-        let interval = figure::interval(wilson(accuracy, evaluation.examples));
+        let interval = evaluation.interval("test_accuracy").map(figure::interval).unwrap_or_default();
         let examples = figure::counted(evaluation.examples, "test example", "test examples");
         let text =
             format!("{} of {examples} are predicted right (95% interval {interval}).", figure::percent(accuracy, 1));

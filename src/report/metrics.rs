@@ -43,9 +43,6 @@ fn scale(outcome: &Outcome) -> f64 {
 fn row(figure: &Figure, from: f64) -> Value {
     let share = figure::is_share(&figure.name);
     let shown = |value: f64| if share { figure::percent(value, 2) } else { figure::number(value) };
-    let words = |(low, high)| {
-        if share { figure::interval((low, high)) } else { format!("{} to {}", shown(low), shown(high)) }
-    };
     // In thousandths of the way from `from` to 1.
     let place = |value: f64| ((value - from) / (1.0 - from) * 1000.0).round().clamp(0.0, 1000.0);
     let drawn = figure.value.zip(figure.interval).filter(|_| is_bounded(figure)).map(|(value, (low, high))| {
@@ -55,7 +52,7 @@ fn row(figure: &Figure, from: f64) -> Value {
     json!({
         "name": name(&figure.name),
         "value": figure.value.map(shown),
-        "interval": figure.interval.map(words),
+        "interval": figure.interval.map(|bounds| figure::interval_of(&figure.name, bounds)),
         "drawn": drawn,
         "method": match figure.method { Method::Wilson => "Wilson", Method::Bootstrap => "bootstrap" },
     })

@@ -3,7 +3,7 @@
 use crate::{
     evaluation::{
         Calibration, ClassificationReport, ConfusionMatrix, Evaluation, Metrics, PrecisionRecall, Predictions, Roc,
-        StepResult, ThresholdTable, TopK, latency, trial::Trial,
+        StepResult, ThresholdTable, TopK, latency, statistics::wilson, trial::Trial,
     },
     run::*,
 };
@@ -18,6 +18,7 @@ pub fn sample() -> Record {
     let evaluation = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
+        intervals: [("test_accuracy".into(), wilson(accuracy, predictions.labels.len()))].into(),
         steps: [
             vec![
                 ClassificationReport {}.outcome(&predictions).into(),
@@ -124,6 +125,15 @@ fn info(accuracy: f64) -> RunInfo {
             value: Some(accuracy),
             met: true,
         }],
+        previous: Some(Previous {
+            id: "20261122-210003-04be".into(),
+            metrics: [("test_accuracy".into(), accuracy - 0.012), ("test_loss".into(), 0.9012)].into(),
+            same_data: true,
+            same_configuration: false,
+            fixed: 430,
+            broken: 310,
+            p_value: Some(1.1e-5),
+        }),
         details: vec!["and a detail".into()],
         input_bound: Some("input-bound: 38% of training waited for data; begin `dataset.train` with `cache`".into()),
         weights_digest: Some("b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c".into()),

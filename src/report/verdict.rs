@@ -2,8 +2,8 @@
 
 use super::{Section, figure, glance};
 use crate::{
-    evaluation::statistics::wilson,
-    run::{DataInfo, ExpectationResult, Record, Status},
+    evaluation::significance::LEVEL,
+    run::{DataInfo, EvaluationRecord, ExpectationResult, Previous, Record, Status},
 };
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ fn data(record: &Record) -> Option<Value> {
         "details": info.details,
         "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
         "metrics": metrics(record),
+        "previous": record.evaluation.as_ref().zip(info.previous.as_ref()).map(|(now, before)| previous(now, before)),
         "glance": glance::data(record),
         "validation": data.map(validation),
         "optimistic": data.filter(|data| data.validation_kind == "test").map(|_| optimism(record)),
@@ -95,11 +96,9 @@ fn metrics(record: &Record) -> Vec<Value> {
         };
         figures.sort_by_key(|(name, _)| rank(name));
         for (name, &value) in figures {
-            let note = match name.as_str() {
-                "test_accuracy" if examples > 0 && value.is_finite() => {
-                    format!("95% interval {}", figure::interval(wilson(value, examples)))
-                }
-                _ => format!("on {}", figure::counted(examples, "test example", "test examples")),
+            let note = match evaluation.interval(name) {
+                Some(bounds) => format!("95% interval {}", figure::interval_of(name, bounds)),
+                None => format!("on {}", figure::counted(examples, "test example", "test examples")),
             };
             tiles.push(json!({
                 "name": figure::capitalised(&figure::in_words(name)),
@@ -151,6 +150,48 @@ fn metrics(record: &Record) -> Vec<Value> {
         }));
     }
     tiles
+}
+
+/// How the run stands against the one before it: that one's name, and what is to be said.
+fn previous(now: &EvaluationRecord, before: &Previous) -> Value {
+    let said = if before.same_data {
+        let figures = [accuracy(now, before), changes(before)];
+        figures.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    } else {
+        "it was tested on other examples, so the two cannot be compared".to_owned()
+    };
+    let configuration = if before.same_configuration { "the same configuration" } else { "another configuration" };
+    json!({ "id": before.id, "configuration": configuration, "said": said })
+}
+
+/// By how much the accuracy is higher or lower.
+fn accuracy(now: &EvaluationRecord, before: &Previous) -> Option<String> {
+    let difference = now.metrics.get("test_accuracy")? - before.metrics.get("test_accuracy")?;
+    let points = figure::points(difference.abs());
+    Some(match difference {
+        d if !d.is_finite() => return None,
+        d if d > 0.0 => format!("accuracy {points} higher"),
+        d if d < 0.0 => format!("accuracy {points} lower"),
+        _ => "accuracy the same".to_owned(),
+    })
+}
+
+/// How many examples changed sides, and whether that is more than chance.
+fn changes(before: &Previous) -> Option<String> {
+    let p = before.p_value?;
+    if before.fixed + before.broken == 0 {
+        return Some("right on the same examples".to_owned());
+    }
+    let counts = format!(
+        "{} fixed, {} broken",
+        figure::counted(before.fixed, "example", "examples"),
+        figure::count(before.broken)
+    );
+    let p_value = figure::p_value(p);
+    Some(match p < LEVEL {
+        true => format!("{counts}; a difference this large by chance: {p_value}"),
+        false => format!("{counts}; no difference that chance doesn't explain ({p_value})"),
+    })
 }
 
 fn validation(data: &DataInfo) -> String {
@@ -215,6 +256,46 @@ mod tests {
             ExpectationResult { figure: "test_accuracy".into(), min: Some(0.7), max: None, value: None, met: false };
         let shown = expectation(&missing);
         assert_eq!((&shown["asked"], &shown["value"]), (&json!("at least 70%"), &Value::Null));
+    }
+
+    #[test]
+    fn the_record_says_how_sure_accuracy_and_loss_are() {
+        let mut record = sample();
+        let note = |record: &Record, tile: usize| metrics(record)[tile]["note"].as_str().unwrap().to_owned();
+        record.evaluation.as_mut().unwrap().intervals =
+            [("test_accuracy".to_owned(), (0.7, 0.75)), ("test_loss".to_owned(), (0.85, 0.9))].into();
+        assert_eq!(note(&record, 0), "95% interval 70.0 to 75.0%");
+        assert_eq!(note(&record, 1), "95% interval 0.8500 to 0.9000");
+        // An older record has none.
+        record.evaluation.as_mut().unwrap().intervals.clear();
+        assert!(note(&record, 0).starts_with("95% interval 7"));
+        assert!(note(&record, 1).starts_with("on "));
+    }
+
+    #[test]
+    fn the_run_before_is_judged_by_what_chance_explains() {
+        let record = sample();
+        let evaluation = record.evaluation.as_ref().unwrap();
+        let before = record.info.previous.clone().unwrap();
+        let said = |before: &Previous| previous(evaluation, before)["said"].as_str().unwrap().to_owned();
+        assert_eq!(
+            said(&before),
+            "accuracy 1.20 points higher; 430 examples fixed, 310 broken; a difference this large by chance: p < 0.001"
+        );
+        let (mut even, mut same, mut other, mut unknown) = (before.clone(), before.clone(), before.clone(), before);
+        (even.fixed, even.broken, even.p_value) = (1, 2, Some(1.0));
+        even.metrics.insert("test_accuracy".to_owned(), 0.738);
+        assert_eq!(
+            said(&even),
+            "accuracy 1.00 point lower; 1 example fixed, 2 broken; no difference that chance doesn't explain (p = 1.00)"
+        );
+        (same.fixed, same.broken, same.p_value) = (0, 0, Some(1.0));
+        same.metrics = evaluation.metrics.clone();
+        assert_eq!(said(&same), "accuracy the same; right on the same examples");
+        other.same_data = false;
+        assert_eq!(said(&other), "it was tested on other examples, so the two cannot be compared");
+        unknown.p_value = None;
+        assert_eq!(said(&unknown), "accuracy 1.20 points higher");
     }
 
     #[test]

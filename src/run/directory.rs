@@ -1,6 +1,6 @@
 //! A run's directory: every file whole or not at all.
 
-use super::{EpochRecord, EvaluationRecord, Record, RunInfo, Status};
+use super::{EpochRecord, EvaluationRecord, Figures, Record, RunInfo, Status};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use polars::prelude::{Column, CsvReader, CsvWriter, DataFrame, DataType, SerReader, SerWriter};
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,7 +43,7 @@ pub struct RunLock {
     _file: File,
 }
 
-const LOCK: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 /// The page for the report, where the pipeline has one of its own.
 pub const TEMPLATE: &str = "template.html";
 
@@ -83,7 +83,14 @@ impl RunDirectory {
             return Ok(RunDirectory { path: path.to_owned() });
         }
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} is no run: it holds no `run.json`", path.display()));
-        Err(Box::new(problem.help("name a directory that `trainyard run` left, such as `runs/NAME/STAMP`")))
+        Err(Box::new(problem.help(
+            "name a directory that `trainyard run` left, such as `runs/NAME/STAMP`, or a NAME, for its latest run",
+        )))
+    }
+
+    /// The directory `path`, whatever is in it.
+    pub(super) fn at(path: &Path) -> Self {
+        RunDirectory { path: path.to_owned() }
     }
 
     /// Where it is.
@@ -99,6 +106,15 @@ impl RunDirectory {
     /// Whether a process is at work in it.
     pub fn is_locked(&self) -> bool {
         File::open(self.path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+    }
+
+    /// Its lock, for whoever deletes it; `None` where a process is at work in it.
+    pub(super) fn lock_for_deletion(&self) -> Option<RunLock> {
+        let path = self.file(LOCK);
+        // One that was copied may have none.
+        let file = File::open(&path).or_else(|_| File::create_new(&path)).ok()?;
+        file.try_lock().ok()?;
+        Some(RunLock { _file: file })
     }
 
     /// Writes one of its files.
@@ -179,6 +195,14 @@ impl RunDirectory {
                 data_wait_seconds: wait[row],
             })
             .collect())
+    }
+
+    /// Reads the figures of `evaluation.json`, where there is one.
+    ///
+    /// # Errors
+    /// Where it isn't what a run writes.
+    pub fn read_figures(&self) -> Result<Option<Figures>> {
+        self.file("evaluation.json").exists().then(|| self.read_json("evaluation.json")).transpose()
     }
 
     fn read_text(&self, name: &str) -> Result<String> {

@@ -4,8 +4,10 @@ mod directory;
 mod inspection;
 mod predictions;
 mod provenance;
+pub mod pruning;
 mod record;
 mod section;
+pub mod store;
 
 pub use directory::{RunDirectory, RunLock, TEMPLATE, write_atomically};
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};

@@ -1,7 +1,7 @@
 //! What a run leaves behind, as serde reads and writes it.
 
 use super::{Inspection, Provenance, ReportSection, Unreadable};
-use crate::evaluation::{Outcome, StepResult};
+use crate::evaluation::{Outcome, StepResult, statistics::wilson};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -58,6 +58,9 @@ pub struct RunInfo {
     pub training: TrainingInfo,
     /// The gates, once they were looked at.
     pub expectations: Vec<ExpectationResult>,
+    /// The run of the same name before it, where there was one that came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
     /// More about the reason, such as the files that cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
@@ -68,6 +71,25 @@ pub struct RunInfo {
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// What became of a run in comparison with the one before it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Previous {
+    /// The earlier run's directory, without the name.
+    pub id: String,
+    /// Its `test_accuracy` and `test_loss`.
+    pub metrics: BTreeMap<String, f64>,
+    /// Whether both were tested on the same examples.
+    pub same_data: bool,
+    /// Whether their resolved pipelines are the same.
+    pub same_configuration: bool,
+    /// Test examples that only the later run has right; 0 where that isn't known.
+    pub fixed: usize,
+    /// Test examples that only the earlier run has right; 0 where that isn't known.
+    pub broken: usize,
+    /// McNemar's exact p-value; `None` where the examples could not be paired.
+    pub p_value: Option<f64>,
 }
 
 /// A line of the resolved pipeline.
@@ -222,6 +244,9 @@ pub struct EvaluationRecord {
     pub examples: usize,
     /// `test_loss`, `test_accuracy`, ...
     pub metrics: BTreeMap<String, f64>,
+    /// 95% intervals of some of them.
+    #[serde(default)]
+    pub intervals: BTreeMap<String, (f64, f64)>,
     /// The results of the steps, in the pipeline's order.
     pub steps: Vec<StepResult>,
 }
@@ -230,6 +255,41 @@ impl EvaluationRecord {
     /// The results of one kind of step, in the pipeline's order.
     pub fn results<T: Outcome + 'static>(&self) -> impl Iterator<Item = &T> {
         self.steps.iter().filter_map(T::of)
+    }
+
+    /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
+    pub fn interval(&self, name: &str) -> Option<(f64, f64)> {
+        interval(self.examples, &self.metrics, &self.intervals, name)
+    }
+}
+
+fn interval(
+    examples: usize,
+    metrics: &BTreeMap<String, f64>,
+    intervals: &BTreeMap<String, (f64, f64)>,
+    name: &str,
+) -> Option<(f64, f64)> {
+    let value = metrics.get(name).filter(|value| value.is_finite())?;
+    let computed = || (name == "test_accuracy" && examples > 0).then(|| wilson(*value, examples));
+    intervals.get(name).copied().or_else(computed)
+}
+
+/// The figures of `evaluation.json` alone, without the results of the steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Examples evaluated.
+    pub examples: usize,
+    /// `test_loss`, `test_accuracy`, ...
+    pub metrics: BTreeMap<String, f64>,
+    /// 95% intervals of some of them.
+    #[serde(default)]
+    pub intervals: BTreeMap<String, (f64, f64)>,
+}
+
+impl Figures {
+    /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
+    pub fn interval(&self, name: &str) -> Option<(f64, f64)> {
+        interval(self.examples, &self.metrics, &self.intervals, name)
     }
 }
 
