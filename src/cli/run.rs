@@ -13,10 +13,11 @@ use crate::{
     check::{self, Checked, Options, Plan},
     data::{Feed, InputPipeline, OnUnreadable, readable},
     device,
-    diagnostic::{Renderer, Result},
+    diagnostic::{Diagnostic, Renderer, Result, SourceMap},
     evaluation::significance::{mcnemar, only_one_right},
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
+    report::render,
     run::{
         DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, Provenance, RunDirectory, RunInfo,
         Status, TEMPLATE, Timings, TrainingInfo, Unreadable, read_predictions, sha256_hex, store,
@@ -73,9 +74,8 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     if let Some(page) = check::template(sound, &checked.sources)? {
         recorder.directory.write(TEMPLATE, page.as_bytes())?;
     }
-    recorder.save()?;
 
-    let result = work(&mut recorder, pipeline, plan, device, threads, output, start);
+    let result = recorder.save().and_then(|()| work(&mut recorder, pipeline, plan, device, threads, output, start));
     let stopped = stop_flag().load(Ordering::Relaxed);
     if let Err(problem) = &result {
         recorder.info.status = if stopped { Status::Interrupted } else { Status::Failed };
@@ -206,8 +206,28 @@ impl Recorder {
     fn save(&mut self) -> Result<()> {
         self.directory.write_json("run.json", &self.info)?;
         let start = Instant::now();
-        write_report(&self.directory)?;
+        if let Err(problem) = write_report(&self.directory) {
+            self.stand_in(problem)?;
+        }
         self.reported = Some((Instant::now(), start.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Writes the program's own page where the pipeline's cannot be filled in. That is an error only before training: hours
+    /// of it are not to be lost for a page.
+    fn stand_in(&mut self, problem: Box<Diagnostic>) -> Result<()> {
+        let mut record = self.directory.read()?;
+        if record.template.take().is_none() {
+            return Err(problem);
+        }
+        self.directory.write("report.html", render(&record)?.as_bytes())?;
+        if self.reported.is_none() && self.info.status == Status::Running {
+            return Err(problem);
+        }
+        let warning = Renderer::plain().render(&SourceMap::default(), &problem);
+        if self.info.status == Status::Running && !self.info.warnings.contains(&warning) {
+            self.info.warnings.push(warning);
+        }
         Ok(())
     }
 

@@ -180,7 +180,7 @@ impl EvaluationStep for Slices {
         let help = match nearest(&self.by, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.images => {
-                "`brightness`, `contrast` and `image_size` are known of every image; `columns` in `image_csv` keeps others"
+                "`brightness`, `contrast` and `image_size` are known of every image; `columns` in `image_csv` and `parquet` keeps others"
                     .to_owned()
             }
             None => "name one of the table's features".to_owned(),

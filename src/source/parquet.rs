@@ -44,6 +44,10 @@ pub struct Parquet {
     #[serde(default = "label_column")]
     #[schemars(length(min = 1))]
     pub label_column: String,
+    /// Other columns to keep, such as the camera, by which `slices` in `evaluation` can divide the test images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("examples" = [["camera"]]))]
+    pub columns: Vec<String>,
     /// Height and width that every image is brought to; one number stands for both.
     #[serde(default)]
     pub image_size: ImageSize,
@@ -79,8 +83,13 @@ impl SourceDefinition for Parquet {
         Some(self.images())
     }
 
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
-        let columns = [self.image_column.as_str(), self.label_column.as_str()];
+        let mut columns = vec![self.image_column.as_str(), self.label_column.as_str()];
+        columns.extend(self.columns.iter().map(String::as_str));
         let rows = self.read(&columns, surroundings)?;
         let classes = self.classes(&rows.train)?;
         let mut digest = Parts::new("parquet");
@@ -89,7 +98,9 @@ impl SourceDefinition for Parquet {
         let mut images = |split: &str, rows: Vec<Rows>| -> Result<Arc<dyn Examples>> {
             let labelled = self.labels(&rows, &classes)?;
             rows::digest(&mut digest, split, &rows, &labelled)?;
-            Ok(Arc::new(Encoded::new(rows, &self.image_column, labelled, self.images())?))
+            let beside = self.columns.iter().map(|name| Ok((name.clone(), rows::column_texts(&rows, name)?)));
+            let beside = beside.collect::<Result<_>>()?;
+            Ok(Arc::new(Encoded { beside, ..Encoded::new(rows, &self.image_column, labelled, self.images())? }))
         };
         let train = mixed(images("train", rows.train)?);
         let validation = rows.validation.map(|rows| images("validation", rows)).transpose()?;
@@ -168,6 +179,8 @@ struct Encoded {
     labels: Vec<u32>,
     defects: BTreeMap<usize, String>,
     names: RowNames,
+    /// The columns that are kept beside, with their values.
+    beside: Vec<(String, Vec<Option<String>>)>,
     reader: ImageReader,
 }
 
@@ -186,7 +199,7 @@ impl Encoded {
                 ends.push(bytes.len());
             }
         }
-        Ok(Encoded { bytes, ends, labels, defects, names, reader })
+        Ok(Encoded { bytes, ends, labels, defects, names, beside: Vec::new(), reader })
     }
 
     fn image(&self, index: usize) -> &[u8] {
@@ -211,6 +224,10 @@ impl Examples for Encoded {
 
     fn describe(&self, index: usize) -> String {
         self.names.describe(index)
+    }
+
+    fn column(&self, name: &str) -> Result<Option<Vec<Option<String>>>> {
+        Ok(self.beside.iter().find(|(column, _)| column == name).map(|(_, values)| values.clone()))
     }
 
     fn stored_size(&self, index: usize) -> Option<[usize; 2]> {
