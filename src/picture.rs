@@ -1,7 +1,10 @@
 //! Small pictures as PNG in base 64, as records keep them and pages show them.
 
 use crate::text::base64;
-use image::{DynamicImage, GrayImage, RgbImage, codecs::png::PngEncoder};
+use image::{
+    DynamicImage, GrayImage, RgbImage,
+    codecs::png::{CompressionType, FilterType, PngEncoder},
+};
 
 /// The longest side of an image that is shown: a report with hundreds of them should stay small.
 const LONGEST: u32 = 64;
@@ -30,7 +33,9 @@ fn image_of(values: &[u8], [height, width, channels]: [usize; 3]) -> Option<Dyna
 
 fn encoded(image: DynamicImage) -> Option<String> {
     let mut bytes = Vec::new();
-    image.write_with_encoder(PngEncoder::new(&mut bytes)).ok()?;
+    // Records keep them for years, and pages hold hundreds of them.
+    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+    image.write_with_encoder(encoder).ok()?;
     Some(base64(&bytes))
 }
 

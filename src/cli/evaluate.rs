@@ -12,7 +12,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result},
     evaluate::{Inquiry, predictions, steps},
     evaluation::{
-        Predictions, Split,
+        Predictions, Split, StepResult,
         statistics::{mean_interval, true_probabilities, wilson},
     },
     model::Model,
@@ -75,12 +75,17 @@ pub fn evaluate_into(
         best_epoch: trained.best_epoch,
         stop: surroundings.stop,
     };
-    let record = EvaluationRecord {
+    let mut record = EvaluationRecord {
         examples: predictions.labels.len(),
         intervals: intervals(pipeline, trained.model, &figures, &predictions),
         metrics: figures.into_iter().collect(),
-        steps: steps(&inquiry, &predictions)?,
+        figures: BTreeMap::new(),
+        steps: Vec::new(),
     };
+    // What is known by now stays known, whatever becomes of the steps.
+    directory.write_json("evaluation.json", &record)?;
+    record.steps = steps(&inquiry, &predictions)?;
+    record.figures = record.steps.iter().flat_map(StepResult::figures).collect();
     directory.write_json("evaluation.json", &record)?;
     Ok(record)
 }
@@ -110,7 +115,10 @@ fn intervals(
 /// Prints the figures of an evaluation.
 pub fn print_metrics(record: &EvaluationRecord) {
     for (name, value) in &record.metrics {
-        println!("{name}: {}", figure(name, *value));
+        let interval = record.intervals.get(name);
+        let interval =
+            interval.map(|(low, high)| format!(" (95% interval {} to {})", figure(name, *low), figure(name, *high)));
+        println!("{name}: {}{}", figure(name, *value), interval.unwrap_or_default());
     }
 }
 

@@ -439,7 +439,8 @@ fn expectations(
 ) -> Vec<ExpectationResult> {
     let kept = best_epoch.map_or(history.last(), |epoch| history.get(epoch - 1));
     let judge = |(figure, bounds): (&String, &crate::spec::Expectation)| {
-        let value = evaluation.metrics.get(figure).copied().or_else(|| kept?.figure(figure));
+        let evaluated = evaluation.metrics.get(figure).or_else(|| evaluation.figures.get(figure));
+        let value = evaluated.copied().or_else(|| kept?.figure(figure));
         let holds = |value: f64| bounds.min.is_none_or(|min| value >= min) && bounds.max.is_none_or(|max| value <= max);
         let met = value.is_some_and(holds);
         ExpectationResult { figure: figure.clone(), min: bounds.min, max: bounds.max, value, met }

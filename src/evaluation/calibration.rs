@@ -7,7 +7,8 @@
 //! where there are two classes.
 
 use super::{
-    EvaluationStep, Predictions, StepResult, Subject,
+    EvaluationStep, FigureName, Predictions, StepResult, Subject,
+    figures::named,
     statistics::{confidences, log_losses, probabilities, wilson},
 };
 use crate::diagnostic::Result;
@@ -122,9 +123,27 @@ fn brier(predictions: &Predictions) -> Option<f64> {
     Some(scale * squares.sum::<f64>() / predictions.labels.len() as f64)
 }
 
+impl Outcome {
+    pub(super) fn named_figures(&self) -> Vec<(String, f64)> {
+        named([
+            ("expected_calibration_error", self.expected_error),
+            ("maximum_calibration_error", self.maximum_error),
+            ("brier_score", self.brier_score),
+        ])
+    }
+}
+
 impl EvaluationStep for Calibration {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn figures(&self) -> Vec<FigureName> {
+        vec![
+            FigureName::share("expected_calibration_error"),
+            FigureName::share("maximum_calibration_error"),
+            FigureName::within("brier_score", (0.0, 2.0)),
+        ]
     }
 }
 

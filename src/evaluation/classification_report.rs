@@ -3,7 +3,7 @@
 //! Where a class was never predicted, its precision is 0/0; it is shown as such (`null` here) and counted as 0 in the
 //! averages, which is scikit-learn's `zero_division=0`. The same holds for the recall of a class without examples.
 
-use super::{EvaluationStep, Predictions, StepResult, Subject, statistics::Tally};
+use super::{EvaluationStep, FigureName, Predictions, StepResult, Subject, statistics::Tally, figures::of_classes};
 use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -72,9 +72,24 @@ impl ClassificationReport {
     }
 }
 
+impl Outcome {
+    pub(super) fn named_figures(&self) -> Vec<(String, f64)> {
+        let figures: [(&str, fn(&Row) -> Option<f64>); 3] =
+            [("precision", |row| row.precision), ("recall", |row| row.recall), ("f1", |row| row.f1)];
+        let of = |(name, value): (&str, fn(&Row) -> Option<f64>)| {
+            of_classes(name, self.classes.iter().map(|row| (row.name.as_str(), value(row))))
+        };
+        figures.into_iter().flat_map(of).collect()
+    }
+}
+
 impl EvaluationStep for ClassificationReport {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn figures(&self) -> Vec<FigureName> {
+        ["precision", "recall", "f1"].map(FigureName::of_classes).to_vec()
     }
 }
 

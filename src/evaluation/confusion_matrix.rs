@@ -90,19 +90,28 @@ impl ConfusionMatrix {
         cells.sort_by_key(|&(count, label, predicted)| (Reverse(count), label, predicted));
         let surest =
             largest(predictions, |index| (!predictions.is_right(index)).then(|| predictions.confidence(index)));
+        let of_cell = |&(_, label, predicted): &(u64, u32, u32)| -> Vec<usize> {
+            let here = |&index: &usize| (predictions.labels[index], predictions.predicted[index]) == (label, predicted);
+            surest.iter().copied().filter(here).take(self.mistakes).collect()
+        };
+        let found: Vec<Vec<usize>> = cells.iter().map(of_cell).collect();
+        // One of each cell before a second one of any.
+        let mut shown = vec![0; cells.len()];
         let mut left = MOST_SHOWN;
-        let mut all = Vec::new();
-        for (_, label, predicted) in cells {
-            let take = self.mistakes.min(left);
-            if take == 0 {
-                break;
+        for round in 1..=self.mistakes {
+            for (count, examples) in shown.iter_mut().zip(&found).filter(|(_, examples)| examples.len() >= round) {
+                if left > 0 {
+                    *count = round.min(examples.len());
+                    left -= 1;
+                }
             }
-            let of_cell = |&index: &usize| {
-                (predictions.labels[index], predictions.predicted[index]) == (label, predicted)
-            };
-            let examples = all_shown(subject, surest.iter().copied().filter(of_cell).take(take), TOP)?;
-            left -= examples.len();
-            all.push(Mistakes { label, predicted, examples });
+        }
+        let mut all = Vec::new();
+        for ((&(_, label, predicted), examples), count) in cells.iter().zip(&found).zip(shown) {
+            if count > 0 {
+                let examples = all_shown(subject, examples[..count].iter().copied(), TOP)?;
+                all.push(Mistakes { label, predicted, examples });
+            }
         }
         Ok(all)
     }

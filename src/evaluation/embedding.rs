@@ -110,12 +110,13 @@ impl EvaluationStep for Embedding {
             Method::Tsne => tsne(&vectors, &plane.places, self.perplexity),
         };
         let predictions = subject.predictions();
+        let widest = places.iter().flatten().fold(0.0f64, |most, x| most.max(x.abs()));
         let points = chosen.iter().zip(&places).map(|(&index, &[x, y])| Point {
             index,
             label: predictions.labels[index],
             predicted: predictions.predicted[index],
-            x: x as f32,
-            y: y as f32,
+            x: rounded(x, widest),
+            y: rounded(y, widest),
         });
         Ok(Outcome {
             method: self.method,
@@ -126,6 +127,12 @@ impl EvaluationStep for Embedding {
         }
         .into())
     }
+}
+
+/// To a ten thousandth of the widest place: more is seen in no chart.
+fn rounded(x: f64, widest: f64) -> f32 {
+    let steps = 10f64.powi(4 - widest.max(1e-12).log10().ceil() as i32);
+    ((x * steps).round() / steps) as f32
 }
 
 /// A projection to the two directions of the largest variance.

@@ -4,7 +4,8 @@
 //! percentile method over examples. Definitions are scikit-learn's; what isn't defined is `None`.
 
 use super::{
-    EvaluationStep, Predictions, StepResult, Subject,
+    EvaluationStep, FigureName, Predictions, StepResult, Subject,
+    figures::named,
     statistics::{Ranking, Tally, bootstrap, log_losses, mean, percentiles, probabilities, wilson},
     top_k::right_within,
 };
@@ -159,9 +160,26 @@ fn proportion(name: &str, right: Option<u64>, examples: usize) -> Figure {
     }
 }
 
+impl Outcome {
+    /// All but the accuracy, which is told of every evaluation.
+    pub(super) fn named_figures(&self) -> Vec<(String, f64)> {
+        let others = self.figures.iter().filter(|figure| figure.name != "accuracy");
+        named(others.map(|figure| (figure.name.as_str(), figure.value)))
+    }
+}
+
 impl EvaluationStep for Metrics {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn figures(&self) -> Vec<FigureName> {
+        let counted = COUNTED.iter().map(|(name, _)| match *name {
+            "cohen_kappa" | "matthews_correlation" => FigureName::within(name, (-1.0, 1.0)),
+            share => FigureName::share(share),
+        });
+        let others = [FigureName::within("log_loss", (0.0, f64::INFINITY)), FigureName::share("macro_roc_auc")];
+        counted.chain(others).chain([FigureName::share("top_5_accuracy")]).collect()
     }
 }
 

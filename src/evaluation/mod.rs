@@ -3,6 +3,7 @@
 //! A step asks a [`Subject`] for what it needs: predictions, images, layers. It knows no tensor, so it can be tried on
 //! made-up numbers. Its result is plain data that stands in `evaluation.json` and becomes a section of the report.
 
+mod figures;
 mod gallery;
 mod known;
 pub mod one_vs_rest;
@@ -12,6 +13,7 @@ mod subject;
 #[cfg(test)]
 pub(crate) mod trial;
 
+pub use figures::FigureName;
 pub use gallery::{Shown, Sure, shown};
 pub use known::{Known, Misfit};
 pub use subject::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject};
@@ -30,6 +32,11 @@ pub trait EvaluationStep {
     /// Whether examples must be images.
     fn needs_images(&self) -> bool {
         false
+    }
+
+    /// What expectations can name of its result.
+    fn figures(&self) -> Vec<FigureName> {
+        Vec::new()
     }
 
     /// What of its arguments doesn't fit the model and the data.

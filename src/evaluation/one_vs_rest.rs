@@ -2,6 +2,7 @@
 
 use super::{
     Predictions,
+    figures::{named, of_classes},
     statistics::{Ranking, mean, probabilities},
 };
 use rayon::prelude::*;
@@ -22,6 +23,15 @@ pub struct Areas {
     /// The micro-average's curve first, then those of the classes, by area from the smallest; where there are more than
     /// [`MOST_CURVES`], of the worst half and the best half as many.
     pub curves: Vec<Curve>,
+}
+
+impl Areas {
+    /// The mean over classes, and the area of each class, which is called `figure`.
+    pub(super) fn named_figures(&self, figure: &str) -> Vec<(String, f64)> {
+        let mut figures = named([(format!("macro_{figure}").as_str(), self.macro_average)]);
+        figures.extend(of_classes(figure, self.classes.iter().map(|class| (class.name.as_str(), class.area))));
+        figures
+    }
 }
 
 /// The area under the curve of one class.

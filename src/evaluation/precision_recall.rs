@@ -5,7 +5,7 @@
 //! share of the examples.
 
 use super::{
-    EvaluationStep, Predictions, StepResult, Subject,
+    EvaluationStep, FigureName, Predictions, StepResult, Subject,
     one_vs_rest::{self, Areas, Sweep},
 };
 use crate::diagnostic::Result;
@@ -53,6 +53,10 @@ fn curve(sweep: &Sweep) -> Vec<(f64, f64)> {
 impl EvaluationStep for PrecisionRecall {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn figures(&self) -> Vec<FigureName> {
+        vec![FigureName::share("macro_average_precision"), FigureName::of_classes("average_precision")]
     }
 }
 

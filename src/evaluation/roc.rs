@@ -3,7 +3,7 @@
 //! it.
 
 use super::{
-    EvaluationStep, Predictions, StepResult, Subject,
+    EvaluationStep, FigureName, Predictions, StepResult, Subject,
     one_vs_rest::{self, Areas, Sweep},
 };
 use crate::diagnostic::Result;
@@ -47,6 +47,10 @@ fn curve(sweep: &Sweep) -> Vec<(f64, f64)> {
 impl EvaluationStep for Roc {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn figures(&self) -> Vec<FigureName> {
+        vec![FigureName::share("macro_roc_auc"), FigureName::of_classes("roc_auc")]
     }
 }
 

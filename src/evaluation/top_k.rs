@@ -4,7 +4,7 @@
 //! k = 1 is the accuracy.
 
 use super::{
-    EvaluationStep, Predictions, StepResult, Subject,
+    EvaluationStep, FigureName, Predictions, StepResult, Subject,
     statistics::{probabilities, wilson},
 };
 use crate::diagnostic::Result;
@@ -88,9 +88,19 @@ impl TopK {
     }
 }
 
+impl Outcome {
+    pub(super) fn named_figures(&self) -> Vec<(String, f64)> {
+        self.rows.iter().map(|row| (format!("test_top_{}_accuracy", row.k), row.share)).collect()
+    }
+}
+
 impl EvaluationStep for TopK {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn figures(&self) -> Vec<FigureName> {
+        self.k.iter().map(|k| FigureName::share(&format!("top_{k}_accuracy"))).collect()
     }
 }
 

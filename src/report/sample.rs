@@ -19,6 +19,7 @@ pub fn sample() -> Record {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
         intervals: [("test_accuracy".into(), wilson(accuracy, predictions.labels.len()))].into(),
+        figures: [("test_recall[cat]".into(), 0.7)].into(),
         steps: [
             vec![
                 ClassificationReport {}.outcome(&predictions).into(),

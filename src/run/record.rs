@@ -247,6 +247,9 @@ pub struct EvaluationRecord {
     /// 95% intervals of some of them.
     #[serde(default)]
     pub intervals: BTreeMap<String, (f64, f64)>,
+    /// What expectations can name of the steps' results, such as `test_recall[cat]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, f64>,
     /// The results of the steps, in the pipeline's order.
     pub steps: Vec<StepResult>,
 }

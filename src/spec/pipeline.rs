@@ -72,9 +72,12 @@ pub struct Pipeline {
     /// `classification_report`, `confusion_matrix`, `worst_mistakes` and `calibration`.
     #[serde(default = "default_evaluation")]
     pub evaluation: Vec<Evaluation>,
-    /// Gates: figures with their bounds. A run that misses one ends with exit code 3.
+    /// Gates: figures with their bounds. A run that misses one ends with exit code 3. There are `test_loss` and
+    /// `test_accuracy`, those of the epoch whose weights were kept (`val_accuracy`), and what the steps of `evaluation` give:
+    /// `test_macro_f1` and others of `metrics`, `test_recall[cat]` of `classification_report`, `test_top_5_accuracy` of
+    /// `top_k`, `test_expected_calibration_error` of `calibration`, `test_roc_auc[cat]` of `roc`.
     #[serde(default)]
-    #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}}]))]
+    #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}, "test_recall[cat]": {"min": 0.5}}]))]
     #[schemars(extend("x-known-as" = ["gates", "thresholds", "assert"]))]
     pub expect: BTreeMap<String, Expectation>,
     /// The report.

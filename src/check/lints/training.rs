@@ -3,6 +3,7 @@
 use crate::{
     callback::early_stopping::Mode,
     diagnostic::{Code, Diagnostic, Spot, nearest},
+    evaluation::{Evaluation, FigureName},
     layer::last_activation,
     loss::{FromLogits, is_probability},
     path,
@@ -15,7 +16,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     learning_rate(sound, problems);
     monitors(sound, problems);
     reached(sound, problems);
-    expectations(sound, problems);
+    expectations(sound, declared, problems);
     logits(sound, problems);
 }
 
@@ -90,16 +91,29 @@ fn monitors(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-fn expectations(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+fn expectations(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     let mut names: Vec<String> = figures(sound).into_iter().map(|(name, _)| name).collect();
+    let of_steps: Vec<FigureName> = sound.pipeline.evaluation.iter().flat_map(|step| step.figures()).collect();
+    let classes = declared.names.as_deref();
     names.push("test_loss".to_owned());
     names.extend(sound.pipeline.training.metrics.iter().map(|metric| format!("test_{}", metric.name())));
+    let of_classes = of_steps.iter().filter(|figure| figure.by_class);
+    let of_classes = of_classes.flat_map(|figure| {
+        classes.unwrap_or_default().iter().map(|class| format!("{}[{class}]", figure.name)).collect::<Vec<_>>()
+    });
+    let known: Vec<String> = names
+        .iter()
+        .cloned()
+        .chain(of_steps.iter().filter(|figure| !figure.by_class).map(|figure| figure.name.clone()))
+        .chain(of_classes)
+        .collect();
     for (name, bounds) in &sound.pipeline.expect {
         let place = sound.tree.key_place_of(path!["expect", name.as_str()]);
-        if !names.contains(name) {
-            problems.push(unknown_figure(name, &names, place));
+        let of_step = of_steps.iter().find(|figure| figure.is(name, classes));
+        if !names.contains(name) && of_step.is_none() {
+            problems.push(unknown_expectation(name, &known, &names, place));
         }
-        let (low, high) = range(sound, name);
+        let (low, high) = of_step.map_or_else(|| range(sound, name), |figure| figure.range);
         let out_of_reach = |bound: &f64| *bound < low || *bound > high;
         let problem = match (bounds.min, bounds.max) {
             (None, None) => Diagnostic::error(Code::EMPTY_EXPECTATION, "this expects nothing").at(place, "no bound"),
@@ -127,6 +141,23 @@ fn expectations(sound: &Sound, problems: &mut Vec<Diagnostic>) {
             Some(share) => problem.help(format!("it is a share, and no percentage: write `{share}`")),
             None => problem.help(format!("for example `{name}: {{min: 0.7}}`")),
         });
+    }
+}
+
+/// The complaint about an expectation that names no figure; where a step would give it, says so.
+fn unknown_expectation(name: &str, known: &[String], always: &[String], place: Spot) -> Diagnostic {
+    let steps = Evaluation::NAMES.iter().filter_map(|step| {
+        serde_json::from_value::<Evaluation>(serde_json::json!({ *step: {} })).ok().map(|evaluation| (step, evaluation))
+    });
+    let mut giving = steps.filter(|(_, step)| step.figures().iter().any(|figure| figure.is(name, None)));
+    // A class that isn't there is another mistake.
+    let given = known.iter().any(|figure| figure.split('[').next() == name.split('[').next());
+    match giving.next().filter(|_| !given) {
+        Some((step, _)) => Diagnostic::error(Code::UNKNOWN_FIGURE, format!("nothing produces `{name}`"))
+            .at(place, "no such figure")
+            .help(format!("add `{step}` to `evaluation`, which does")),
+        None if nearest(name, known.iter().map(String::as_str)).is_some() => unknown_figure(name, known, place),
+        None => unknown_figure(name, always, place),
     }
 }
 
