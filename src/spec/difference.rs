@@ -442,8 +442,11 @@ mod tests {
                 "dataset.validation: none -> {split: 0.1}",
                 "allow: [] -> [unscaled-input]",
                 "training.optimizer.adam.learning_rate: 0.001 -> 0.00001",
-                "- evaluation[0]: classification_report",
-                "- evaluation[1]: confusion_matrix",
+                "- evaluation[0]: metrics",
+                "- evaluation[1]: classification_report",
+                "- evaluation[2]: confusion_matrix",
+                "- evaluation[3]: worst_mistakes",
+                "- evaluation[4]: calibration",
                 "+ expect.test_accuracy: {min: 0.5}",
                 "description: A net. -> \"A \\u001b[31m net: better\"",
             ]

@@ -44,7 +44,7 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         }
         "model.layers[dense]" if what.contains("relu") => Wanted("a network without a hidden layer is a network"),
         "model.layers[dense]" if looks_later(mutant) => Wanted("only the folder says how many classes there are"),
-        "evaluation[classification_report]" | "evaluation[confusion_matrix]" => Wanted("what is shown is a choice"),
+        step if step.starts_with("evaluation[") => Wanted("what is shown is a choice"),
         _ => return None,
     })
 }
@@ -97,7 +97,7 @@ fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         ("model.layers[dense]", "with dense") if looks_later(mutant) => {
             Wanted("only the folder says how many classes there are")
         }
-        ("evaluation[classification_report]", "with confusion_matrix") => Wanted("what is shown has no fixed order"),
+        (step, _) if step.starts_with("evaluation[") => Wanted("what is shown has no fixed order"),
         _ => return None,
     })
 }
