@@ -213,6 +213,40 @@ test("hostile names, title and description are text", async () => {
     });
 });
 
+test("a name of any length takes a line or two of a table, and turns no tooltip", async () => {
+    await open("hostile", { viewport: { width: 400, height: 900 } }, async (page) => {
+        const heights = await page.locator("#classification-report tbody tr").evaluateAll((rows) => rows.map((row) => row.offsetHeight));
+        assert.equal(heights.length, HOSTILE.length);
+        assert.ok(Math.max(...heights) < 60, `rows are ${heights} pixels high`);
+        const title = await page.locator("#classification-report tbody .name", { hasText: LONG }).getAttribute("title");
+        assert.equal(title, LONG);
+        const tooltips = await page.locator("#confusion-matrix .matrix [title]").evaluateAll((cells) => cells.map((cell) => cell.title));
+        const mixed = tooltips.filter((tooltip) => tooltip.includes(" predicted as ") && tooltip.includes(RIGHT_TO_LEFT));
+        assert.ok(mixed.length > 0);
+        for (const tooltip of mixed) assert.ok(tooltip.includes(`\u2068${RIGHT_TO_LEFT}`), tooltip);
+    });
+});
+
+test("sections are within reach on phones, and beside the page where there is room", async () => {
+    await open("good", { viewport: { width: 400, height: 900 } }, async (page) => {
+        const links = page.locator("nav a");
+        assert.ok((await links.count()) > 20);
+        assert.ok((await page.locator("nav").boundingBox()).height < 60);
+        await links.last().click();
+        const { y, height } = await page.locator("nav").boundingBox();
+        assert.equal(y, 0, "the navigation stays in sight");
+        const heading = await page.locator("#provenance h2").boundingBox();
+        assert.ok(heading.y >= height, "a heading that was asked for isn't covered");
+    });
+    await open("hundred", { viewport: { width: 2560, height: 900 } }, async (page) => {
+        const [nav, main] = [await page.locator("nav").boundingBox(), await page.locator("main").boundingBox()];
+        assert.ok(nav.x + nav.width <= main.x);
+        // What is too wide for the column of text takes the room that is left.
+        const matrix = await page.locator("#confusion-matrix .scroll").boundingBox();
+        assert.ok(matrix.width > main.width && matrix.x + matrix.width <= 2560, `${matrix.width} of ${main.width} pixels`);
+    });
+});
+
 test("a column heading of the per-class table sorts it", async () => {
     await open("good", wide, async (page) => {
         const buttons = page.locator("#classification-report thead th button");

@@ -226,7 +226,7 @@ impl Chart {
         let root = SVGBackend::with_string(svg, self.shape.size()).into_drawing_area();
         let mut plot = ChartBuilder::on(&root)
             .margin_top(if self.mark.is_some() { 26 * FINE } else { 12 * FINE })
-            .margin_right(22 * FINE)
+            .margin_right(26 * FINE)
             .margin_left(4 * FINE)
             .set_label_area_size(LabelAreaPosition::Left, self.shape.left() * FINE)
             .set_label_area_size(LabelAreaPosition::Bottom, 50 * FINE)
