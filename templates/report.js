@@ -89,9 +89,10 @@ reveal();
 for (const svg of document.querySelectorAll("svg[data-plot]")) {
   const numbers = document.getElementById(svg.dataset.numbers);
   if (!numbers) continue;
-  const [left, top, right, bottom] = svg.dataset.plot.split(" ").map(Number);
+  const [left, right, top, bottom] = svg.dataset.plot.split(" ").map(Number);
   const [first, last] = svg.dataset.x.split(" ").map(Number);
   const headings = [...numbers.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+  const shown = [0, ...svg.dataset.columns.split(" ").map(Number)];
   const rows = [...numbers.tBodies[0].rows].map((row) => ({
     x: Number(row.cells[0].dataset.value ?? row.cells[0].textContent),
     cells: [...row.cells].map((cell) => cell.textContent.trim()),
@@ -119,9 +120,9 @@ for (const svg of document.querySelectorAll("svg[data-plot]")) {
     line.setAttribute("x1", place);
     line.setAttribute("x2", place);
     svg.append(line);
-    note.replaceChildren(...headings.map((heading, at) => {
+    note.replaceChildren(...shown.map((at) => {
       const row = document.createElement("div");
-      row.textContent = `${heading}: ${near.cells[at]}`;
+      row.textContent = `${headings[at]}: ${near.cells[at]}`;
       return row;
     }));
     note.hidden = false;

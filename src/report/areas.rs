@@ -45,7 +45,11 @@ pub fn data(areas: &Areas, kind: Kind) -> Value {
     let known = || areas.classes.iter().filter_map(|class| Some((class, class.area?)));
     let worst = known().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(class, area)| (&class.name, format!("{area:.4}")));
     let chart = chart(areas, &kind);
-    let numbers = Numbers::of_curves(kind.title, kind.axes, &chart.series);
+    let numbers = Numbers::of_curves(
+        &format!("{} and {} of each class", figure::capitalised(kind.axes.1), kind.axes.0),
+        kind.axes,
+        &chart.series,
+    );
     json!({
         "chart": chart.data(&format!("{}-curves", kind.id), Some(&numbers)),
         "area": kind.area,

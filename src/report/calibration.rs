@@ -141,6 +141,7 @@ fn numbers(outcome: &Outcome) -> Numbers {
         name: "Right predictions by confidence".to_owned(),
         columns: ["Confidence", "Examples", "Mean confidence", "Right", "95% interval"].map(str::to_owned).to_vec(),
         rows: outcome.bins.iter().map(row).collect(),
+        places: outcome.bins.iter().map(|bin| f64::midpoint(bin.above, bin.up_to)).collect(),
     }
 }
 

@@ -43,6 +43,7 @@ fn data(record: &Record) -> Option<Value> {
         matrix.counts.iter().enumerate().map(|(truth, counts)| row(matrix, truth, counts)).collect()
     };
     let upright = classes > 12 || matrix.classes.iter().any(|name| name.chars().count() > LONG_NAME);
+    let mistakes = mistakes(matrix, &Names::of(record));
     Some(json!({
         "classes": matrix.classes,
         "count": figure::count(classes),
@@ -51,7 +52,8 @@ fn data(record: &Record) -> Option<Value> {
         "small": classes > MOST_LARGE,
         "shares": matrix.normalize == Normalize::Row,
         "pairs": pairs(matrix),
-        "mistakes": mistakes(matrix, &Names::of(record)),
+        "folded": mistakes.len().saturating_sub(OPEN),
+        "mistakes": mistakes,
     }))
 }
 

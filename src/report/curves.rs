@@ -47,7 +47,15 @@ fn data(record: &Record) -> Option<Value> {
     let charts: Vec<Value> = of_figures
         .chain(learning_rate(record))
         .enumerate()
-        .map(|(i, drawn)| drawn.chart((first, last), mark).data(&format!("curves-{i}"), None))
+        .map(|(i, drawn)| {
+            // The first column is the epoch, and the learning rate follows the figures.
+            let shown = columns.iter().enumerate().filter(|(_, name)| drawn.figures.iter().any(|own| own == *name));
+            let mut shown: Vec<usize> = shown.map(|(at, _)| at + 1).collect();
+            if drawn.figures.is_empty() {
+                shown.push(columns.len() + 1);
+            }
+            drawn.chart((first, last), mark).data_beside(&format!("curves-{i}"), TABLE, shown)
+        })
         .collect();
     let rows: Vec<Value> = record
         .history
@@ -69,6 +77,7 @@ fn data(record: &Record) -> Option<Value> {
     Some(json!({
         "told": told(record),
         "charts": charts,
+        "table": TABLE,
         "columns": columns.iter().map(|name| figure::capitalised(&figure::in_words(name))).collect::<Vec<_>>(),
         "rows": rows,
     }))
@@ -104,6 +113,8 @@ fn told(record: &Record) -> Option<String> {
 struct Curves {
     /// In words.
     name: String,
+    /// The figures of the history that it shows; none for the learning rate.
+    figures: Vec<String>,
     y: Axis,
     series: Vec<Series>,
     description: Vec<String>,
@@ -131,6 +142,9 @@ impl Curves {
     }
 }
 
+/// The id of the table that holds the numbers of all curves.
+const TABLE: &str = "curves-numbers";
+
 /// A figure of training, and that of validation.
 fn figures(record: &Record, name: &str, validation: &str) -> Option<Curves> {
     let points = |name: &str| -> Vec<(f64, f64)> {
@@ -145,20 +159,29 @@ fn figures(record: &Record, name: &str, validation: &str) -> Option<Curves> {
         Axis::numbers(words.clone(), values)?
     };
 
+    let figures = [name.to_owned(), format!("val_{name}")];
     let (mut series, mut description) = (Vec::new(), Vec::new());
     for (look, (kind, legend, points)) in
         [("Training", "training", training), ("Validation", validation, validated)].into_iter().enumerate()
     {
+        let computed = record.history.iter().filter_map(|epoch| epoch.figure(&figures[look]));
+        let no_numbers = computed.filter(|value| !value.is_finite()).count();
         let mut finite = points.iter().filter(|(_, value)| value.is_finite());
-        let Some(from) = finite.next() else { continue };
         let at = |point: &(f64, f64)| format!("{} in epoch {}", figure::of(name, point.1), point.0);
-        description.push(match finite.next_back() {
-            Some(to) => format!("{kind}: from {} to {}.", at(from), at(to)),
-            None => format!("{kind}: {}.", at(from)),
-        });
-        series.push(Series { name: legend.to_owned(), look, drawn: Drawn::Line(points) });
+        let mut legend = legend.to_owned();
+        match (finite.next(), finite.next_back()) {
+            (Some(from), Some(to)) => description.push(format!("{kind}: from {} to {}.", at(from), at(to))),
+            (Some(only), None) => description.push(format!("{kind}: {}.", at(only))),
+            (None, _) if no_numbers == 0 => continue,
+            (None, _) => description.push(format!("{kind}: not a number.")),
+        }
+        if no_numbers > 0 {
+            let epochs = figure::counted(no_numbers, "epoch", "epochs");
+            legend = format!("{legend}: not a number in {epochs}");
+        }
+        series.push(Series { name: legend, look, drawn: Drawn::Line(points) });
     }
-    Some(Curves { name: figure::capitalised(&words), y, series, description })
+    Some(Curves { name: figure::capitalised(&words), figures: figures.to_vec(), y, series, description })
 }
 
 /// The learning rate, where it didn't stay the same.
@@ -172,6 +195,7 @@ fn learning_rate(record: &Record) -> Option<Curves> {
     let last = rates().next_back().unwrap_or(first);
     Some(Curves {
         name: "Learning rate".to_owned(),
+        figures: Vec::new(),
         y: Axis::logarithm("learning rate", rates())?,
         series: vec![Series { name: "learning rate".to_owned(), look: 2, drawn: Drawn::Line(points) }],
         description: vec![format!("From {} to {}.", figure::rate(first), figure::rate(last))],
@@ -213,6 +237,33 @@ mod tests {
         assert_eq!(data(&record).unwrap()["charts"].as_array().unwrap().len(), 2);
         record.history.clear();
         assert!(data(&record).is_none());
+    }
+
+    #[test]
+    fn a_curve_that_is_no_number_is_told_in_the_legend() {
+        let mut record = sample();
+        let epochs = record.history.len();
+        for epoch in &mut record.history {
+            epoch.figures.iter_mut().filter(|(name, _)| name == "val_loss").for_each(|(_, value)| *value = f64::NAN);
+        }
+        let data = data(&record).unwrap();
+        let legend = |chart: usize| data["charts"][chart]["legend"][1]["name"].clone();
+        assert_eq!(legend(0), format!("validation (on the test split): not a number in {epochs} epochs"));
+        assert_eq!(legend(1), "validation (on the test split)");
+    }
+
+    #[test]
+    fn a_chart_points_at_its_own_columns() {
+        let data = data(&sample()).unwrap();
+        let columns = data["columns"].as_array().unwrap();
+        for chart in data["charts"].as_array().unwrap() {
+            let name = chart["title"].as_str().unwrap().to_lowercase();
+            let shown = chart["pointed"]["columns"].as_str().unwrap().split(' ');
+            let shown: Vec<&str> =
+                shown.map(|at| columns[at.parse::<usize>().unwrap() - 1].as_str().unwrap()).collect();
+            assert_eq!(shown.len(), 2);
+            assert!(shown.iter().all(|column| column.to_lowercase().contains(&name)), "{name}: {shown:?}");
+        }
     }
 
     #[test]

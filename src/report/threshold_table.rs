@@ -25,7 +25,7 @@ fn data(record: &Record) -> Option<Value> {
     let told = &outcome.accepted[all.saturating_sub(1)..];
     Some(json!({
         "examples": figure::grouped(outcome.examples),
-        "chart": (!outcome.accepted.is_empty()).then(|| chart(outcome).data("thresholds-chart", None)),
+        "chart": (!outcome.accepted.is_empty()).then(|| chart(outcome).data_beside("thresholds-chart", "thresholds-table", 1..5)),
         "rows": told.iter().map(accepted).collect::<Vec<_>>(),
         "positive": outcome.positive,
         "decided": outcome.decided.iter().map(decided).collect::<Vec<_>>(),
@@ -34,6 +34,7 @@ fn data(record: &Record) -> Option<Value> {
 
 fn accepted(row: &Accepted) -> Value {
     json!({
+        "place": row.threshold,
         "threshold": threshold(row.threshold),
         "count": figure::grouped(row.count),
         "coverage": figure::percent(row.coverage, 1),

@@ -27,6 +27,9 @@ const COMPARED: RGBColor = RGBColor(6, 6, 6);
 const FINE: u32 = 10;
 /// Up to so many points, each of a line has its marker.
 pub const MOST_MARKERS: usize = 30;
+/// Half the width of a marker, and that of one among many.
+const MARKER: i32 = 3 * FINE as i32;
+const SMALL_MARKER: i32 = 22 * FINE as i32 / 10;
 /// So many looks differ for what is to be told apart; what comes after begins again.
 pub const LOOKS: usize = 10;
 /// The look of what stands for all of them: 99 in the placeholder, whose digits are hexadecimal.
@@ -92,6 +95,11 @@ impl Shape {
         }
     }
 
+    /// The room for the labels of the y axis: on phones, those of wide charts are larger.
+    fn left(self) -> u32 {
+        if self == Shape::Wide { 84 } else { 74 }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Shape::Wide => "wide",
@@ -141,6 +149,8 @@ pub struct Numbers {
     pub columns: Vec<String>,
     /// Cells as they are shown.
     pub rows: Vec<Vec<String>>,
+    /// Where each row stands on the x axis, so that pointing at the place shows the row; empty where rows don't.
+    pub places: Vec<f64>,
 }
 
 impl Numbers {
@@ -158,11 +168,14 @@ impl Numbers {
             name: name.to_owned(),
             columns: ["Curve", x, y].map(str::to_owned).to_vec(),
             rows: series.iter().flat_map(rows).collect(),
+            places: Vec::new(),
         }
     }
 
-    fn data(&self) -> Value {
-        json!({ "name": self.name, "columns": self.columns, "rows": self.rows })
+    fn data(&self, id: &str) -> Value {
+        let row = |(at, cells): (usize, &Vec<String>)| json!({ "cells": cells, "place": self.places.get(at) });
+        let rows: Vec<Value> = self.rows.iter().enumerate().map(row).collect();
+        json!({ "id": id, "name": self.name, "columns": self.columns, "rows": rows })
     }
 }
 
@@ -178,7 +191,9 @@ impl Chart {
         let mut svg = String::new();
         let (across, down) = self.draw_into(&mut svg).expect("drawing into a string cannot fail");
         let (first, last) = self.x.ends();
-        json!({
+        let table = format!("{id}-numbers");
+        let pointed = numbers.filter(|numbers| !numbers.places.is_empty());
+        let mut data = json!({
             "id": id,
             "title": self.title,
             "alternative": self.alternative,
@@ -189,8 +204,21 @@ impl Chart {
             "plot": format!("{} {} {} {}", across.start, across.end, down.start, down.end),
             "x": format!("{first} {last}"),
             "drawing": inside(&svg),
-            "numbers": numbers.map(Numbers::data),
-        })
+            "numbers": numbers.map(|numbers| numbers.data(&table)),
+            "pointed": null,
+        });
+        if let Some(numbers) = pointed {
+            data["pointed"] = pointed_at(&table, 1..numbers.columns.len());
+        }
+        data
+    }
+
+    /// The same for a chart whose numbers stand in those columns of a table of the section's own, counted from 0. Its first
+    /// column holds the places on the x axis, as `data-value` where they are not shown as bare numbers.
+    pub fn data_beside(&self, id: &str, table: &str, columns: impl IntoIterator<Item = usize>) -> Value {
+        let mut data = self.data(id, None);
+        data["pointed"] = pointed_at(table, columns);
+        data
     }
 
     fn draw_into(&self, svg: &mut String) -> Result<Place> {
@@ -198,9 +226,9 @@ impl Chart {
         let root = SVGBackend::with_string(svg, self.shape.size()).into_drawing_area();
         let mut plot = ChartBuilder::on(&root)
             .margin_top(if self.mark.is_some() { 26 * FINE } else { 12 * FINE })
-            .margin_right(22 * FINE)
+            .margin_right(26 * FINE)
             .margin_left(4 * FINE)
-            .set_label_area_size(LabelAreaPosition::Left, 74 * FINE)
+            .set_label_area_size(LabelAreaPosition::Left, self.shape.left() * FINE)
             .set_label_area_size(LabelAreaPosition::Bottom, 50 * FINE)
             .build_cartesian_2d(self.x.clone(), self.y.clone())?;
         let mut mesh = plot.configure_mesh();
@@ -261,6 +289,12 @@ impl Chart {
     }
 }
 
+/// Which table holds what the script shows of the place that is pointed at.
+fn pointed_at(table: &str, columns: impl IntoIterator<Item = usize>) -> Value {
+    let columns: Vec<String> = columns.into_iter().map(|column| column.to_string()).collect();
+    json!({ "table": table, "columns": columns.join(" ") })
+}
+
 /// The size of a legend's drawing.
 const KEY: (i32, i32) = (300, 140);
 
@@ -301,15 +335,16 @@ impl Series {
                     let places: Vec<(i32, i32)> = piece.iter().map(|&(x, y)| at(x, y)).collect();
                     if few || places.len() == 1 {
                         self.line(area, places.clone())?;
-                        places.into_iter().try_for_each(|place| self.marker(area, place))?;
+                        places.into_iter().try_for_each(|place| self.marker(area, place, MARKER))?;
                     } else {
                         self.line(area, places)?;
                     }
                 }
             }
             Drawn::Points(points) => {
+                let size = if points.len() > MOST_MARKERS { SMALL_MARKER } else { MARKER };
                 for &(x, y) in points.iter().filter(|(x, y)| x.is_finite() && y.is_finite()) {
-                    self.marker(area, at(x, y))?;
+                    self.marker(area, at(x, y), size)?;
                 }
             }
             Drawn::Bars(bars) => {
@@ -347,10 +382,9 @@ impl Series {
     }
 
     /// A marker whose shape tells the series from others where its colour doesn't.
-    fn marker(&self, area: &Area<'_>, (x, y): (i32, i32)) -> Result<()> {
+    fn marker(&self, area: &Area<'_>, (x, y): (i32, i32), size: i32) -> Result<()> {
         let colour = RGBColor(17, 17, self.look());
         let stroke = colour.stroke_width(FINE * 3 / 2);
-        let size = 3 * FINE as i32;
         let around = |corners: &[(i32, i32)]| -> Vec<(i32, i32)> {
             corners.iter().map(|(right, down)| (x + right * size / 10, y + down * size / 10)).collect()
         };
@@ -382,10 +416,10 @@ impl Series {
         let (width, height) = KEY;
         key(|area| match &self.drawn {
             Drawn::Bars(_) => self.bar(area, (60, 10), (width - 60, height - 10)),
-            Drawn::Points(_) => self.marker(area, (width / 2, height / 2)),
+            Drawn::Points(_) => self.marker(area, (width / 2, height / 2), MARKER),
             Drawn::Line(points) if points.len() <= MOST_MARKERS => {
                 self.line(area, vec![(0, height / 2), (width, height / 2)])?;
-                self.marker(area, (width / 2, height / 2))
+                self.marker(area, (width / 2, height / 2), MARKER)
             }
             Drawn::Line(_) | Drawn::Curve(_) => self.line(area, vec![(0, height / 2), (width, height / 2)]),
         })
