@@ -158,13 +158,15 @@ fn numbers(curve: &Curve, letters: &[&str]) -> Numbers {
     let row = |epoch: usize| {
         let values: Vec<Option<String>> = curve.runs.iter().map(|points| value(points, epoch)).collect();
         let shown = values.iter().map(|value| value.clone().unwrap_or_else(|| "–".to_owned()));
-        let cells = || std::iter::once(epoch.to_string()).chain(shown).collect();
-        values.iter().any(Option::is_some).then(cells)
+        let cells = || std::iter::once(epoch.to_string()).chain(shown).collect::<Vec<String>>();
+        values.iter().any(Option::is_some).then(|| (epoch as f64, cells()))
     };
+    let (places, rows) = (first..=last).filter_map(row).unzip();
     Numbers {
         name: format!("{} by epoch", figure::capitalised(&figure::in_words(&curve.figure))),
         columns: std::iter::once("Epoch").chain(letters.iter().copied()).map(str::to_owned).collect(),
-        rows: (first..=last).filter_map(row).collect(),
+        rows,
+        places,
     }
 }
 
