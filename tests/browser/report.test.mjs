@@ -54,7 +54,9 @@ const hiddenTexts = () => {
         const range = document.createRange();
         range.selectNodeContents(node);
         const { width, height } = range.getBoundingClientRect();
-        if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || !(width * height)) {
+        // What has no box of its own is as visible as that which it stands in.
+        const box = getComputedStyle(element).display === "contents" ? element.parentElement : element;
+        if (!box.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || !(width * height)) {
             hidden.push(node.data.trim().slice(0, 60));
         }
     }
