@@ -44,7 +44,7 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         }
         "model.layers[dense]" if what.contains("relu") => Wanted("a network without a hidden layer is a network"),
         "model.layers[dense]" if looks_later(mutant) => Wanted("only the folder says how many classes there are"),
-        step if step.starts_with("evaluation[") => Wanted("what is shown is a choice"),
+        step if step.starts_with("evaluation[") && step.ends_with(']') => Wanted("what is shown is a choice"),
         _ => return None,
     })
 }
