@@ -74,12 +74,10 @@ impl ClassificationReport {
 
 impl Outcome {
     pub(super) fn named_figures(&self) -> Vec<(String, f64)> {
-        let figures: [(&str, fn(&Row) -> Option<f64>); 3] =
-            [("precision", |row| row.precision), ("recall", |row| row.recall), ("f1", |row| row.f1)];
-        let of = |(name, value): (&str, fn(&Row) -> Option<f64>)| {
-            of_classes(name, self.classes.iter().map(|row| (row.name.as_str(), value(row))))
+        let of = |figure: &str, value: fn(&Row) -> Option<f64>| {
+            of_classes(figure, self.classes.iter().map(|row| (row.name.as_str(), value(row))))
         };
-        figures.into_iter().flat_map(of).collect()
+        [of("precision", |row| row.precision), of("recall", |row| row.recall), of("f1", |row| row.f1)].concat()
     }
 }
 
