@@ -68,25 +68,19 @@ pub fn stretched(values: &[f32]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::from_base64;
 
     #[test]
     fn large_images_are_shown_small() {
         let shown = |shape: [usize; 3]| {
             let text = thumbnail(&vec![7; shape.iter().product()], shape).unwrap();
             // A PNG names its width and height in its 17th to 24th byte: three bytes are four letters.
-            let bytes = unbase64(&text[20..32]);
-            [&bytes[1..5], &bytes[5..9]].map(|side| u32::from_be_bytes(side.try_into().unwrap()))
+            let bytes = from_base64(&text).unwrap();
+            [&bytes[16..20], &bytes[20..24]].map(|side| u32::from_be_bytes(side.try_into().unwrap()))
         };
         assert_eq!(shown([50, 60, 3]), [60, 50]);
         assert_eq!(shown([300, 600, 1]), [64, 32]);
         assert_eq!(thumbnail(&[0; 8], [2, 2, 2]), None);
-    }
-
-    fn unbase64(text: &str) -> Vec<u8> {
-        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let six = |letter: u8| LETTERS.iter().position(|&known| known == letter).unwrap() as u32;
-        let four = |part: &[u8]| part.iter().fold(0, |all, &letter| all << 6 | six(letter)).to_be_bytes()[1..].to_vec();
-        text.as_bytes().chunks(4).flat_map(four).collect()
     }
 
     #[test]

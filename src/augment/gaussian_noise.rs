@@ -22,12 +22,17 @@ pub struct GaussianNoise {
 impl AugmentationDefinition for GaussianNoise {
     fn apply(&self, mut image: Image, draw: &mut Draw) -> Image {
         if draw.chance(self.probability) {
-            let mut noise = Noise::new(&mut draw.stream);
-            let stddev = self.stddev as f32;
-            image.pixels.iter_mut().for_each(|value| *value = (f32::from(*value) + stddev * noise.draw() + 0.5) as u8);
+            add(&mut image, self.stddev, &mut draw.stream);
         }
         image
     }
+}
+
+/// Adds noise of a standard deviation in the values' own unit, 0 to 255.
+pub fn add(image: &mut Image, stddev: f64, stream: &mut Stream) {
+    let mut noise = Noise::new(stream);
+    let stddev = stddev as f32;
+    image.pixels.iter_mut().for_each(|value| *value = (f32::from(*value) + stddev * noise.draw() + 0.5) as u8);
 }
 
 /// Standard normal numbers of single precision, two at a time by Marsaglia's polar method, which needs no sine.

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("examples" = [{}, {"mistakes": 10}, {"normalize": "row"}]))]
 pub struct ConfusionMatrix {
-    /// How many examples of each mistake are shown, the surest ones; not more than 240 in all.
+    /// How many examples of each mistake are shown, the surest ones; not more than 200 in all.
     #[schemars(range(max = 50))]
     pub mistakes: usize,
     /// What the cells show: `none`, how often, or `row`, which share of the examples of the true class. The other one is
@@ -40,7 +40,7 @@ impl Default for ConfusionMatrix {
 }
 
 /// More examples would make a page that takes long to load.
-const MOST_SHOWN: usize = 240;
+const MOST_SHOWN: usize = 200;
 /// Classes named with an example.
 const TOP: usize = 3;
 

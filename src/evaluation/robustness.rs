@@ -2,7 +2,7 @@
 
 use super::{EvaluationStep, StepResult, Subject, gallery::by_chance};
 use crate::{
-    augment::{Image, color, gaussian_blur::blur, gaussian_noise::Noise},
+    augment::{Image, color, gaussian_blur::blur, gaussian_noise},
     diagnostic::Result,
     picture::thumbnail,
     random::Purpose,
@@ -82,10 +82,7 @@ pub struct Strength {
 type Changing = fn(Image, f64, usize) -> Image;
 
 fn with_noise(mut image: Image, stddev: f64, index: usize) -> Image {
-    let mut stream = Purpose::new(0, "robustness").stream(stddev.to_bits(), index as u32);
-    let mut noise = Noise::new(&mut stream);
-    let stddev = stddev as f32;
-    image.pixels.iter_mut().for_each(|value| *value = (f32::from(*value) + stddev * noise.draw() + 0.5) as u8);
+    gaussian_noise::add(&mut image, stddev, &mut Purpose::new(0, "robustness").stream(stddev.to_bits(), index as u32));
     image
 }
 
