@@ -36,7 +36,11 @@ pub fn figures_line(figures: &[(String, f64)]) -> String {
 
 /// One figure as people read it: shares in percent.
 pub fn figure(name: &str, value: f64) -> String {
-    if name.ends_with("accuracy") { format!("{:.2}%", 100.0 * value) } else { format!("{value:.4}") }
+    match value.abs() {
+        _ if name.ends_with("accuracy") => format!("{:.2}%", 100.0 * value),
+        size if size >= 1e6 => format!("{value:.4e}"),
+        _ => format!("{value:.4}"),
+    }
 }
 
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {

@@ -90,8 +90,8 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
         lints::lint(sound, &declared, checked.plan.as_ref(), problems);
         if options.surroundings.is_some() {
             lints::lint_for_machine(sound, checked.plan.as_ref(), problems);
-            problems.extend(lints::template(sound, &checked.sources).err().map(|problem| *problem));
         }
+        problems.extend(lints::template(sound, &checked.sources).err().map(|problem| *problem));
         checked.declared = Some(declared);
     }
     checked

@@ -4,7 +4,7 @@ use super::{
     Ending,
     context::{Output, open_run},
     report::write_report,
-    run::{open_data, splits},
+    run::{expectations, open_data, splits},
 };
 use crate::{
     check::Plan,
@@ -17,7 +17,7 @@ use crate::{
     },
     model::Model,
     progress::figure,
-    run::{EpochRecord, EvaluationRecord, RunDirectory, write_predictions},
+    run::{EpochRecord, EvaluationRecord, RunDirectory, Status, write_predictions},
     source::{Dataset, Subset, Surroundings},
     spec::Pipeline,
 };
@@ -84,10 +84,10 @@ pub fn evaluate_into(
     };
     // What is known by now stays known, whatever becomes of the steps.
     directory.write_json("evaluation.json", &record)?;
-    record.steps = steps(&inquiry, &predictions)?;
+    let outcome = steps(&inquiry, &predictions, &mut record.steps);
     record.figures = record.steps.iter().flat_map(StepResult::figures).collect();
     directory.write_json("evaluation.json", &record)?;
-    Ok(record)
+    outcome.map(|()| record)
 }
 
 /// The 95% intervals of accuracy and loss, by name.
@@ -139,6 +139,14 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
         let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch };
         evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
     })?;
+    let mut info = run.info;
+    let training = info.training;
+    // A run that was stopped only while it was evaluated is now done.
+    if info.status != Status::Completed && (training.stopped_early || training.epochs_done >= training.epochs) {
+        (info.status, info.reason, info.details) = (Status::Completed, None, Vec::new());
+    }
+    info.expectations = expectations(&run.pipeline, &record, &run.directory.read_history()?, training.best_epoch);
+    run.directory.write_json("run.json", &info)?;
     write_report(&run.directory)?;
     if output.json {
         println!("{}", serde_json::to_string_pretty(&record).expect("records are plain data"));

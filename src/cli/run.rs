@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     if let Err(problem) = &result {
         recorder.info.status = if stopped { Status::Interrupted } else { Status::Failed };
         recorder.info.reason = Some(problem.message.clone());
-        recorder.info.details = problem.notes.clone();
+        recorder.info.details = problem.notes.iter().chain(&problem.help).cloned().collect();
     }
     recorder.info.finished = Some(now());
     recorder.info.timings.total = start.elapsed().as_secs_f64();
@@ -451,7 +451,7 @@ fn input_bound(history: &[EpochRecord], advice: &str) -> Option<String> {
 }
 
 /// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.
-fn expectations(
+pub(super) fn expectations(
     pipeline: &Pipeline,
     evaluation: &EvaluationRecord,
     history: &[EpochRecord],

@@ -65,13 +65,6 @@ impl<'a> Answering<'a> {
         })
     }
 
-    fn go_on(&self) -> Result<()> {
-        match self.inquiry.stop.load(Ordering::Relaxed) {
-            true => Err(Box::new(Diagnostic::error(Code::INTERRUPTED, "interrupted while evaluating"))),
-            false => Ok(()),
-        }
-    }
-
     fn pass(&self) -> Pass {
         Pass { training: false, seed: self.inquiry.pipeline.seed, step: 0 }
     }
@@ -138,6 +131,13 @@ impl Subject for Answering<'_> {
         let mut values = vec![0; self.inquiry.plan.input.bytes()];
         self.inquiry.examples.read(index, &mut values)?;
         Ok(values)
+    }
+
+    fn go_on(&self) -> Result<()> {
+        match self.inquiry.stop.load(Ordering::Relaxed) {
+            true => Err(Box::new(Diagnostic::error(Code::INTERRUPTED, "interrupted while evaluating"))),
+            false => Ok(()),
+        }
     }
 
     fn describe(&self, index: usize) -> String {

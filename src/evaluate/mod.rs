@@ -74,13 +74,17 @@ pub fn probabilities(
     Ok(())
 }
 
-/// The results of the pipeline's evaluation steps, in their order, on what the model said of the test examples.
+/// Adds the results of the pipeline's evaluation steps to `done`, in their order, on what the model said of the test
+/// examples.
 ///
 /// # Errors
-/// Where an example cannot be read, libtorch fails, or the user wants to stop.
-pub fn steps(inquiry: &Inquiry<'_>, predictions: &Predictions) -> Result<Vec<StepResult>> {
+/// Where an example cannot be read, libtorch fails, or the user wants to stop; `done` then holds the steps before.
+pub fn steps(inquiry: &Inquiry<'_>, predictions: &Predictions, done: &mut Vec<StepResult>) -> Result<()> {
     let answering = inquiry::Answering::new(inquiry, predictions)?;
-    inquiry.pipeline.evaluation.iter().map(|step| step.compute(&answering)).collect()
+    for step in &inquiry.pipeline.evaluation {
+        done.push(step.compute(&answering)?);
+    }
+    Ok(())
 }
 
 fn over(

@@ -107,7 +107,7 @@ impl EvaluationStep for Embedding {
         let plane = principal(&vectors);
         let places = match self.method {
             Method::Pca => plane.places,
-            Method::Tsne => tsne(&vectors, &plane.places, self.perplexity),
+            Method::Tsne => tsne(&vectors, &plane.places, self.perplexity, &|| subject.go_on())?,
         };
         let predictions = subject.predictions();
         let widest = places.iter().flatten().fold(0.0f64, |most, x| most.max(x.abs()));
@@ -213,10 +213,15 @@ const STEPS: usize = 500;
 const EXAGGERATION: f64 = 12.0;
 
 /// Exact t-SNE from the plane of the principal components, as the paper has it: with momentum and a gain for each coordinate.
-fn tsne(vectors: &[Vec<f32>], plane: &[[f64; 2]], perplexity: f64) -> Vec<[f64; 2]> {
+fn tsne(
+    vectors: &[Vec<f32>],
+    plane: &[[f64; 2]],
+    perplexity: f64,
+    go_on: &dyn Fn() -> Result<()>,
+) -> Result<Vec<[f64; 2]>> {
     let count = vectors.len();
     if count < 3 {
-        return plane.to_vec();
+        return Ok(plane.to_vec());
     }
     let joint = affinities(vectors, perplexity.min((count - 1) as f64 / 3.0));
     // A small copy of the plane: the paper begins near 0.
@@ -225,6 +230,7 @@ fn tsne(vectors: &[Vec<f32>], plane: &[[f64; 2]], perplexity: f64) -> Vec<[f64; 
     let rate = (count as f64 / EXAGGERATION).max(50.0);
     let (mut speeds, mut gains) = (vec![[0.0f64; 2]; count], vec![[1.0f64; 2]; count]);
     for step in 0..STEPS {
+        go_on()?;
         let early = step < STEPS / 4;
         let (exaggeration, momentum) = if early { (EXAGGERATION, 0.5) } else { (1.0, 0.8) };
         let near = |i: usize, j: usize| {
@@ -261,7 +267,7 @@ fn tsne(vectors: &[Vec<f32>], plane: &[[f64; 2]], perplexity: f64) -> Vec<[f64; 
             }
         }
     }
-    places
+    Ok(places)
 }
 
 /// How much each pair are neighbours, `[example, example]`, all adding up to 1: normal curves whose widths give each example
@@ -362,8 +368,8 @@ mod tests {
     fn tsne_keeps_neighbours_together() {
         let vectors = groups();
         let plane = principal(&vectors).places;
-        let places = tsne(&vectors, &plane, 10.0);
-        assert_eq!(places, tsne(&vectors, &plane, 10.0));
+        let places = tsne(&vectors, &plane, 10.0, &|| Ok(())).unwrap();
+        assert_eq!(places, tsne(&vectors, &plane, 10.0, &|| Ok(())).unwrap());
         let distance = |i: usize, j: usize| {
             ((places[i][0] - places[j][0]).powi(2) + (places[i][1] - places[j][1]).powi(2)).sqrt()
         };

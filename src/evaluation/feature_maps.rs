@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn layers_and_examples_must_be_there() {
         let trial = Trial::new(&[(0, [1.0, 0.0, 0.0]); 3]);
-        let known = Known { layers: Some(trial.layers()), examples: Some(3), images: true, columns: None };
+        let known = Known { layers: Some(trial.layers()), examples: Some(3), images: true, ..Known::default() };
         let layers = ["conv2d", "flatten", "cnv2d"].map(String::from).to_vec();
         let step = FeatureMaps { layers, images: vec![2, 3], ..FeatureMaps::default() };
         let told: Vec<_> = step.misfits(&known).into_iter().map(|misfit| (misfit.index, misfit.message)).collect();

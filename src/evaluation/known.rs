@@ -8,6 +8,8 @@ use crate::diagnostic::nearest;
 pub struct Known<'a> {
     /// The layers; nothing where the shapes aren't known yet.
     pub layers: Option<&'a [LayerShape]>,
+    /// How many classes there are, where that is known.
+    pub classes: Option<usize>,
     /// How many test examples there are, where that is known.
     pub examples: Option<usize>,
     /// Columns that the source keeps beside its images; or features of a table, where they are known.

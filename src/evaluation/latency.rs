@@ -47,9 +47,9 @@ pub struct OfBatch {
     pub repetitions: usize,
     /// Median, in seconds.
     pub median: f64,
-    /// 99th percentile, in seconds: the smallest time that 99 of 100 don't exceed.
-    pub p99: f64,
-    /// Examples a second, by the median.
+    /// 99th percentile, in seconds: the smallest time that 99 of 100 don't exceed; nothing where it was measured less often.
+    pub p99: Option<f64>,
+    /// Examples a second, over all measurements.
     pub examples_per_second: f64,
 }
 
@@ -77,8 +77,8 @@ impl Latency {
         let mut times = times.split_off(WARM_UP);
         times.sort_by(f64::total_cmp);
         let median = times[times.len() / 2];
-        let p99 = times[(times.len() * 99).div_ceil(100) - 1];
-        let examples_per_second = batch_size as f64 / median;
+        let p99 = (times.len() >= 100).then(|| times[(times.len() * 99).div_ceil(100) - 1]);
+        let examples_per_second = (batch_size * times.len()) as f64 / times.iter().sum::<f64>();
         Ok(Some(OfBatch { batch_size, repetitions: times.len(), median, p99, examples_per_second }))
     }
 }
@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn one_and_a_batch_are_measured() {
         let trial = Trial::new(&[(0, [1.0, 0.0, 0.0])]);
-        let step = Latency { repetitions: 10, ..Latency::default() };
+        let step = Latency { repetitions: 100, ..Latency::default() };
         let StepResult::Latency(outcome) = step.compute(&trial).unwrap() else { panic!() };
         assert_eq!(outcome.batches.iter().map(|batch| batch.batch_size).collect::<Vec<_>>(), [1, 2]);
-        assert!(outcome.batches.iter().all(|b| b.repetitions == 10 && b.median <= b.p99 && b.median > 0.0));
+        assert!(outcome.batches.iter().all(|b| b.repetitions == 100 && Some(b.median) <= b.p99 && b.median > 0.0));
     }
 }

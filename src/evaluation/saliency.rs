@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// 2014), and Grad-CAM of a convolution (Selvaraju et al. 2017). Neither is a proof of what the model looks at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("examples" = [{}, {"images": [0, 7], "layer": "conv2d_1"}]))]
+#[schemars(extend("x-known-as" = ["grad_cam", "GradCAM", "heatmap", "saliency_map"], "examples" = [{}, {"images": [0, 7], "layer": "conv2d_1"}]))]
 pub struct Saliency {
     /// Numbers of test examples, from 0; four by chance and the four surest mistakes where none are named.
     #[schemars(length(max = 64), extend("examples" = [[0, 7]]))]

@@ -97,7 +97,12 @@ impl Slices {
             "brightness" if is_image => |subject, index| Ok(Some(moments(&subject.example(index)?).0)),
             "contrast" if is_image => |subject, index| Ok(Some(moments(&subject.example(index)?).1)),
             "image_size" if is_image => {
-                |subject, index| Ok(subject.stored_size(index).map(|[height, width]| (height * width) as f64))
+                |subject, index| {
+                    // What isn't stored in a size of its own is stored as it is read.
+                    let own = [subject.shape()[0], subject.shape()[1]];
+                    let [height, width] = subject.stored_size(index).unwrap_or(own);
+                    Ok(Some((height * width) as f64))
+                }
             }
             _ => {
                 let message = format!("the data have no column `{}`, by which `slices` divides them", self.by);

@@ -106,6 +106,12 @@ pub trait Subject {
     /// Where it cannot be read, or the user wants to stop.
     fn example(&self, index: usize) -> Result<Vec<u8>>;
 
+    /// Nothing, as long as the user doesn't want to stop.
+    ///
+    /// # Errors
+    /// Where the user wants to stop.
+    fn go_on(&self) -> Result<()>;
+
     /// What people call a test example.
     fn describe(&self, index: usize) -> String;
 

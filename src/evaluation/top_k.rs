@@ -4,7 +4,7 @@
 //! k = 1 is the accuracy.
 
 use super::{
-    EvaluationStep, FigureName, Predictions, StepResult, Subject,
+    EvaluationStep, FigureName, Known, Misfit, Predictions, StepResult, Subject,
     statistics::{probabilities, wilson},
 };
 use crate::diagnostic::Result;
@@ -97,6 +97,18 @@ impl Outcome {
 impl EvaluationStep for TopK {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(subject.predictions()).into())
+    }
+
+    fn misfits(&self, known: &Known<'_>) -> Vec<Misfit> {
+        let Some(classes) = known.classes.filter(|_| self.k != few()) else { return Vec::new() };
+        let beyond = self.k.iter().enumerate().filter(|&(_, &k)| k as usize > classes);
+        let misfit = |(index, k): (usize, &u32)| Misfit {
+            key: "k",
+            index: Some(index),
+            message: format!("there are only {classes} classes, and `k` is {k}"),
+            help: format!("numbers below {classes} tell something"),
+        };
+        beyond.map(misfit).collect()
     }
 
     fn figures(&self) -> Vec<FigureName> {

@@ -53,6 +53,10 @@ impl Subject for Trial {
         Ok(self.images[index].to_vec())
     }
 
+    fn go_on(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn describe(&self, index: usize) -> String {
         format!("{index}.png")
     }

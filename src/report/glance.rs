@@ -18,7 +18,19 @@ pub(super) fn data(record: &Record) -> Vec<Value> {
         ("Can I trust it?", trustworthy(record, evaluation)),
     ];
     let answered = questions.into_iter().filter(|(_, points)| !points.is_empty());
-    answered.map(|(question, points)| json!({ "question": question, "points": points })).collect()
+    let mut answers: Vec<Value> =
+        answered.map(|(question, points)| json!({ "question": question, "points": points })).collect();
+    // Nothing leads to a section that the pipeline left out.
+    let shown = |id: &str| {
+        let chosen = &record.info.sections;
+        chosen.is_empty() || chosen.iter().any(|section| section.name() == id.replace('-', "_"))
+    };
+    for point in answers.iter_mut().filter_map(|answer| answer["points"].as_array_mut()).flatten() {
+        if point["leads_to"].as_str().is_some_and(|id| !shown(id)) {
+            point["leads_to"] = Value::Null;
+        }
+    }
+    answers
 }
 
 /// An answer: what is said, what of it was written by a user, and where more stands.
@@ -50,9 +62,16 @@ fn good(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
         points.push(point(&[words(text)], None));
     }
     if let Some((class, share)) = baseline(record) {
-        let before = "Always saying ";
-        let after = format!(", the most frequent class, would be right for {}.", figure::percent(share, 1));
-        points.push(point(&[words(before), Part::Name(class), words(after)], Some("data")));
+        // Only what chance doesn't explain is better or worse.
+        let than = match evaluation.interval("test_accuracy") {
+            Some((low, _)) if low > share => "better than",
+            Some((_, high)) if high < share => "worse than",
+            Some(_) => "no better than",
+            None => "to be compared with",
+        };
+        let after = format!(", the most frequent class for training: right for {}.", figure::percent(share, 1));
+        let parts = [words(format!("That is {than} always saying ")), Part::Name(class), words(after)];
+        points.push(point(&parts, Some("data")));
     }
     if let Some(curves) = evaluation.results::<learning_curves::Outcome>().next() {
         let said = match curves.trend {
@@ -85,17 +104,16 @@ fn baseline(record: &Record) -> Option<(&str, f64)> {
 fn weak(evaluation: &EvaluationRecord) -> Vec<Value> {
     let mut points = Vec::new();
     if let Some(table) = evaluation.results::<classification_report::Outcome>().next() {
-        let weakest = table.classes.iter().filter_map(|row| Some((row, row.recall?)));
-        let weakest = weakest.min_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, recall)| *recall < 1.0);
-        if let Some((row, recall)) = weakest {
-            let text = format!(": {} of {} are recognised.", figure::percent(recall, 1), figure::grouped(row.support));
-            points.push(point(
-                &[words("Weakest class "), Part::Name(&row.name), words(text)],
-                Some("classification-report"),
-            ));
-        }
+        let recalls = || table.classes.iter().filter_map(|row| Some((row.name.as_str(), row.recall?)));
+        points.extend(weakest(recalls().collect()));
     }
     if let Some(matrix) = evaluation.results::<confusion_matrix::Outcome>().next() {
+        let all: u64 = matrix.counts.iter().flatten().sum();
+        let of_guess = |guess: usize| matrix.counts.iter().map(|row| row[guess]).sum::<u64>();
+        if let Some(only) = (0..matrix.classes.len()).find(|&guess| all > 0 && of_guess(guess) == all) {
+            let parts = [words("It says "), Part::Name(&matrix.classes[only]), words(" of every example.")];
+            return vec![point(&parts, Some("confusion-matrix"))];
+        }
         let cells = matrix.counts.iter().enumerate().flat_map(|(truth, row)| {
             row.iter()
                 .enumerate()
@@ -110,7 +128,14 @@ fn weak(evaluation: &EvaluationRecord) -> Vec<Value> {
             Some((count, truth, guess)) => {
                 let name = |class: usize| matrix.classes.get(class).map_or("?", String::as_str);
                 let total: u64 = matrix.counts[truth].iter().sum();
-                let text = format!(", {} of {}.", figure::grouped(count), figure::grouped(total));
+                let as_often = matrix.counts.iter().enumerate().flat_map(|(truth, row)| {
+                    row.iter().enumerate().filter(move |&(guess, other)| guess != truth && *other == count)
+                });
+                let others = match as_often.count() - 1 {
+                    0 => String::new(),
+                    others => format!("; {others} other pairs as often"),
+                };
+                let text = format!(", {} of {}{others}.", figure::grouped(count), figure::grouped(total));
                 let parts = [
                     words("Most often "),
                     Part::Name(name(truth)),
@@ -126,6 +151,24 @@ fn weak(evaluation: &EvaluationRecord) -> Vec<Value> {
     points
 }
 
+/// The classes with the least recall, where one isn't recognised whole; of many, how many there are.
+fn weakest(recalls: Vec<(&str, f64)>) -> Option<Value> {
+    const NAMED: usize = 3;
+    let least = recalls.iter().map(|(_, recall)| *recall).min_by(f64::total_cmp).filter(|least| *least < 1.0)?;
+    let classes: Vec<&str> = recalls.iter().filter(|(_, recall)| *recall == least).map(|(name, _)| *name).collect();
+    let mut parts = vec![words(if classes.len() == 1 { "Weakest class " } else { "Weakest classes " })];
+    for (at, class) in classes.iter().take(NAMED).enumerate() {
+        parts.extend((at > 0).then(|| words(", ")));
+        parts.push(Part::Name(class));
+    }
+    let more = match classes.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    parts.push(words(format!("{more}: {} of its examples are recognised.", figure::percent(least, 1))));
+    Some(point(&parts, Some("classification-report")))
+}
+
 fn trustworthy(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
     let mut points = Vec::new();
     let mut say = |text: String, leads_to: &str| points.push(point(&[words(text)], Some(leads_to)));
@@ -134,7 +177,8 @@ fn trustworthy(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
         Some("test") => {
             say("It was validated on the test split: the test figures are optimistic.".into(), "time-and-data")
         }
-        Some(_) => say("Training never saw the test split, nor did validation.".into(), "time-and-data"),
+        Some("none") => say("Training never saw the test split.".into(), "time-and-data"),
+        Some(_) => say("Neither training nor validation saw the test split.".into(), "time-and-data"),
         None => {}
     }
     if let Some(found) = record.inspection.as_ref().and_then(|inspection| inspection.duplicates.as_ref()) {
@@ -146,19 +190,19 @@ fn trustworthy(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
         say(said, "data");
     }
     if let Some(skipped) = data.map(|data| data.skipped.len()).filter(|skipped| *skipped > 0) {
-        say(
-            format!("{} could not be read and were left out.", figure::counted(skipped, "example", "examples")),
-            "data",
-        );
+        say(figure::counted(skipped, "example was", "examples were") + " left out: they cannot be read.", "data");
     }
     if let Some((confidence, accuracy)) =
         evaluation.results::<calibration::Outcome>().next().and_then(|outcome| outcome.confidence.zip(outcome.accuracy))
     {
-        let said = format!(
-            "It is {} sure on average, and right for {}.",
-            figure::percent(confidence, 1),
-            figure::percent(accuracy, 1)
-        );
+        let points = (confidence - accuracy) * 100.0;
+        let how = match points {
+            points if points > 1.0 => format!("overconfident by {points:.1} points"),
+            points if points < -1.0 => format!("underconfident by {:.1} points", -points),
+            _ => "as sure as it is right".to_owned(),
+        };
+        let (sure, right) = (figure::percent(confidence, 1), figure::percent(accuracy, 1));
+        let said = format!("It is {how}: {sure} sure on average, and right for {right}.");
         say(said, "calibration");
     }
     say("It is one training: another seed would give somewhat other figures.".into(), "provenance");
@@ -186,7 +230,8 @@ mod tests {
         let mut record = sample();
         let evaluation = record.evaluation.clone().unwrap();
         let good = told(&good(&record, &evaluation));
-        assert_eq!(good[1], "Always saying airplane, the most frequent class, would be right for 11.3%.");
+        let baseline = "better than always saying airplane, the most frequent class for training: right for 11.3%.";
+        assert_eq!(good[1], format!("That is {baseline}"));
         let weak = told(&weak(&evaluation));
         assert!(weak[0].starts_with("Weakest class airplane: "), "{weak:?}");
         assert!(weak[1].starts_with("Most often "), "{weak:?}");

@@ -16,7 +16,7 @@ fn data(record: &Record) -> Option<Value> {
             json!({
                 "size": figure::count(batch.batch_size),
                 "median": figure::short_duration(batch.median),
-                "p99": figure::short_duration(batch.p99),
+                "p99": batch.p99.map_or_else(|| "–".to_owned(), figure::short_duration),
                 "rate": figure::grouped(batch.examples_per_second.round() as u64),
                 "repetitions": figure::count(batch.repetitions),
             })

@@ -23,6 +23,15 @@ fn data(record: &Record) -> Option<Value> {
     (!shown.is_empty()).then(|| json!({ "results": shown }))
 }
 
+/// What the parts differ by, with its unit.
+fn in_words(by: &str) -> String {
+    match by {
+        "brightness" | "contrast" => format!("{by}, as a share of 255"),
+        "image_size" => "image size in pixels".to_owned(),
+        column => column.to_owned(),
+    }
+}
+
 fn accuracy(slice: &Slice) -> f64 {
     slice.right as f64 / slice.examples.max(1) as f64
 }
@@ -45,7 +54,7 @@ fn shown(outcome: &Outcome, at: usize) -> Value {
     };
     let worst = outcome.slices.iter().min_by(|a, b| accuracy(a).total_cmp(&accuracy(b)));
     json!({
-        "by": figure::in_words(&outcome.by),
+        "by": in_words(&outcome.by),
         "overall": figure::percent(overall, 1),
         "rows": outcome.slices.iter().enumerate().map(row).collect::<Vec<_>>(),
         "chart": chart(outcome, worst).data(&format!("slices-{at}"), None),
@@ -61,7 +70,7 @@ fn chart(outcome: &Outcome, worst: Option<&Slice>) -> Chart {
             interval: Some((middle, wilson(accuracy(slice), slice.examples))),
         }
     });
-    let words = figure::in_words(&outcome.by);
+    let words = in_words(&outcome.by);
     Chart {
         title: format!("Accuracy by {words}"),
         alternative: format!("Accuracy on each part of the test split, by {words}, with 95% intervals"),

@@ -287,9 +287,17 @@ pub struct Figures {
     /// 95% intervals of some of them.
     #[serde(default)]
     pub intervals: BTreeMap<String, (f64, f64)>,
+    /// What the steps gave.
+    #[serde(default)]
+    pub figures: BTreeMap<String, f64>,
 }
 
 impl Figures {
+    /// A figure of the evaluation.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name).or_else(|| self.figures.get(name)).copied()
+    }
+
     /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
     pub fn interval(&self, name: &str) -> Option<(f64, f64)> {
         interval(self.examples, &self.metrics, &self.intervals, name)

@@ -52,7 +52,7 @@ impl Listed {
     /// The figure of that name: one of the evaluation, or else that of the epoch whose weights were kept.
     pub fn figure(&self, name: &str) -> Option<f64> {
         let Contents { info, figures } = self.contents.as_ref().ok()?;
-        let tested = figures.as_ref().and_then(|figures| figures.metrics.get(name).copied());
+        let tested = figures.as_ref().and_then(|figures| figures.figure(name));
         let value = tested.or_else(|| kept_epoch(info, &self.directory.read_history().ok()?)?.figure(name));
         value.filter(|value| value.is_finite())
     }
@@ -60,7 +60,8 @@ impl Listed {
     /// The names of all its figures.
     pub fn figure_names(&self) -> BTreeSet<String> {
         let Ok(contents) = &self.contents else { return BTreeSet::new() };
-        let tested = contents.figures.iter().flat_map(|figures| figures.metrics.keys().cloned());
+        let tested = contents.figures.iter();
+        let tested = tested.flat_map(|figures| figures.metrics.keys().chain(figures.figures.keys()).cloned());
         let history = self.directory.read_history().unwrap_or_default();
         let trained = history.first().into_iter().flat_map(|epoch| epoch.figures.iter().map(|(name, _)| name.clone()));
         tested.chain(trained).collect()

@@ -126,7 +126,7 @@ fn stages(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
                 ),
                 Stage::Shuffle(arguments) => {
                     let held = arguments.buffer_size.unwrap_or(usize::MAX);
-                    if let Some(all) = declared.train.filter(|all| held < *all) {
+                    if let Some(all) = dataset.validation.training_examples(declared).filter(|all| held < *all) {
                         let share = 100.0 * held as f64 / all as f64;
                         problems.push(
                             Diagnostic::note(

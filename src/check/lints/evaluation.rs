@@ -15,7 +15,8 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, prob
     let rows = matches!(declared.form, Some(Form::Features(_)));
     let layers = plan.map(|plan| plan.outputs(&pipeline.model.layers));
     let columns = if images { Some(pipeline.dataset.source.columns()) } else { declared.features.as_deref() };
-    let known = Known { layers: layers.as_deref(), examples: declared.test, columns, images };
+    let (classes, examples) = (declared.classes, declared.test);
+    let known = Known { layers: layers.as_deref(), classes, examples, columns, images };
     for (index, step) in pipeline.evaluation.iter().enumerate() {
         let place = sound.tree.place_of(path!["evaluation", index]);
         if rows && step.needs_images() {

@@ -52,6 +52,7 @@ pub fn compared(place: usize, wrong: &[usize], lines: &str) -> Compared {
             examples: 20,
             metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.5 + 0.1 * wrong.len() as f64)].into(),
             intervals: [("test_loss".into(), (0.4, 1.2))].into(),
+            figures: [].into(),
         }),
         pipeline: Some(resolved(&name, lines)),
         predictions: Ok(predictions),
