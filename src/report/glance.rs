@@ -190,7 +190,7 @@ fn trustworthy(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
         say(said, "data");
     }
     if let Some(skipped) = data.map(|data| data.skipped.len()).filter(|skipped| *skipped > 0) {
-        say(figure::counted(skipped, "example was", "examples were") + " left out: they cannot be read.", "data");
+        say(figure::counted(skipped, "example was", "examples were") + " left out as unreadable.", "data");
     }
     if let Some((confidence, accuracy)) =
         evaluation.results::<calibration::Outcome>().next().and_then(|outcome| outcome.confidence.zip(outcome.accuracy))
