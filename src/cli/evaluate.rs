@@ -127,6 +127,8 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let run = open_run(&arguments.run, output)?;
     let recorded = run.info.provenance.data_directory.clone().map(PathBuf::from);
     let directory = output.data_directory.clone().or(recorded);
+    let history = run.directory.read_history()?;
+    let best_epoch = run.info.training.best_epoch;
     let record = output.with_surroundings(directory, |surroundings| {
         let (dataset, _) = open_data(&run.pipeline, surroundings)?;
         if run.info.data.as_ref().is_some_and(|data| data.digest != dataset.digest) {
@@ -134,8 +136,6 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
             let problem = Diagnostic::error(Code::DATA_CHANGED, message);
             return Err(Box::new(problem.help("bring them back, or train on the new ones")));
         }
-        let history = run.directory.read_history()?;
-        let best_epoch = run.info.training.best_epoch;
         let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch };
         evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
     })?;
@@ -145,7 +145,7 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
     if info.status != Status::Completed && (training.stopped_early || training.epochs_done >= training.epochs) {
         (info.status, info.reason, info.details) = (Status::Completed, None, Vec::new());
     }
-    info.expectations = expectations(&run.pipeline, &record, &run.directory.read_history()?, training.best_epoch);
+    info.expectations = expectations(&run.pipeline, &record, &history, best_epoch);
     run.directory.write_json("run.json", &info)?;
     write_report(&run.directory)?;
     if output.json {

@@ -2,12 +2,12 @@
 
 use super::{
     EvaluationStep, Predictions, Shown, StepResult, Subject,
-    gallery::{all_shown, largest},
+    gallery::{all_shown, surest_mistakes},
 };
 use crate::diagnostic::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::HashMap};
 
 /// How often each true class (rows) was predicted as each class (columns), with the surest of the mistakes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,20 +88,19 @@ impl ConfusionMatrix {
         });
         let mut cells: Vec<_> = cells.filter(|&(count, label, predicted)| label != predicted && count > 0).collect();
         cells.sort_by_key(|&(count, label, predicted)| (Reverse(count), label, predicted));
-        let surest =
-            largest(predictions, |index| (!predictions.is_right(index)).then(|| predictions.confidence(index)));
-        let of_cell = |&(_, label, predicted): &(u64, u32, u32)| -> Vec<usize> {
-            let here = |&index: &usize| (predictions.labels[index], predictions.predicted[index]) == (label, predicted);
-            surest.iter().copied().filter(here).take(self.mistakes).collect()
-        };
+        let mut by_cell: HashMap<(u32, u32), Vec<usize>> = HashMap::new();
+        for index in surest_mistakes(predictions) {
+            by_cell.entry((predictions.labels[index], predictions.predicted[index])).or_default().push(index);
+        }
+        let of_cell = |&(_, label, predicted): &_| by_cell.remove(&(label, predicted)).unwrap_or_default();
         let found: Vec<Vec<usize>> = cells.iter().map(of_cell).collect();
         // One of each cell before a second one of any.
         let mut shown = vec![0; cells.len()];
         let mut left = MOST_SHOWN;
         for round in 1..=self.mistakes {
-            for (count, examples) in shown.iter_mut().zip(&found).filter(|(_, examples)| examples.len() >= round) {
+            for (count, _) in shown.iter_mut().zip(&found).filter(|(_, examples)| examples.len() >= round) {
                 if left > 0 {
-                    *count = round.min(examples.len());
+                    *count = round;
                     left -= 1;
                 }
             }

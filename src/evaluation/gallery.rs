@@ -84,6 +84,11 @@ pub(super) fn largest(predictions: &Predictions, key: impl Fn(usize) -> Option<f
     found.into_iter().map(|(_, index)| index).collect()
 }
 
+/// The examples that were predicted wrong, those first of which the model was surest.
+pub(super) fn surest_mistakes(predictions: &Predictions) -> Vec<usize> {
+    largest(predictions, |index| (!predictions.is_right(index)).then(|| predictions.confidence(index)))
+}
+
 /// So many test examples by chance, by a constant: every run on the same data shows the same ones, in their order.
 pub(super) fn by_chance(predictions: &Predictions, count: usize, purpose: &str) -> Vec<usize> {
     let mut order: Vec<usize> = (0..predictions.len()).collect();

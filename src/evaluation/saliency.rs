@@ -3,7 +3,7 @@
 use super::{
     EvaluationStep, Known, Misfit, Shown, StepResult, Subject,
     feature_maps::{chosen, convolutional},
-    gallery::{largest, shown},
+    gallery::{shown, surest_mistakes},
 };
 use crate::{
     diagnostic::Result,
@@ -83,9 +83,8 @@ impl EvaluationStep for Saliency {
         let layer = self.layer.clone().or_else(|| layers.last().map(|layer| layer.name.clone()));
         let mut indices = chosen(subject, &self.images, IMAGES, "saliency");
         if self.images.is_empty() {
-            let mistakes =
-                largest(predictions, |index| (!predictions.is_right(index)).then(|| predictions.confidence(index)));
-            let more: Vec<usize> = mistakes.into_iter().filter(|index| !indices.contains(index)).take(IMAGES).collect();
+            let mistakes = surest_mistakes(predictions).into_iter();
+            let more: Vec<usize> = mistakes.filter(|index| !indices.contains(index)).take(IMAGES).collect();
             indices.extend(more);
         }
         let mut images = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::{
     EvaluationStep, Shown, StepResult, Subject,
-    gallery::{all_shown, largest},
+    gallery::{all_shown, surest_mistakes},
     prediction_grid::BARS,
 };
 use crate::diagnostic::Result;
@@ -37,8 +37,7 @@ pub struct Outcome {
 impl EvaluationStep for WorstMistakes {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         let predictions = subject.predictions();
-        let wrong = |index| (!predictions.is_right(index)).then(|| predictions.confidence(index));
-        let found = largest(predictions, wrong);
+        let found = surest_mistakes(predictions);
         let mistakes = (0..predictions.len()).filter(|&index| !predictions.is_right(index)).count();
         Ok(Outcome { mistakes, examples: all_shown(subject, found.into_iter().take(self.count), BARS)? }.into())
     }

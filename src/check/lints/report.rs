@@ -35,7 +35,7 @@ pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
 }
 
 /// Where the pipeline's page for the report lies: beside the file that names it.
-pub fn template_path(sound: &Sound, sources: &SourceMap) -> Option<PathBuf> {
+fn template_path(sound: &Sound, sources: &SourceMap) -> Option<PathBuf> {
     let template = sound.pipeline.report.template.as_ref()?;
     let named_in = sources.text(sound.tree.place_of(path!["report", "template"]).place.text).path.clone();
     let around = named_in.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
