@@ -14,6 +14,7 @@ pub mod device;
 pub mod diagnostic;
 pub mod evaluate;
 pub mod evaluation;
+pub mod exact;
 pub mod family;
 pub mod layer;
 pub mod loss;

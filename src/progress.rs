@@ -8,7 +8,7 @@ use crate::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -26,6 +26,11 @@ impl Terminal {
     pub fn new(quiet: bool) -> Self {
         Terminal { bar: None, quiet, epochs: 0, started: Instant::now() }
     }
+}
+
+/// Writes a line to stderr; that nobody reads it any more is no reason to end a run.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Figures in one line: `loss 0.4211  accuracy 85.1%`.
@@ -62,7 +67,7 @@ impl Observer for Terminal {
             return Ok(());
         }
         match event {
-            Event::EpochStarted { epoch, epochs, steps } => {
+            Event::EpochStarted { epoch, epochs, steps, .. } => {
                 self.epochs = *epochs;
                 self.started = Instant::now();
                 let style = "epoch {prefix} {bar:24} {pos}/{len}  {msg}  {eta} left";
@@ -71,7 +76,7 @@ impl Observer for Terminal {
                     .with_prefix(format!("{epoch}/{epochs}"));
                 self.bar = Some(bar);
             }
-            Event::StepEnded { step, images, figures } => {
+            Event::StepEnded { step, images, figures, .. } => {
                 if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_hidden()) {
                     let speed = *images as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
                     bar.set_message(format!("{}  {speed:.0} images/s", figures_line(figures)));
@@ -82,7 +87,7 @@ impl Observer for Terminal {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
                 }
-                eprintln!("{}", epoch_line(record, self.epochs));
+                say(&epoch_line(record, self.epochs));
             }
             // The run's own output tells these.
             Event::DataSeen(_) | Event::Evaluated(_) => {}
@@ -113,7 +118,7 @@ impl SourceProgress {
             Progress::Download { what, done, total } => {
                 let bar = bar.get_or_insert_with(|| {
                     if !std::io::stderr().is_terminal() {
-                        eprintln!("downloading {what}");
+                        say(&format!("downloading {what}"));
                     }
                     let style = "{msg} {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
                     let bar = ProgressBar::new(total.unwrap_or(0));

@@ -1,6 +1,7 @@
 //! Stops training when a figure gets no better, as Keras' `EarlyStopping`.
 
 use super::{Callback, CallbackDefinition, Monitor, Verdict};
+use crate::exact::Exact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,14 +74,20 @@ impl CallbackDefinition for EarlyStopping {
             Mode::Min => false,
             Mode::Max => true,
         };
-        Some(Box::new(Watch { arguments: self.clone(), larger_is_better, best: None, weights_kept: false, waited: 0 }))
+        Some(Box::new(Watch { arguments: self.clone(), larger_is_better, seen: Seen::default() }))
     }
 }
 
 struct Watch {
     arguments: EarlyStopping,
     larger_is_better: bool,
-    best: Option<f64>,
+    seen: Seen,
+}
+
+/// What it remembers of the epochs so far.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    best: Option<Exact>,
     weights_kept: bool,
     waited: usize,
 }
@@ -103,21 +110,31 @@ impl Callback for Watch {
             return Verdict::default();
         };
         let mut verdict = Verdict::default();
-        if self.arguments.restore_best_weights && !self.weights_kept {
+        if self.arguments.restore_best_weights && !self.seen.weights_kept {
             // Where nothing ever improves, the first weights looked at are the best.
             verdict.keep_weights = true;
-            self.weights_kept = true;
+            self.seen.weights_kept = true;
         }
-        self.waited += 1;
-        if self.best.is_none_or(|best| self.improves(value, best)) {
-            self.best = Some(value);
+        self.seen.waited += 1;
+        if self.seen.best.is_none_or(|best| self.improves(value, best.0)) {
+            self.seen.best = Some(Exact(value));
             verdict.keep_weights = self.arguments.restore_best_weights;
             if self.arguments.baseline.is_none_or(|baseline| self.improves(value, baseline)) {
-                self.waited = 0;
+                self.seen.waited = 0;
             }
         } else {
-            verdict.stop = self.waited >= self.arguments.patience && epoch > 0;
+            verdict.stop = self.seen.waited >= self.arguments.patience && epoch > 0;
         }
         verdict
+    }
+
+    fn memory(&self) -> serde_json::Value {
+        serde_json::to_value(self.seen).expect("plain data")
+    }
+
+    fn recall(&mut self, memory: &serde_json::Value) -> bool {
+        let seen = Seen::deserialize(memory);
+        self.seen = seen.as_ref().copied().unwrap_or_default();
+        seen.is_ok()
     }
 }

@@ -16,6 +16,12 @@ pub struct Verdict {
 pub trait Callback {
     /// Looks at `figures` after `epoch`, counted from 0.
     fn epoch_ended(&mut self, epoch: usize, figures: &[(String, f64)]) -> Verdict;
+
+    /// What it remembers of the epochs so far.
+    fn memory(&self) -> serde_json::Value;
+
+    /// Goes on with what an earlier one remembered; says whether that could be understood.
+    fn recall(&mut self, memory: &serde_json::Value) -> bool;
 }
 
 /// The figure that a callback looks at.

@@ -10,10 +10,17 @@ use crate::{
     source::{Form, Surroundings},
     spec::{Pipeline, Threads},
 };
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
+    flag,
+};
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, atomic::AtomicBool},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 /// How to speak to the user.
@@ -76,24 +83,45 @@ impl Output {
     }
 }
 
-/// Set by the first Ctrl-C; the second one ends the process.
+/// Set by the first Ctrl-C, `kill` or lost terminal; the second one ends the process at once.
 pub fn stop_flag() -> &'static AtomicBool {
-    static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // Order matters: the first signal finds the flag unset and only sets it.
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
-            let _ = signal_hook::flag::register(signal, flag.clone());
-        }
-        flag
-    });
-    &FLAG
+    &SIGNALS.stop
 }
 
-/// Sets libtorch up as the pipeline says; gives the number of threads.
-pub fn set_up_threads(pipeline: &Pipeline) -> usize {
+/// What has told the program to stop: 2 for Ctrl-C, 15 for `kill`, 1 for a lost terminal; 0 where nothing has.
+pub fn stopped_by() -> usize {
+    SIGNALS.which.load(Ordering::Relaxed)
+}
+
+struct Signals {
+    stop: Arc<AtomicBool>,
+    which: Arc<AtomicUsize>,
+}
+
+static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
+    let signals = Signals { stop: Arc::default(), which: Arc::default() };
+    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)) {
+        // Order matters: the first signal finds the flag unset and only sets it.
+        let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
+        let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
+        let _ = flag::register(signal, signals.stop.clone());
+    }
+    // A file that must not grow is then an error like others, not the end of the process.
+    let _ = flag::register(SIGXFSZ, Arc::default());
+    signals
+});
+
+/// Whether whoever started this process wants it to live through a signal, as `nohup` does.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Sets libtorch up as the pipeline says, with `recorded` threads where it says nothing; gives the number of threads.
+pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
     let threads = match pipeline.threads {
-        Threads::Auto => device::available_threads(),
+        Threads::Auto => recorded.unwrap_or_else(device::available_threads),
         Threads::Fixed(threads) => threads,
     };
     device::set_up(threads);
@@ -137,7 +165,7 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", directory.path().display()));
         return Err(Box::new(problem.help("the run ended before it had trained anything")));
     }
-    let threads = set_up_threads(&sound.pipeline);
+    let threads = set_up_threads(&sound.pipeline, None);
     let device = device::open(&sound.pipeline.device)?;
     let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, device)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;

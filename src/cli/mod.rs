@@ -1,5 +1,17 @@
 //! The command line: the only place that prints results.
 
+// Whoever read our output may have gone away, `| head`; that is no mistake, and no reason to end a run. These take the place
+// of the standard library's, which end the process.
+macro_rules! println {
+    ($($text:tt)*) => {{ use std::io::Write as _; let _ = writeln!(std::io::stdout(), $($text)*); }};
+}
+macro_rules! print {
+    ($($text:tt)*) => {{ use std::io::Write as _; let _ = write!(std::io::stdout(), $($text)*); }};
+}
+macro_rules! eprintln {
+    ($($text:tt)*) => {{ use std::io::Write as _; let _ = writeln!(std::io::stderr(), $($text)*); }};
+}
+
 mod check;
 mod compare;
 mod context;
@@ -18,10 +30,10 @@ mod summary;
 
 use crate::{
     check::Options,
-    diagnostic::{Diagnostic, SourceMap},
+    diagnostic::{Code, Diagnostic, SourceMap},
 };
 use clap::{Args, Parser, Subcommand};
-use context::Output;
+use context::{Output, stopped_by};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Image-classification experiments from one YAML file: checked, trained with libtorch, reported.
@@ -30,7 +42,8 @@ use std::{path::PathBuf, process::ExitCode};
     name = "trainyard",
     version,
     after_help = "Example:\n  trainyard run pipelines/digits.yaml\n\nExit codes: 0 done; 1 failed; 2 the pipeline or the command line is \
-                  invalid; 3 an expectation was not met; 130 interrupted, with everything saved."
+                  invalid; 3 an expectation was not met; 130 \
+                  interrupted (143 by `kill`), with a checkpoint saved."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -154,14 +167,18 @@ pub fn main() -> ExitCode {
     };
     let ending = result.unwrap_or_else(|problem: Box<Diagnostic>| {
         output.tell(&SourceMap::default(), &problem);
-        Ending::Failed
+        match problem.code {
+            Code::CANNOT_RESUME => Ending::Invalid,
+            _ if stopped_by() != 0 => Ending::Interrupted,
+            _ => Ending::Failed,
+        }
     });
     ExitCode::from(match ending {
         Ending::Done => 0,
         Ending::Failed => 1,
         Ending::Invalid => 2,
         Ending::NotMet => 3,
-        Ending::Interrupted => 130,
+        Ending::Interrupted => 128 + stopped_by() as u8,
     })
 }
 
@@ -170,10 +187,6 @@ fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-        // A reader that has gone away, `| head`, is no mistake.
-        if text.contains("Broken pipe") {
-            std::process::exit(0);
-        }
         eprintln!("error: trainyard made a mistake: {}{place}", text.lines().next().unwrap_or_default());
         eprintln!("  = help: please report this line with the pipeline that led to it");
     }));

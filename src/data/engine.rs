@@ -149,6 +149,11 @@ impl InputPipeline {
 
     /// The batches of `epoch`, from 0, made ready in the background.
     pub fn epoch(&self, epoch: u64) -> Batches {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// The batches of `epoch`, but for the first ones, made ready in the background.
+    pub fn epoch_from(&self, epoch: u64, first: usize) -> Batches {
         let order = self.order().epoch(epoch);
         let ahead: Option<ReadAhead> = self.stages.iter().rev().find_map(|stage| stage.read_ahead());
         let largest = order.first().map_or(0, Vec::len) * self.reader.form().bytes();
@@ -165,7 +170,7 @@ impl InputPipeline {
         let thread = std::thread::Builder::new()
             .name("data".to_owned())
             .spawn(move || {
-                for (step, elements) in order.iter().enumerate() {
+                for (step, elements) in order.iter().enumerate().skip(first) {
                     let batch = maker.batch(step, elements);
                     let failed = batch.is_err();
                     // A closed queue: nobody wants the rest.
@@ -277,7 +282,7 @@ impl Batches {
         self.waited
     }
 
-    /// How many batches the epoch has.
+    /// How many batches the epoch has, those that were left out included.
     pub fn steps(&self) -> usize {
         self.steps
     }

@@ -825,6 +825,13 @@ codes! {
     INTERRUPTED = "interrupted";
     /// Something that a run directory should hold is missing or damaged.
     BAD_RUN = "bad-run";
+    /// A run cannot be resumed so: what its checkpoint holds belongs to other layers or other data, a change of its training was
+    /// not allowed, or there is nothing left to do.
+    ///
+    /// Free are `name`, `description`, `allow`, `evaluation`, `expect`, `report`, `training.checkpoint`, and `prefetch` in
+    /// `dataset`. With `--allow KEY` others may be different from the checkpoint on: `training.epochs`, `training.optimizer` (its
+    /// arguments), `training.callbacks`, `training.class_weight`, `threads`, `device`, `strategy` and `precision`.
+    CANNOT_RESUME = "cannot-resume";
     /// The computation failed.
     COMPUTATION = "computation";
     /// The loss is no number any more: training has diverged.

@@ -104,7 +104,8 @@ fn over(
             let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
             let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
-            figures.add(&loss, &outputs, &targets.labels, &spec.metrics).map_err(failed)?;
+            let loss = loss.f_double_value(&[]).map_err(failed)?;
+            figures.add(loss, &outputs, &targets.labels, &spec.metrics).map_err(failed)?;
             each(&outputs, &batch.labels).map_err(failed)
         })?;
     }
@@ -125,27 +126,41 @@ impl Figures {
         Figures { sums: vec![0.0; names.len()], names, examples: 0 }
     }
 
-    /// Adds a batch; gives its mean loss.
+    /// Adds a batch with its mean loss.
     pub(crate) fn add(
         &mut self,
-        loss: &Tensor,
+        loss: f64,
         outputs: &Tensor,
         labels: &Tensor,
         metrics: &[Metric],
-    ) -> std::result::Result<f64, TchError> {
+    ) -> std::result::Result<(), TchError> {
         let examples = labels.size()[0] as usize;
-        let mean = loss.f_double_value(&[])?;
-        self.sums[0] += mean * examples as f64;
+        self.sums[0] += loss * examples as f64;
         for (sum, metric) in self.sums[1..].iter_mut().zip(metrics) {
             *sum += metric.sum(outputs, labels)?;
         }
         self.examples += examples;
-        Ok(mean)
+        Ok(())
     }
 
     /// Examples added so far.
     pub(crate) fn examples(&self) -> usize {
         self.examples
+    }
+
+    /// What the means are made of: a sum for each figure.
+    pub(crate) fn sums(&self) -> &[f64] {
+        &self.sums
+    }
+
+    /// Goes on from such sums over so many examples; says whether there is one for each figure.
+    pub(crate) fn go_on_from(&mut self, sums: &[f64], examples: usize) -> bool {
+        let fits = sums.len() == self.sums.len();
+        if fits {
+            self.sums.copy_from_slice(sums);
+            self.examples = examples;
+        }
+        fits
     }
 
     pub(crate) fn means(&self) -> Vec<(String, f64)> {

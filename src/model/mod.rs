@@ -9,7 +9,7 @@ mod weights;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
-pub use weights::{digest, load_weights, weights_bytes};
+pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
 
 use crate::{
     check::{Plan, PlannedLayer},
@@ -106,8 +106,8 @@ impl Model {
     }
 
     /// What an optimizer changes, in the order of the layers.
-    pub fn trainable(&self) -> impl Iterator<Item = &Tensor> {
-        self.parameters.iter().filter(|parameter| parameter.trainable).map(|parameter| &parameter.tensor)
+    pub fn trainable(&self) -> impl Iterator<Item = &NamedParameter> {
+        self.parameters.iter().filter(|parameter| parameter.trainable)
     }
 
     /// Where it computes.

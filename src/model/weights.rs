@@ -18,12 +18,22 @@ const METADATA: &str =
 /// # Errors
 /// What libtorch reports.
 pub fn weights_bytes(model: &Model) -> std::result::Result<Vec<u8>, TchError> {
+    tensors_bytes(model.parameters().iter().map(|parameter| (parameter.name.clone(), &parameter.tensor)))
+}
+
+/// Tensors with their names as the bytes of a safetensors file; equal ones give equal bytes.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn tensors_bytes<'a>(
+    tensors: impl Iterator<Item = (String, &'a Tensor)>,
+) -> std::result::Result<Vec<u8>, TchError> {
     let mut data: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    for parameter in model.parameters() {
-        let values = parameter.tensor.detach().f_to_device(tch::Device::Cpu)?.f_contiguous()?.f_view([-1])?;
+    for (name, tensor) in tensors {
+        let values = tensor.detach().f_to_device(tch::Device::Cpu)?.f_contiguous()?.f_view([-1])?;
         let values = Vec::<f32>::try_from(&values)?;
-        let shape = parameter.tensor.size().iter().map(|&n| n as usize).collect();
-        data.push((parameter.name.clone(), shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
+        let shape = tensor.size().iter().map(|&n| n as usize).collect();
+        data.push((name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
     }
     let views = data.iter().map(|(name, shape, bytes)| {
         (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("bytes fit their shape"))
@@ -31,6 +41,33 @@ pub fn weights_bytes(model: &Model) -> std::result::Result<Vec<u8>, TchError> {
     // One entry only: a map with more has no fixed order, and so no fixed bytes.
     let metadata = HashMap::from([("trainyard".to_owned(), METADATA.to_owned())]);
     Ok(safetensors::serialize(views, Some(metadata)).expect("names are unique and shapes right"))
+}
+
+/// Writes the tensors of a safetensors file into those of the same names.
+///
+/// # Errors
+/// Says why it isn't sound, or which of its tensors aren't those that are wanted.
+pub fn fill_tensors<'a>(
+    bytes: &[u8],
+    wanted: impl Iterator<Item = (String, &'a Tensor)>,
+) -> std::result::Result<(), String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|_| "no sound safetensors file".to_owned())?;
+    let wanted: Vec<(String, &Tensor)> = wanted.collect();
+    let surplus = tensors.names().into_iter().find(|name| !wanted.iter().any(|(wanted, _)| wanted == *name));
+    if let Some(name) = surplus {
+        return Err(format!("holds `{name}`, which the model doesn't have"));
+    }
+    for (name, tensor) in wanted {
+        let view = tensors.tensor(&name).map_err(|_| format!("lacks `{name}`"))?;
+        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        if view.dtype() != Dtype::F32 || shape != tensor.size() {
+            return Err(format!("`{name}` is {shape:?}, and the model has {:?}", tensor.size()));
+        }
+        let values = Tensor::from_data_size(view.data(), &shape, Kind::Float);
+        tch::no_grad(|| tensor.shallow_clone().f_copy_(&values).map(|_| ()))
+            .map_err(|error| format!("`{name}` cannot be taken over: {error}"))?;
+    }
+    Ok(())
 }
 
 /// SHA-256 of the bytes of a weights file.
@@ -50,21 +87,6 @@ pub fn load_weights(model: &Model, file: &Path) -> Result<()> {
         )
     };
     let bytes = std::fs::read(file).map_err(|error| io_error("read", file, &error))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|_| bad("no sound safetensors file".to_owned()))?;
-    let surplus = tensors.names().into_iter().find(|name| !model.parameters().iter().any(|p| p.name == **name));
-    if let Some(name) = surplus {
-        return Err(bad(format!("holds `{name}`, which the model doesn't have")));
-    }
-    for parameter in model.parameters() {
-        let name = &parameter.name;
-        let view = tensors.tensor(name).map_err(|_| bad(format!("lacks `{name}`")))?;
-        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-        if view.dtype() != Dtype::F32 || shape != parameter.tensor.size() {
-            return Err(bad(format!("`{name}` is {shape:?}, and the model has {:?}", parameter.tensor.size())));
-        }
-        let values = Tensor::from_data_size(view.data(), &shape, Kind::Float);
-        tch::no_grad(|| parameter.tensor.shallow_clone().f_copy_(&values).map(|_| ()))
-            .map_err(|error| bad(format!("`{name}` cannot be taken over: {error}")))?;
-    }
-    Ok(())
+    fill_tensors(&bytes, model.parameters().iter().map(|parameter| (parameter.name.clone(), &parameter.tensor)))
+        .map_err(bad)
 }

@@ -73,7 +73,7 @@ struct Running {
     first_moments: Vec<Tensor>,
     second_moments: Vec<Tensor>,
     steps: Vec<Tensor>,
-    step: u32,
+    step: u64,
 }
 
 impl Optimizer for Running {
@@ -81,11 +81,11 @@ impl Optimizer for Running {
         let Adam { learning_rate, beta_1, beta_2, epsilon } = self.arguments;
         self.step += 1;
         for count in &mut self.steps {
-            let _ = count.f_fill_(f64::from(self.step))?;
+            let _ = count.f_fill_(self.step as f64)?;
         }
         let gradients: Vec<Tensor> = self.parameters.iter().map(Tensor::f_grad).collect::<Result<_, _>>()?;
         // libtorch adds epsilon to sqrt(v / (1 - beta_2^t)), Keras to sqrt(v).
-        let correction = (1.0 - beta_2.powf(f64::from(self.step))).sqrt();
+        let correction = (1.0 - beta_2.powf(self.step as f64)).sqrt();
         FusedAdam {
             parameters: &self.parameters,
             gradients: &gradients,
@@ -98,5 +98,13 @@ impl Optimizer for Running {
 
     fn learning_rate(&self) -> f64 {
         self.arguments.learning_rate
+    }
+
+    fn slots(&self) -> Vec<(&'static str, &[Tensor])> {
+        vec![("first_moment", &self.first_moments), ("second_moment", &self.second_moments)]
+    }
+
+    fn go_on_after(&mut self, steps: u64) {
+        self.step = steps;
     }
 }

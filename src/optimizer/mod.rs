@@ -13,6 +13,13 @@ pub trait Optimizer {
 
     /// The rate of the next step.
     fn learning_rate(&self) -> f64;
+
+    /// What it remembers of the parameters: under each name a tensor for every one of them, in their order. Written into, it
+    /// is what the optimizer goes on with.
+    fn slots(&self) -> Vec<(&'static str, &[Tensor])>;
+
+    /// Goes on as after so many steps.
+    fn go_on_after(&mut self, steps: u64);
 }
 
 /// What all optimizers share.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     evaluation::learning_curves::{Outcome, Trend},
-    run::{Record, Status},
+    run::{Record, RunInfo, Status},
 };
 use serde_json::{Value, json};
 
@@ -66,6 +66,7 @@ fn data(record: &Record) -> Option<Value> {
             json!({
                 "epoch": epoch.epoch,
                 "kept": Some(epoch.epoch) == kept,
+                "resumed": record.info.resumed.iter().any(|again| again.epochs + 1 == epoch.epoch),
                 "figures": figures,
                 "learning_rate": figure::rate(epoch.learning_rate),
                 "time": figure::duration(epoch.seconds),
@@ -76,11 +77,29 @@ fn data(record: &Record) -> Option<Value> {
         .collect();
     Some(json!({
         "told": told(record),
+        "resumed": resumptions(&record.info),
         "charts": charts,
         "table": TABLE,
         "columns": columns.iter().map(|name| figure::capitalised(&figure::in_words(name))).collect::<Vec<_>>(),
         "rows": rows,
     }))
+}
+
+/// Where training was interrupted and gone on with, and what was different from there on.
+fn resumptions(info: &RunInfo) -> Vec<Value> {
+    let told = info.resumed.iter().enumerate().map(|(at, again)| {
+        let done = match again.epochs {
+            0 => "before the end of the first epoch".to_owned(),
+            epochs => format!("after epoch {}", figure::count(epochs)),
+        };
+        let steps = figure::counted(usize::try_from(again.steps).unwrap_or(usize::MAX), "step", "steps");
+        let words = match (&info.lineage, at) {
+            (Some(parent), 0) => format!("It goes on with the run {}, {done}", parent.id),
+            _ => format!("Resumed {done}, at {steps}, on {}", figure::moment(&again.at)),
+        };
+        json!({ "words": words, "changes": again.changes, "notes": again.notes })
+    });
+    told.collect()
 }
 
 /// What the step `learning_curves` read in the curves, where the pipeline has it.

@@ -1,36 +1,14 @@
 //! A run's directory: every file whole or not at all.
 
-use super::{EpochRecord, EvaluationRecord, Figures, Record, RunInfo, Status};
+use super::{EpochRecord, EvaluationRecord, Figures, Record, RunInfo, Status, write_atomically};
 use crate::diagnostic::{Code, Diagnostic, Result, io_error};
 use polars::prelude::{Column, CsvReader, CsvWriter, DataFrame, DataType, SerReader, SerWriter};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
 };
-
-/// Writes `bytes` beside `path`, syncs, and renames: whoever reads `path` sees all of the old or all of the new.
-///
-/// # Errors
-/// Where the file system refuses; `path` is then as it was.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(directory)?;
-        file.write_all(bytes)?;
-        // Temporary files are private; what is kept has the rights that the user's umask gives.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(directory)?.sync_all()
-    };
-    write().map_err(|error| io_error("write", path, &error))
-}
 
 /// A run's directory.
 #[derive(Clone, Debug)]
@@ -66,12 +44,32 @@ impl RunDirectory {
             let _ = fs::set_permissions(made.path(), fs::Permissions::from_mode(0o755));
         }
         let directory = RunDirectory { path: made.keep() };
-        let lock_path = directory.path.join(LOCK);
-        let file = File::create(&lock_path).map_err(|error| io_error("write", &lock_path, &error))?;
-        file.try_lock().map_err(|_| {
-            Box::new(Diagnostic::error(Code::BAD_RUN, format!("{} is in use", directory.path.display())))
-        })?;
-        Ok((directory, RunLock { _file: file }))
+        let lock = directory.lock()?;
+        Ok((directory, lock))
+    }
+
+    /// Takes its lock, which a process that has died doesn't hold any more.
+    ///
+    /// # Errors
+    /// Where a process is at work in it, or the file system refuses.
+    pub fn lock(&self) -> Result<RunLock> {
+        let path = self.file(LOCK);
+        let failed = |error: std::io::Error| io_error("write", &path, &error);
+        let mut file =
+            File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        if file.try_lock().is_err() {
+            let mut holder = String::new();
+            let _ = (&mut file).take(20).read_to_string(&mut holder);
+            let who = match holder.trim() {
+                "" => "another process".to_owned(),
+                process => format!("the process {process}"),
+            };
+            let problem = Diagnostic::error(Code::BAD_RUN, format!("{who} is at work in {}", self.path.display()));
+            return Err(Box::new(problem.help("wait until it is done, or end it: what it did so far is kept")));
+        }
+        // For people; that it cannot be written does no harm.
+        let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
+        Ok(RunLock { _file: file })
     }
 
     /// Opens a directory that a run left.
@@ -123,6 +121,18 @@ impl RunDirectory {
     /// Where the file system refuses.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         write_atomically(&self.file(name), bytes)
+    }
+
+    /// Removes one of its files, where it is there.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", &path, &error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes one of its JSON files.

@@ -1,6 +1,9 @@
 //! A run's record and its directory: plain data, read and written without tensors.
 
+pub mod checkpoint;
 mod directory;
+mod fault;
+mod files;
 mod inspection;
 mod predictions;
 mod provenance;
@@ -9,7 +12,8 @@ mod record;
 mod section;
 pub mod store;
 
-pub use directory::{RunDirectory, RunLock, TEMPLATE, write_atomically};
+pub use directory::{RunDirectory, RunLock, TEMPLATE};
+pub use files::write_atomically;
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Provenance, sha256_hex};

@@ -1,7 +1,10 @@
 //! What a run leaves behind, as serde reads and writes it.
 
 use super::{Inspection, Provenance, ReportSection, Unreadable};
-use crate::evaluation::{Outcome, StepResult, statistics::wilson};
+use crate::{
+    evaluation::{Outcome, StepResult, statistics::wilson},
+    exact,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -67,10 +70,42 @@ pub struct RunInfo {
     /// How much of training waited for data, and what to do about it, where that is much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_bound: Option<String>,
+    /// Where it was interrupted and gone on with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
+    /// The complete run that it goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// A run that was gone on with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Whole epochs done before.
+    pub epochs: usize,
+    /// Steps done before.
+    pub steps: u64,
+    /// What of the pipeline is different from there on: `training.epochs: 5 -> 10`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// What else there is to know, such as that a checkpoint was damaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The run that another one goes on with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// Its directory, without the name.
+    pub id: String,
+    /// Whole epochs that it had done.
+    pub epochs: usize,
 }
 
 /// What became of a run in comparison with the one before it.
@@ -214,19 +249,24 @@ pub struct ExpectationResult {
 }
 
 /// One epoch: a row of `history.csv`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
     /// `loss`, `accuracy`, `val_loss`, ... in order.
+    #[serde(with = "exact::named")]
     pub figures: Vec<(String, f64)>,
     /// The rate of its last step.
+    #[serde(with = "exact")]
     pub learning_rate: f64,
     /// Training alone, without validation.
+    #[serde(with = "exact")]
     pub seconds: f64,
     /// Training images a second.
+    #[serde(with = "exact")]
     pub images_per_second: f64,
     /// Seconds of `seconds` spent waiting for data.
+    #[serde(with = "exact")]
     pub data_wait_seconds: f64,
 }
 

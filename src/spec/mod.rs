@@ -4,6 +4,7 @@
 //! schema, fills in the defaults that hang on other values, and hands the tree to serde.
 
 mod class_weight;
+pub mod contract;
 pub mod difference;
 pub mod extends;
 pub mod load;

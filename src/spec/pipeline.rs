@@ -239,6 +239,29 @@ pub struct Training {
     /// What accompanies training, such as `early_stopping` and `tensorboard`.
     #[serde(default)]
     pub callbacks: Vec<CallbackChoice>,
+    /// How often everything is kept that `run --resume` needs. When a run ends or is interrupted, it is kept in any case.
+    #[serde(default)]
+    pub checkpoint: Checkpoint,
+}
+
+/// How often a checkpoint is kept: whenever one of these has come round. Where nothing is given: after every epoch and every
+/// ten minutes, but for epochs that are so short that it would take more than a twentieth of the time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("examples" = [{"epochs": 1}, {"steps": 500}, {"minutes": 5}]))]
+pub struct Checkpoint {
+    /// After so many epochs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000), extend("x-default" = "not by epochs", "x-known-as" = ["every_n_epochs", "save_freq", "period"], "examples" = [1]))]
+    pub epochs: Option<usize>,
+    /// After so many steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000000), extend("x-default" = "not by steps", "x-known-as" = ["every_n_train_steps", "save_steps"], "examples" = [500]))]
+    pub steps: Option<u64>,
+    /// After so many minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100000, "x-default" = "not by minutes", "examples" = [5]))]
+    pub minutes: Option<f64>,
 }
 
 fn default_metrics() -> Vec<Metric> {

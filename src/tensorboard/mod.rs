@@ -110,7 +110,10 @@ impl Observer for EventFiles {
     fn observe(&mut self, event: &Event<'_>) -> Result<()> {
         match event {
             Event::DataSeen(data) => self.data_seen(data),
-            Event::EpochStarted { .. } => Ok(()),
+            Event::EpochStarted { before, .. } => {
+                self.steps_before = *before;
+                Ok(())
+            }
             Event::StepEnded { step, figures, .. } => self.step_ended(*step, figures),
             Event::EpochEnded(record) => self.epoch_ended(record),
             Event::Evaluated(evaluation) => self.test_ended(evaluation),

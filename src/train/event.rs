@@ -1,6 +1,10 @@
 //! What happens in a run, for whoever listens: the terminal, the run's record, TensorBoard's event files.
 
-use crate::run::{EpochRecord, EvaluationRecord, Inspection};
+use super::Session;
+use crate::{
+    diagnostic::Result,
+    run::{EpochRecord, EvaluationRecord, Inspection},
+};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub enum Event<'a> {
         epochs: usize,
         /// Steps in this one.
         steps: usize,
+        /// Optimizer steps of the whole training made before.
+        before: u64,
     },
     /// An optimizer step was made.
     StepEnded {
@@ -22,6 +28,8 @@ pub enum Event<'a> {
         step: usize,
         /// Images of this epoch so far.
         images: usize,
+        /// The mean loss over the batch.
+        loss: f64,
         /// Figures over this epoch so far.
         figures: &'a [(String, f64)],
     },
@@ -37,5 +45,24 @@ pub trait Observer {
     ///
     /// # Errors
     /// Where the observer cannot do its work, such as write a file; the run ends with it.
-    fn observe(&mut self, event: &Event<'_>) -> crate::diagnostic::Result<()>;
+    fn observe(&mut self, event: &Event<'_>) -> Result<()>;
+
+    /// Training rests between two steps: what it stands at can be kept.
+    ///
+    /// # Errors
+    /// As [`Observer::observe`].
+    fn at_rest(&mut self, _session: &Session<'_>, _moment: Moment) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// When training rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Within an epoch.
+    Step,
+    /// At the end of an epoch.
+    Epoch,
+    /// Nothing more is trained: all epochs are done, or the user wants to stop.
+    Last,
 }

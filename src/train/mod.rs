@@ -1,7 +1,7 @@
 //! The training loop. It emits events and prints nothing.
 
 mod event;
-mod run;
+mod session;
 
-pub use event::{Event, Observer};
-pub use run::{Outcome, Training, train};
+pub use event::{Event, Moment, Observer};
+pub use session::{Outcome, Session, Training};

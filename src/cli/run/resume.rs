@@ -1,0 +1,187 @@
+//! Going on with a run: which one, from where, and what of its pipeline may be different.
+
+use super::{Prepared, Start};
+use crate::{
+    check::{Checked, Options},
+    cli::context::Output,
+    device,
+    diagnostic::{Code, Diagnostic, Result},
+    run::{DataInfo, RunDirectory, RunInfo, Status, TEMPLATE, checkpoint::Found, store},
+    spec::{
+        self, Pipeline,
+        contract::{Change, Freedom, changes},
+    },
+};
+use std::path::{Path, PathBuf};
+
+/// What the user asked for.
+pub struct Request<'a> {
+    /// The run, or `last`.
+    pub run: &'a Path,
+    /// The pipeline, where it isn't to be the run's own.
+    pub file: Option<&'a Path>,
+    /// Keys that may be different.
+    pub allow: &'a [String],
+    /// How it is checked, and what overrides it.
+    pub options: Options<'a>,
+}
+
+fn refuse(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::error(Code::CANNOT_RESUME, message)
+}
+
+/// Finds the run and makes it ready to go on; `None` where what is wrong was told.
+///
+/// # Errors
+/// Where there is no such run, another process is at work in it, or the pipeline differs in what it may not.
+pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared>> {
+    let directory = find(request, output)?;
+    let lock = directory.lock()?;
+    let mut info = directory.read_info()?;
+    let own = directory.file("resolved.yaml");
+    // The run's own page lies beside its own pipeline.
+    let page =
+        (request.file.is_none() && directory.file(TEMPLATE).is_file()).then(|| format!("report.template={TEMPLATE}"));
+    let before = spec::load(&own, &page.iter().cloned().collect::<Vec<_>>()).pipeline.ok_or_else(|| {
+        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", own.display()));
+        Box::new(problem.help("`trainyard check` on that file says more"))
+    })?;
+    let sets: Vec<String> = page.into_iter().chain(request.options.sets.iter().cloned()).collect();
+    let file = request.file.unwrap_or(&own);
+    let checked = output.with_surroundings(None, |surroundings| {
+        output.check(file, &Options { surroundings: Some(surroundings), sets: &sets, ..request.options })
+    });
+    let Some(now) = checked.pipeline.as_ref().filter(|_| checked.is_sound()) else { return Ok(None) };
+    let changes = changes(&before.pipeline, &now.pipeline);
+    hold_to_contract(&changes, request.allow, &directory)?;
+
+    let Found { files, passed_over } = directory.read_checkpoint();
+    let mut notes: Vec<String> =
+        passed_over.iter().map(|damaged| format!("a checkpoint is passed over: {damaged}")).collect();
+    notes.extend(other_surroundings(&info, &now.pipeline));
+    if files.is_none() && info.status == Status::Completed {
+        let problem = refuse(format!("{} holds no checkpoint that is whole", directory.path().display()));
+        return Err(Box::new(passed_over.into_iter().fold(problem, Diagnostic::fact).help("begin a new run")));
+    }
+    for note in &notes {
+        output.tell(&checked.sources, &Diagnostic::warning(Code::BAD_RUN, note.clone()));
+    }
+    let complete = info.status == Status::Completed;
+    if complete && changes.is_empty() {
+        let problem = refuse(format!("{} is complete: there is nothing to resume", directory.path().display()));
+        return Err(Box::new(problem.help("train further with `--set training.epochs=N --allow training.epochs`")));
+    }
+    tell_of_epochs(&info, &before.pipeline, &now.pipeline, output);
+    (info.reason, info.details, info.finished) = (None, Vec::new(), None);
+    // That of the run, so that its last digits go on as they began.
+    let threads = Some(info.provenance.threads).filter(|_| !changes.iter().any(|change| change.key == "threads"));
+    let other_callbacks = changes.iter().any(|change| change.key == "training.callbacks");
+    let file = request.file.map_or_else(|| PathBuf::from(&info.provenance.pipeline_file), Path::to_owned);
+    let changes = changes.into_iter().map(|change| change.text).collect();
+    let start = match complete {
+        true => Start::Extended { parent: Box::new(info), files: files.unwrap_or_default(), changes, notes },
+        false => Start::Resumed { directory, lock, info: Box::new(info), files, changes, notes },
+    };
+    Ok(Some(Prepared { file, checked, start, threads, other_callbacks, opened: None }))
+}
+
+fn find(request: &Request<'_>, output: &Output) -> Result<RunDirectory> {
+    if request.run != Path::new("last") {
+        return output.find_run(request.run);
+    }
+    if let Some(file) = request.file
+        && let Some(sound) = spec::load(file, request.options.sets).pipeline
+    {
+        return output.find_run(Path::new(&sound.pipeline.name));
+    }
+    let runs = store::runs_in(&output.runs_directory)?;
+    let latest = runs.into_iter().find(|run| run.contents.is_ok());
+    latest.map(|run| run.directory).ok_or_else(|| {
+        let problem = refuse(format!("there are no runs in {}", output.runs_directory.display()));
+        Box::new(problem.help("`trainyard run FILE` makes one"))
+    })
+}
+
+/// Refuses what may not be different, and what was not asked for.
+fn hold_to_contract(changes: &[Change], allow: &[String], directory: &RunDirectory) -> Result<()> {
+    let refused = changes.iter().filter(|change| change.freedom == Freedom::Refused);
+    let refused: Vec<&Change> = refused.collect();
+    let place = directory.path().display();
+    if !refused.is_empty() {
+        let problem = refuse(format!("{place} was trained with another pipeline, which its checkpoint doesn't fit"));
+        let problem = refused.iter().fold(problem, |problem, change| problem.fact(change.text.as_str()));
+        return Err(Box::new(problem.help("take these back, or begin a new run")));
+    }
+    let asked = |change: &&Change| change.freedom == Freedom::OnRequest && !allow.contains(&change.key);
+    let unasked: Vec<&Change> = changes.iter().filter(asked).collect();
+    if unasked.is_empty() {
+        return Ok(());
+    }
+    let problem = refuse(format!("{place} was trained otherwise so far, which has to be allowed"));
+    let problem = unasked.iter().fold(problem, |problem, change| problem.fact(change.text.as_str()));
+    let mut keys: Vec<&str> = unasked.iter().map(|change| change.key.as_str()).collect();
+    keys.dedup();
+    let flags: Vec<String> = keys.iter().map(|key| format!("--allow {key}")).collect();
+    Err(Box::new(problem.help(format!("with `{}` it goes on with these from the checkpoint on", flags.join(" ")))))
+}
+
+/// What of the program and the machine is other than it was, so that the last digits may be, too.
+fn other_surroundings(info: &RunInfo, pipeline: &Pipeline) -> Vec<String> {
+    let provenance = &info.provenance;
+    let device = device::open(&pipeline.device).map(device::name).unwrap_or_default();
+    let now = [
+        ("the program", &provenance.version, env!("CARGO_PKG_VERSION").to_owned()),
+        ("libtorch", &provenance.libtorch, device::torch_version()),
+        ("the processor's capability", &provenance.cpu_capability, device::cpu_capability()),
+        ("the device", &provenance.device, device),
+    ];
+    let others = now.into_iter().filter(|(_, before, now)| *before != now);
+    let told = others.map(|(what, before, now)| {
+        format!("{what} was {before} and is {now}: the run goes on, but not bit for bit as it would have")
+    });
+    told.collect()
+}
+
+/// Says what becomes of the rate and of early stopping where the number of epochs is another one.
+fn tell_of_epochs(info: &RunInfo, before: &Pipeline, now: &Pipeline, output: &Output) {
+    let (old, new) = (before.training.epochs, now.training.epochs);
+    if old == new || output.quiet {
+        return;
+    }
+    let rate = now.training.optimizer.initial_learning_rate();
+    eprintln!("{old} -> {new} epochs: the learning rate is {rate} throughout, so no schedule is stretched or cut");
+    if info.training.stopped_early && before.training.callbacks == now.training.callbacks {
+        eprintln!(
+            "early stopping ended this run after epoch {}, and no epoch will be added",
+            info.training.epochs_done
+        );
+    }
+}
+
+/// Refuses other data than the run was trained on.
+///
+/// # Errors
+/// Where they are other ones.
+pub fn same_data(before: Option<&DataInfo>, now: &DataInfo) -> Result<()> {
+    match before {
+        Some(before) if before.digest != now.digest => {
+            let message = format!("the data in {} aren't those that the run was trained on", now.location);
+            let problem = Diagnostic::error(Code::DATA_CHANGED, message);
+            let problem = problem.fact(format!("their SHA-256 was {} and is {}", before.digest, now.digest));
+            Err(Box::new(problem.help("bring them back, or begin a new run")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the pipeline of a run in place is another one now, that is what the run is said to be.
+pub fn describe(info: &mut RunInfo, checked: &Checked, pipeline: &Pipeline) {
+    info.name.clone_from(&pipeline.name);
+    info.description.clone_from(&pipeline.description);
+    info.title.clone_from(&pipeline.report.title);
+    info.sections = pipeline.report.sections.clone().unwrap_or_default();
+    info.training.epochs = pipeline.training.epochs;
+    if let Some(sound) = &checked.pipeline {
+        info.configuration = spec::origins::resolved_lines(&checked.sources, sound);
+    }
+}

@@ -1,0 +1,92 @@
+//! What a run's record says before anything is done.
+
+use crate::{
+    check::{Checked, Plan},
+    cli::context::Output,
+    device,
+    diagnostic::Renderer,
+    run::{Provenance, RunDirectory, RunInfo, Status, Timings, TrainingInfo, sha256_hex},
+    spec::{Pipeline, extends, origins::resolved_lines},
+};
+use std::path::{Path, PathBuf};
+
+/// The pipeline as it was written; as comments, what it extends and the flags that changed it.
+pub fn as_written(checked: &Checked) -> String {
+    let mut text = String::new();
+    for (index, source) in checked.sources.texts().enumerate() {
+        match &source.path {
+            Some(_) if index == 0 => text.push_str(&source.content),
+            Some(path) => {
+                text.push_str(&format!("\n# {} {}:\n", extends::KEY, path.display()));
+                text.extend(source.content.lines().map(|line| format!("#   {line}\n")));
+            }
+            None => text.push_str(&format!("# {} {}\n", source.name, source.content.replace('\n', " "))),
+        }
+    }
+    text
+}
+
+/// This moment, RFC 3339.
+pub fn now() -> String {
+    jiff::ZonedDateTime::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+/// The record of a run of the pipeline in `file` that is about to begin.
+#[allow(clippy::too_many_arguments)]
+pub fn first_info(
+    checked: &Checked,
+    pipeline: &Pipeline,
+    plan: &Plan,
+    directory: &RunDirectory,
+    output: &Output,
+    device: tch::Device,
+    threads: usize,
+    file: &Path,
+) -> RunInfo {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
+    let around = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    RunInfo {
+        format: 1,
+        name: pipeline.name.clone(),
+        description: pipeline.description.clone(),
+        title: pipeline.report.title.clone(),
+        sections: pipeline.report.sections.clone().unwrap_or_default(),
+        configuration: checked
+            .pipeline
+            .as_ref()
+            .map(|sound| resolved_lines(&checked.sources, sound))
+            .unwrap_or_default(),
+        id: directory.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        status: Status::Running,
+        reason: None,
+        warnings: checked.problems.iter().map(|p| Renderer::plain().render(&checked.sources, p)).collect(),
+        started: now(),
+        finished: None,
+        timings: Timings::default(),
+        data: None,
+        layers: plan.rows(),
+        training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
+        expectations: Vec::new(),
+        previous: None,
+        details: Vec::new(),
+        input_bound: None,
+        resumed: Vec::new(),
+        lineage: None,
+        weights_digest: None,
+        provenance: Provenance {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: device::torch_version(),
+            device: device::name(device),
+            threads,
+            processor: Provenance::processor(),
+            cpu_capability: device::cpu_capability(),
+            system: Provenance::system(),
+            seed: pipeline.seed,
+            pipeline_file: file.display().to_string(),
+            pipeline_digest: sha256_hex(pipeline.to_yaml().as_bytes()),
+            data_directory: output.data_directory.as_ref().map(absolute),
+            git_commit: Provenance::git_commit(around),
+            command: std::env::args().collect(),
+        },
+    }
+}

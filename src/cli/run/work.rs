@@ -1,0 +1,271 @@
+//! From a sound pipeline to an evaluated model.
+
+use super::recorder::{LOSSES, Recorder};
+use crate::{
+    check::Plan,
+    cli::{
+        context::{Output, stop_flag},
+        data::look,
+        evaluate::{Trained, evaluate_into},
+    },
+    data::{Feed, InputPipeline, OnUnreadable, readable},
+    diagnostic::Result,
+    evaluation::significance::{mcnemar, only_one_right},
+    model::{Model, adapt, computation, digest, wants_statistics, weights_bytes},
+    run::{
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, RunDirectory, RunInfo, Status,
+        Unreadable, checkpoint::Files, read_predictions, store,
+    },
+    source::{Dataset, Examples, Subset, Surroundings},
+    spec::{OnError, Pipeline, Validation},
+    tensorboard::EventFiles,
+    train::{Event, Observer, Outcome, Session, Training},
+};
+use std::{path::Path, sync::Arc, time::Instant};
+
+/// Data that were opened, and what of them cannot be read.
+pub type Opened = (Dataset, Vec<Unreadable>);
+
+/// What a run works with.
+pub struct Work<'a> {
+    pub pipeline: &'a Pipeline,
+    pub plan: &'a Plan,
+    pub device: tch::Device,
+    pub threads: usize,
+    /// When the program began.
+    pub start: Instant,
+    /// The checkpoint to go on from.
+    pub files: Option<&'a Files>,
+    /// Whether its callbacks are other ones, so that they begin anew.
+    pub other_callbacks: bool,
+}
+
+/// The data of `pipeline` without what cannot be read, and what that is.
+///
+/// # Errors
+/// Where the data aren't there or aren't sound, or more cannot be read than the pipeline puts up with.
+pub fn open_data(pipeline: &Pipeline, surroundings: &Surroundings<'_>) -> Result<(Dataset, Vec<Unreadable>)> {
+    let spec = &pipeline.dataset;
+    let on_unreadable = match spec.on_error {
+        OnError::Fail => OnUnreadable::Fail,
+        OnError::Skip => OnUnreadable::Skip(spec.max_errors),
+    };
+    readable(spec.source.open(surroundings)?, on_unreadable, surroundings)
+}
+
+/// Examples to train on and to validate on.
+pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str) {
+    let validation = &pipeline.dataset.validation;
+    match validation.divide(dataset.train.labels()) {
+        Some((stay, off)) => {
+            let part = |indices| Arc::new(Subset::new(dataset.train.clone(), indices)) as Arc<dyn Examples>;
+            (part(stay), Some(part(off)), "split of the training data")
+        }
+        None => match validation {
+            Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
+            Validation::Official(_) => (dataset.train.clone(), dataset.validation.clone(), "official"),
+            _ => (dataset.train.clone(), None, "none"),
+        },
+    }
+}
+
+impl Work<'_> {
+    /// Trains and evaluates; nothing is evaluated where the user wants to stop.
+    ///
+    /// # Errors
+    /// Where the data aren't there, something cannot be computed, or the file system refuses.
+    pub fn execute(
+        &self,
+        recorder: &mut Recorder,
+        opened: Option<Opened>,
+        output: &Output,
+    ) -> Result<Option<EvaluationRecord>> {
+        let Work { pipeline, plan, device, threads, .. } = *self;
+        let (dataset, skipped) = match opened {
+            Some(opened) => opened,
+            None => output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?,
+        };
+        if !skipped.is_empty() && !output.quiet {
+            eprintln!("{} examples cannot be read and are left out; the report lists them", skipped.len());
+        }
+        let (train_examples, validation_examples, validation_kind) = splits(pipeline, &dataset);
+        let data = DataInfo {
+            source: pipeline.dataset.source.name().to_owned(),
+            location: dataset.location.clone(),
+            digest: dataset.digest.clone(),
+            classes: dataset.classes.clone(),
+            shape: dataset.form.shape(),
+            train: train_examples.len(),
+            validation: validation_examples.as_ref().map_or(0, |examples| examples.len()),
+            test: dataset.test.len(),
+            validation_kind: validation_kind.to_owned(),
+            skipped,
+        };
+        if self.files.is_some() {
+            super::resume::same_data(recorder.info.data.as_ref(), &data)?;
+        }
+        recorder.info.data = Some(data);
+        let class_counts = dataset.class_counts(&*train_examples);
+        let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, device)?;
+        let input = |feed, stages, path| {
+            let pipeline = InputPipeline::new(feed, stages, path, pipeline.seed, threads);
+            output.with_surroundings(None, |surroundings| pipeline.with_cache(surroundings))
+        };
+        let data = input(Feed::new(&dataset, train_examples, "train"), &pipeline.dataset.train, "dataset.train")?;
+        let part = if validation_kind == "test" { "test" } else { "validation" };
+        let validation = validation_examples
+            .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
+            .transpose()?;
+        let layers = &pipeline.model.layers;
+        if let Some(freq) = pipeline.training.callbacks.iter().find_map(|callback| callback.event_files()) {
+            let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
+            recorder.listeners.push(Box::new(files));
+        }
+        let model = Model::new(layers, plan, pipeline.seed, device)
+            .map_err(|error| computation(&error, "building the model"))?;
+        // A checkpoint holds the statistics, too.
+        if wants_statistics(layers) && self.files.is_none() {
+            adapt(&model, layers, plan, &data.statistics()?)?;
+        }
+        recorder.info.training.steps_per_epoch = data.steps();
+        // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
+        let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
+        recorder.directory.write_json("data.json", &inspection)?;
+        recorder.observe(&Event::DataSeen(&inspection))?;
+        let training = Training {
+            pipeline,
+            model: &model,
+            data: &data,
+            validation: validation.as_ref(),
+            class_weights: class_weights.as_ref(),
+            stop: stop_flag(),
+        };
+        let mut session = Session::new(&training);
+        if let Some(files) = self.files {
+            session.restore(files, self.other_callbacks)?;
+            recorder.go_on_after(&session, files)?;
+        }
+        recorder.info.timings.setup += self.start.elapsed().as_secs_f64();
+        recorder.save()?;
+
+        let training_start = Instant::now();
+        let trained = session.train(recorder);
+        recorder.info.timings.training += training_start.elapsed().as_secs_f64();
+        // Whatever was trained is saved, even where it ended badly.
+        let kept = keep(recorder, &model);
+        let Outcome { steps, interrupted, stopped_early, best_epoch, .. } = trained?;
+        kept?;
+        let progress = &mut recorder.info.training;
+        progress.steps_done = steps;
+        progress.stopped_early = stopped_early;
+        progress.best_epoch = best_epoch;
+        if interrupted {
+            recorder.info.status = Status::Interrupted;
+            recorder.info.reason = Some("interrupted by the user".to_owned());
+            return Ok(None);
+        }
+        let evaluation_start = Instant::now();
+        let evaluation = output.with_surroundings(None, |surroundings| {
+            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
+            evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
+        })?;
+        recorder.observe(&Event::Evaluated(&evaluation))?;
+        recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
+        recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
+        recorder.info.previous = previous(&output.runs_directory, &recorder.info, &recorder.directory);
+        recorder.info.status = Status::Completed;
+        Ok(Some(evaluation))
+    }
+}
+
+/// Writes the weights and the losses of the steps.
+fn keep(recorder: &mut Recorder, model: &Model) -> Result<()> {
+    let weights = weights_bytes(model).map_err(|error| computation(&error, "saving the weights"))?;
+    recorder.directory.write("model.safetensors", &weights)?;
+    recorder.info.weights_digest = Some(digest(&weights));
+    recorder.directory.write(LOSSES, &recorder.losses_bytes())
+}
+
+/// How the run, whose predictions are in `directory`, stands against the one of its name before it.
+fn previous(runs: &Path, info: &RunInfo, directory: &RunDirectory) -> Option<Previous> {
+    let (before, contents) = store::previous(runs, info)?;
+    let (ours, theirs) = (info.data.as_ref()?, contents.info.data.as_ref()?);
+    let read = |directory: &RunDirectory, data: &DataInfo| {
+        read_predictions(&directory.file("predictions.parquet"), &data.classes).ok()
+    };
+    let mut previous = Previous {
+        same_data: ours.digest == theirs.digest,
+        same_configuration: info.provenance.pipeline_digest == contents.info.provenance.pipeline_digest,
+        metrics: contents.figures?.metrics,
+        id: contents.info.id.clone(),
+        ..Previous::default()
+    };
+    previous.metrics.retain(|name, value| ["test_accuracy", "test_loss"].contains(&name.as_str()) && value.is_finite());
+    let pair = read(directory, ours).zip(read(&before, theirs));
+    if let Some((now, then)) = pair.filter(|_| previous.same_data) {
+        // The stages before the evaluation may have left others out.
+        previous.same_data = now.labels == then.labels && now.classes == then.classes;
+        if previous.same_data {
+            let (broken, fixed) = only_one_right(&now.labels, &then.predicted, &now.predicted);
+            (previous.fixed, previous.broken) = (fixed as usize, broken as usize);
+            previous.p_value = Some(mcnemar(broken, fixed));
+        }
+    }
+    Some(previous)
+}
+
+/// How much an example of each class counts, `[classes]`, where the pipeline says it.
+fn class_weights(
+    pipeline: &Pipeline,
+    classes: &[String],
+    counts: &[usize],
+    device: tch::Device,
+) -> Result<Option<tch::Tensor>> {
+    let Some(wanted) = &pipeline.training.class_weight else { return Ok(None) };
+    let weights: Vec<f32> = wanted.of(classes, counts)?.into_iter().map(|weight| weight as f32).collect();
+    let tensor = tch::Tensor::f_from_slice(&weights).and_then(|tensor| tensor.f_to_device(device));
+    Ok(Some(tensor.map_err(|error| crate::model::computation(&error, "weighing the classes"))?))
+}
+
+/// What to do where training waits for its data.
+pub fn input_advice(pipeline: &Pipeline) -> &'static str {
+    let stages = &pipeline.dataset.train;
+    let position = |wanted: fn(&crate::stage::Stage) -> bool| stages.iter().position(wanted);
+    let cache = position(|stage| stage.keeps_examples());
+    let augment = position(|stage| !stage.augmentations().is_empty());
+    match (cache, augment) {
+        (None, _) => "begin `dataset.train` with `cache`",
+        (Some(cache), Some(augment)) if augment < cache => "move `cache` before `augment`",
+        _ if position(|stage| stage.read_ahead().is_some()).is_none() => "end `dataset.train` with `prefetch`",
+        (_, None) => "give the program more threads",
+        _ => "augment less, or give the program more threads",
+    }
+}
+
+/// How much of training waits for its data, where that is too much.
+pub fn input_bound(history: &[EpochRecord], advice: &str) -> Option<String> {
+    let sum = |value: fn(&EpochRecord) -> f64| history.iter().map(value).sum::<f64>();
+    let (waited, all) = (sum(|epoch| epoch.data_wait_seconds), sum(|epoch| epoch.seconds));
+    let share = waited / all;
+    // Of what takes no time nothing is to be saved.
+    (share > 0.1 && waited > 1.0)
+        .then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
+}
+
+/// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.
+pub fn expectations(
+    pipeline: &Pipeline,
+    evaluation: &EvaluationRecord,
+    history: &[EpochRecord],
+    best_epoch: Option<usize>,
+) -> Vec<ExpectationResult> {
+    let kept = best_epoch.map_or(history.last(), |epoch| history.get(epoch - 1));
+    let judge = |(figure, bounds): (&String, &crate::spec::Expectation)| {
+        let evaluated = evaluation.metrics.get(figure).or_else(|| evaluation.figures.get(figure));
+        let value = evaluated.copied().or_else(|| kept?.figure(figure));
+        let holds = |value: f64| bounds.min.is_none_or(|min| value >= min) && bounds.max.is_none_or(|max| value <= max);
+        let met = value.is_some_and(holds);
+        ExpectationResult { figure: figure.clone(), min: bounds.min, max: bounds.max, value, met }
+    };
+    pipeline.expect.iter().map(judge).collect()
+}

@@ -1,0 +1,403 @@
+//! Epochs and steps.
+
+use super::{Event, Moment, Observer};
+use crate::{
+    callback::Callback,
+    data::{HostBatch, InputPipeline},
+    diagnostic::{Code, Diagnostic, Result},
+    evaluate::{self, Figures},
+    exact::Exact,
+    layer::Pass,
+    model::{Model, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
+    optimizer::Optimizer,
+    run::{
+        EpochRecord,
+        checkpoint::{Files, POSITION, Position, position},
+    },
+    spec::Pipeline,
+};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
+use tch::{TchError, Tensor};
+
+/// What training works with.
+pub struct Training<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// What is trained; its weights are changed in place.
+    pub model: &'a Model,
+    /// Batches to train on.
+    pub data: &'a InputPipeline,
+    /// Batches to validate on.
+    pub validation: Option<&'a InputPipeline>,
+    /// How much an example of each class counts, `[classes]`, on the model's device; all the same where it isn't given.
+    pub class_weights: Option<&'a Tensor>,
+    /// Set from outside to end after the current step.
+    pub stop: &'a AtomicBool,
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whole epochs done.
+    pub epochs: usize,
+    /// Steps done.
+    pub steps: u64,
+    /// Whether `stop` ended it.
+    pub interrupted: bool,
+    /// Whether a callback ended it.
+    pub stopped_early: bool,
+    /// The epoch, from 1, whose weights were put back.
+    pub best_epoch: Option<usize>,
+}
+
+/// A training under way. Between two steps all of it can be kept as [`Files`], and another session of the same pipeline goes
+/// on from these as if nothing had happened.
+pub struct Session<'a> {
+    training: &'a Training<'a>,
+    optimizer: Box<dyn Optimizer>,
+    callbacks: Vec<Box<dyn Callback>>,
+    /// The best weights, with their epoch from 1.
+    kept: Option<(usize, Vec<Tensor>)>,
+    /// The epochs that are done.
+    history: Vec<EpochRecord>,
+    stopped_early: bool,
+    /// All optimizer steps done.
+    steps: u64,
+    current: Current,
+}
+
+/// The epoch under way.
+struct Current {
+    /// Steps done.
+    step: usize,
+    figures: Figures,
+    /// Seconds taken before this process, and since when it is at work.
+    seconds: f64,
+    since: Instant,
+    data_wait_seconds: f64,
+}
+
+impl Current {
+    fn new(training: &Training<'_>) -> Self {
+        let figures = Figures::new("", &training.pipeline.training.metrics);
+        Current { step: 0, figures, seconds: 0.0, since: Instant::now(), data_wait_seconds: 0.0 }
+    }
+
+    fn elapsed(&self) -> f64 {
+        self.seconds + self.since.elapsed().as_secs_f64()
+    }
+}
+
+/// The files that keep a session.
+const MODEL: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const BEST: &str = "best.safetensors";
+
+/// What is wrong with a checkpoint, as an error.
+fn unfit(reason: &str) -> Box<Diagnostic> {
+    let problem = Diagnostic::error(Code::BAD_RUN, format!("the checkpoint doesn't fit the pipeline: {reason}"));
+    Box::new(problem.help("begin a new run"))
+}
+
+impl<'a> Session<'a> {
+    /// A training that hasn't begun.
+    pub fn new(training: &'a Training<'a>) -> Self {
+        let spec = &training.pipeline.training;
+        let parameters = training.model.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();
+        Session {
+            optimizer: spec.optimizer.start(parameters),
+            callbacks: start_callbacks(training.pipeline),
+            kept: None,
+            history: Vec::new(),
+            stopped_early: false,
+            steps: 0,
+            current: Current::new(training),
+            training,
+        }
+    }
+
+    /// Goes on from what an earlier session kept; with `other_callbacks`, these begin anew.
+    ///
+    /// # Errors
+    /// Where it isn't sound, or that session trained something else.
+    pub fn restore(&mut self, files: &Files, other_callbacks: bool) -> Result<()> {
+        let file = |name: &str| files.get(name).ok_or_else(|| unfit(&format!("it lacks `{name}`")));
+        let position = position(files).ok_or_else(|| unfit(&format!("`{POSITION}` is missing or damaged")))?;
+        fill_tensors(file(MODEL)?, self.weights()).map_err(|reason| unfit(&reason))?;
+        fill_tensors(file(OPTIMIZER)?, self.optimizer_tensors()).map_err(|reason| unfit(&reason))?;
+        self.optimizer.go_on_after(position.steps);
+        if let Some(epoch) = position.best_epoch {
+            let best = copies(self.training.model);
+            let named = self.weights().map(|(name, _)| name).zip(&best);
+            fill_tensors(file(BEST)?, named).map_err(|reason| unfit(&reason))?;
+            self.kept = Some((epoch, best));
+        }
+        if !other_callbacks {
+            let mut memories = position.callbacks.iter();
+            let understood = |callback: &mut Box<dyn Callback>| memories.next().is_some_and(|it| callback.recall(it));
+            if !self.callbacks.iter_mut().all(understood) {
+                return Err(unfit("it has other callbacks"));
+            }
+            // One that stopped early is over, even where there may be more epochs now.
+            self.stopped_early = position.stopped_early;
+        }
+        let sums: Vec<f64> = position.sums.iter().map(|sum| sum.0).collect();
+        if !self.current.figures.go_on_from(&sums, position.examples) {
+            return Err(unfit("it has other figures"));
+        }
+        if position.history.len() != position.epochs {
+            return Err(unfit("it has another number of epochs"));
+        }
+        self.current.step = position.step;
+        self.current.seconds = position.seconds;
+        self.current.data_wait_seconds = position.data_wait_seconds;
+        self.steps = position.steps;
+        self.history = position.history;
+        Ok(())
+    }
+
+    /// All that another session needs to go on from here.
+    ///
+    /// # Errors
+    /// Where libtorch fails.
+    pub fn files(&self) -> Result<Files> {
+        let failed = |error: TchError| computation(&error, "keeping a checkpoint");
+        let position = Position {
+            format: 1,
+            epochs: self.history.len(),
+            step: self.current.step,
+            steps: self.steps,
+            sums: self.current.figures.sums().iter().map(|sum| Exact(*sum)).collect(),
+            examples: self.current.figures.examples(),
+            seconds: if self.current.step > 0 { self.current.elapsed() } else { 0.0 },
+            data_wait_seconds: self.current.data_wait_seconds,
+            stopped_early: self.stopped_early,
+            best_epoch: self.kept.as_ref().map(|(epoch, _)| *epoch),
+            callbacks: self.callbacks.iter().map(|callback| callback.memory()).collect(),
+            history: self.history.clone(),
+        };
+        let mut files = Files::new();
+        files.insert(POSITION.to_owned(), serde_json::to_vec(&position).expect("a position is plain data"));
+        files.insert(MODEL.to_owned(), weights_bytes(self.training.model).map_err(failed)?);
+        files.insert(OPTIMIZER.to_owned(), tensors_bytes(self.optimizer_tensors()).map_err(failed)?);
+        if let Some((_, best)) = &self.kept {
+            let named = self.weights().map(|(name, _)| name).zip(best);
+            files.insert(BEST.to_owned(), tensors_bytes(named).map_err(failed)?);
+        }
+        Ok(files)
+    }
+
+    /// The epochs that are done.
+    pub fn history(&self) -> &[EpochRecord] {
+        &self.history
+    }
+
+    /// All optimizer steps done.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn weights(&self) -> impl Iterator<Item = (String, &'a Tensor)> + use<'a> {
+        self.training.model.parameters().iter().map(|parameter| (parameter.name.clone(), &parameter.tensor))
+    }
+
+    /// What the optimizer remembers, such as `conv2d_1.kernel.first_moment`.
+    fn optimizer_tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        let names: Vec<&str> = self.training.model.trainable().map(|parameter| parameter.name.as_str()).collect();
+        self.optimizer.slots().into_iter().flat_map(move |(slot, tensors)| {
+            let named = names.iter().zip(tensors).map(|(name, tensor)| (format!("{name}.{slot}"), tensor));
+            named.collect::<Vec<_>>()
+        })
+    }
+
+    /// Whether there is nothing more to train.
+    pub fn is_over(&self) -> bool {
+        self.stopped_early || self.history.len() >= self.training.pipeline.training.epochs
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.training.stop.load(Ordering::Relaxed)
+    }
+
+    /// Trains until the epochs are done, a callback stops, or `stop` is set.
+    ///
+    /// # Errors
+    /// Where data cannot be read, libtorch fails, the loss is no number any more, or an observer fails.
+    pub fn train(&mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        while !self.is_over() && !self.is_stopped() {
+            self.steps_of_epoch(observer)?;
+            if self.is_stopped() {
+                break;
+            }
+            self.end_epoch(observer)?;
+            if !self.is_over() && !self.is_stopped() {
+                observer.at_rest(self, Moment::Epoch)?;
+            }
+        }
+        observer.at_rest(self, Moment::Last)?;
+        let mut outcome = Outcome {
+            epochs: self.history.len(),
+            steps: self.steps,
+            interrupted: self.is_stopped(),
+            stopped_early: self.stopped_early,
+            best_epoch: None,
+        };
+        // An interrupted run keeps its last weights: they are what training would go on with.
+        if let Some((epoch, weights)) = self.kept.as_ref().filter(|_| !outcome.interrupted) {
+            tch::no_grad(|| {
+                for (parameter, best) in self.training.model.parameters().iter().zip(weights) {
+                    parameter.tensor.shallow_clone().f_copy_(best)?;
+                }
+                Ok(())
+            })
+            .map_err(|error: TchError| computation(&error, "putting back the best weights"))?;
+            outcome.best_epoch = Some(*epoch);
+        }
+        Ok(outcome)
+    }
+
+    /// The rest of a pass over the training data.
+    fn steps_of_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let training = self.training;
+        let epoch = self.history.len();
+        let first = self.current.step;
+        self.current.since = Instant::now();
+        let mut batches = training.data.epoch_from(epoch as u64, first);
+        let waited_before = self.current.data_wait_seconds;
+        let steps = batches.steps();
+        let before = self.steps - first as u64;
+        observer.observe(&Event::EpochStarted {
+            epoch: epoch + 1,
+            epochs: training.pipeline.training.epochs,
+            steps,
+            before,
+        })?;
+        for step in first + 1..=steps {
+            let Some(batch) = batches.next().transpose()? else { break };
+            let loss = self.step(&batch)?;
+            self.current.step = step;
+            self.current.data_wait_seconds = waited_before + batches.waited().as_secs_f64();
+            let figures = &self.current.figures;
+            observer.observe(&Event::StepEnded {
+                step,
+                images: figures.examples(),
+                loss,
+                figures: &figures.means(),
+            })?;
+            if self.is_stopped() {
+                break;
+            }
+            if step < steps {
+                observer.at_rest(self, Moment::Step)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Validates, and lets the callbacks judge.
+    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let training = self.training;
+        let current = std::mem::replace(&mut self.current, Current::new(training));
+        let seconds = current.elapsed();
+        let epoch = self.history.len();
+        let mut record = EpochRecord {
+            epoch: epoch + 1,
+            figures: current.figures.means(),
+            learning_rate: self.optimizer.learning_rate(),
+            seconds,
+            images_per_second: current.figures.examples() as f64 / seconds,
+            data_wait_seconds: current.data_wait_seconds,
+        };
+        if let Some(validation) = training.validation {
+            record.figures.extend(evaluate::figures(training.pipeline, training.model, validation, "val_")?);
+        }
+        let mut stop = false;
+        for callback in &mut self.callbacks {
+            let verdict = callback.epoch_ended(epoch, &record.figures);
+            if verdict.keep_weights {
+                self.kept = Some((epoch + 1, copies(training.model)));
+            }
+            stop |= verdict.stop;
+        }
+        self.stopped_early = stop && epoch + 1 < training.pipeline.training.epochs;
+        self.history.push(record);
+        observer.observe(&Event::EpochEnded(&self.history[epoch]))
+    }
+
+    /// One step of the optimizer; gives the mean loss over the batch.
+    fn step(&mut self, batch: &HostBatch) -> Result<f64> {
+        let training = self.training;
+        let spec = &training.pipeline.training;
+        let failed = |error: TchError| computation(&error, "a training step");
+        let (images, mut targets) = to_device(batch, training.data.form(), training.model.device()).map_err(failed)?;
+        if let Some(weights) = training.class_weights {
+            targets.weights = Some(weights.f_index_select(0, &targets.labels).map_err(failed)?);
+        }
+        for parameter in training.model.trainable() {
+            parameter.tensor.shallow_clone().zero_grad();
+        }
+        let pass = Pass { training: true, seed: training.pipeline.seed, step: self.steps };
+        let outputs = training.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
+        let loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
+        let value = loss.f_double_value(&[]).map_err(failed)?;
+        if !value.is_finite() {
+            return Err(self.not_finite(value, &images, &pass));
+        }
+        loss.f_backward().map_err(failed)?;
+        self.optimizer.step().map_err(failed)?;
+        self.steps += 1;
+        let figures = &mut self.current.figures;
+        tch::no_grad(|| figures.add(value, &outputs, &targets.labels, &spec.metrics)).map_err(failed)?;
+        Ok(value)
+    }
+
+    /// What to say of a loss that is no number any more, or an infinite one: where that began.
+    fn not_finite(&self, loss: f64, images: &Tensor, pass: &Pass) -> Box<Diagnostic> {
+        let model = self.training.model;
+        let is_finite = |tensor: &Tensor| {
+            let all = tensor.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| all.f_int64_value(&[]));
+            all.map_or(true, |all| all != 0)
+        };
+        let weight = model.parameters().iter().find(|parameter| !is_finite(&parameter.tensor));
+        let mut layer = None;
+        if weight.is_none() {
+            let _ = tch::no_grad(|| {
+                model.traced(images, pass, &mut |name, output| {
+                    if layer.is_none() && !is_finite(output) {
+                        layer = Some(name.to_owned());
+                    }
+                })
+            });
+        }
+        let place = match (weight, layer) {
+            (Some(weight), _) => format!("`{}` holds numbers that aren't finite", weight.name),
+            (None, Some(layer)) => format!("what leaves `{layer}` is the first that isn't finite"),
+            (None, None) => "all that the layers gave is finite; the loss itself overflowed".to_owned(),
+        };
+        let (step, epoch) = (self.steps + 1, self.history.len() + 1);
+        Box::new(
+            Diagnostic::error(Code::NOT_FINITE, format!("the loss became {loss} at step {step} (epoch {epoch})"))
+                .fact(place)
+                .fact(format!("the learning rate was {}", self.optimizer.learning_rate()))
+                .help("lower the learning rate, or scale the input with `rescaling`"),
+        )
+    }
+}
+
+fn start_callbacks(pipeline: &Pipeline) -> Vec<Box<dyn Callback>> {
+    let larger_is_better = |figure: &str| {
+        let name = figure.strip_prefix("val_").unwrap_or(figure);
+        pipeline.training.metrics.iter().any(|metric| metric.name() == name && metric.larger_is_better())
+    };
+    let start = |choice: &crate::callback::CallbackChoice| {
+        choice.start(choice.monitor().is_some_and(|monitor| larger_is_better(monitor.figure)))
+    };
+    pipeline.training.callbacks.iter().filter_map(start).collect()
+}
+
+fn copies(model: &Model) -> Vec<Tensor> {
+    model.parameters().iter().map(|parameter| parameter.tensor.detach().copy()).collect()
+}
