@@ -17,6 +17,7 @@ pub mod evaluation;
 pub mod exact;
 pub mod family;
 pub mod layer;
+pub mod lockfile;
 pub mod loss;
 pub mod metric;
 pub mod model;

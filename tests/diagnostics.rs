@@ -13,7 +13,7 @@ const MODEL: &str = "model:\n  layers: [{rescaling: 1/255}, flatten, {dense: 10}
 const TRAINING: &str = "training: {loss: sparse_categorical_crossentropy, epochs: 2}\n";
 
 /// What no pipeline alone can bring about: it takes a server, files of one's own, a run, or training.
-const WITHOUT_EXAMPLE: [&str; 12] = [
+const WITHOUT_EXAMPLE: [&str; 14] = [
     "bad-data",
     "download",
     "data-changed",
@@ -24,6 +24,8 @@ const WITHOUT_EXAMPLE: [&str; 12] = [
     "interrupted",
     "bad-run",
     "cannot-resume",
+    "bad-lock",
+    "lock-drift",
     "computation",
     "not-finite",
 ];

@@ -19,10 +19,12 @@ mod data;
 mod diff;
 mod evaluate;
 mod explain;
+mod lock;
 mod new;
 mod plan;
 mod predict;
 mod report;
+mod reproduce;
 mod run;
 mod runs;
 mod schema;
@@ -42,7 +44,8 @@ use std::{path::PathBuf, process::ExitCode};
     name = "trainyard",
     version,
     after_help = "Example:\n  trainyard run pipelines/digits.yaml\n\nExit codes: 0 done; 1 failed; 2 the pipeline or the command line is \
-                  invalid; 3 an expectation was not met; 130 \
+                  invalid; 3 an expectation or a \
+                  reproduction was not met; 130 \
                   interrupted (143 by `kill`), with a checkpoint saved."
 )]
 struct Arguments {
@@ -74,6 +77,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Check, train, evaluate and report.
     Run(run::Arguments),
+    /// Write the lock of a run: what a pipeline must reproduce.
+    Lock(lock::Arguments),
+    /// Run a pipeline again and compare it with its lock, bit for bit or within tolerances.
+    Reproduce(reproduce::Arguments),
     /// Show the layers with their shapes, parameters and operations.
     Summary(summary::Arguments),
     /// Show what differs between two pipelines by meaning.
@@ -129,14 +136,26 @@ impl LintArguments {
     }
 }
 
-/// How a command ended, but for errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a command ended; of several, the last one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
     Done,
-    Failed,
-    Invalid,
     NotMet,
+    Invalid,
+    Failed,
     Interrupted,
+}
+
+impl Ending {
+    /// How a command ended that failed so.
+    fn of(problem: &Diagnostic) -> Self {
+        match problem.code {
+            Code::CANNOT_RESUME => Ending::Invalid,
+            Code::LOCK_DRIFT => Ending::NotMet,
+            _ if stopped_by() != 0 => Ending::Interrupted,
+            _ => Ending::Failed,
+        }
+    }
 }
 
 /// Runs the program.
@@ -155,6 +174,8 @@ pub fn main() -> ExitCode {
         Command::Explain(a) => explain::explain(&a, &output),
         Command::Plan(a) => plan::plan(&a, &output),
         Command::Run(a) => run::run(&a, &output),
+        Command::Lock(a) => lock::lock(&a, &output),
+        Command::Reproduce(a) => reproduce::reproduce(&a, &output),
         Command::Summary(a) => summary::summary(&a, &output),
         Command::Diff(a) => diff::diff(&a, &output),
         Command::Compare(a) => compare::compare(&a, &output),
@@ -167,11 +188,7 @@ pub fn main() -> ExitCode {
     };
     let ending = result.unwrap_or_else(|problem: Box<Diagnostic>| {
         output.tell(&SourceMap::default(), &problem);
-        match problem.code {
-            Code::CANNOT_RESUME => Ending::Invalid,
-            _ if stopped_by() != 0 => Ending::Interrupted,
-            _ => Ending::Failed,
-        }
+        Ending::of(&problem)
     });
     ExitCode::from(match ending {
         Ending::Done => 0,

@@ -832,6 +832,12 @@ codes! {
     /// `dataset`. With `--allow KEY` others may be different from the checkpoint on: `training.epochs`, `training.optimizer` (its
     /// arguments), `training.callbacks`, `training.class_weight`, `threads`, `device`, `strategy` and `precision`.
     CANNOT_RESUME = "cannot-resume";
+    /// A lock is missing, damaged, or not that of this pipeline.
+    BAD_LOCK = "bad-lock";
+    /// What goes into a run isn't what its lock says: the pipeline, the data or the seed are other ones.
+    ///
+    /// `trainyard lock RUN` makes a new lock, where the change is meant.
+    LOCK_DRIFT = "lock-drift";
     /// The computation failed.
     COMPUTATION = "computation";
     /// The loss is no number any more: training has diverged.

@@ -65,6 +65,38 @@ pub fn mean_interval(values: &[f64], mean: f64) -> Option<(f64, f64)> {
     percentiles(bootstrap(values.len(), RESAMPLES, |counts| weighted(&|example| counts[example])).into_iter())
 }
 
+/// The quantile of Student's t with so many degrees of freedom, for a probability from 0.5 to below 1.
+pub fn student_t(probability: f64, degrees: usize) -> f64 {
+    let within = 2.0 * probability - 1.0;
+    let mut bounds = (0.0, 1e6);
+    // Halved until nothing is left between.
+    for _ in 0..100 {
+        let middle = (bounds.0 + bounds.1) / 2.0;
+        if within_t(middle, degrees) < within { bounds.0 = middle } else { bounds.1 = middle }
+    }
+    bounds.1
+}
+
+/// The probability that Student's t lies between `-t` and `t` (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+fn within_t(t: f64, degrees: usize) -> f64 {
+    let angle = (t / (degrees as f64).sqrt()).atan();
+    let (sine, square) = (angle.sin(), angle.cos().powi(2));
+    // Each term of the sum is the one before it times this.
+    let sum = |first: f64, from: usize| {
+        let mut term = first;
+        let mut sum = 0.0;
+        for k in (from..degrees).step_by(2) {
+            sum += term;
+            term *= square * k as f64 / (k + 1) as f64;
+        }
+        sum
+    };
+    match degrees % 2 {
+        0 => sine * sum(1.0, 1),
+        _ => std::f64::consts::FRAC_2_PI * (angle + sine * sum(angle.cos(), 2)),
+    }
+}
+
 /// The `q`-quantile, 0 to 1, of values in ascending order, interpolated linearly as NumPy does. `None` without values.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let place = q * sorted.len().checked_sub(1)? as f64;

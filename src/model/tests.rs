@@ -69,7 +69,7 @@ fn gradients_are_finite_and_two_passes_agree() {
             y.square().sum(Kind::Float).backward();
         }
         for parameter in model.trainable() {
-            assert!(bool::try_from(parameter.grad().isfinite().all()).unwrap(), "{what}");
+            assert!(bool::try_from(parameter.tensor.grad().isfinite().all()).unwrap(), "{what}");
         }
     });
 }

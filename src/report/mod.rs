@@ -38,6 +38,7 @@ mod saliency;
 #[cfg(test)]
 pub mod sample;
 mod sample_grid;
+pub mod seeds;
 mod slices;
 mod threshold_table;
 mod time_and_data;

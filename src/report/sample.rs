@@ -142,6 +142,10 @@ fn info(accuracy: f64) -> RunInfo {
         }),
         details: vec!["and a detail".into()],
         input_bound: Some("input-bound: 38% of training waited for data; begin `dataset.train` with `cache`".into()),
+        resumed: Vec::new(),
+        lineage: None,
+        reproduction: None,
+        seeds: None,
         weights_digest: Some("b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c".into()),
         provenance: Provenance {
             version: "0.1.0".into(),
@@ -150,6 +154,8 @@ fn info(accuracy: f64) -> RunInfo {
             threads: 2,
             processor: "AMD EPYC 9B14".into(),
             cpu_capability: "AVX512".into(),
+
+            instructions: "avx avx2 fma".into(),
             system: "linux x86_64".into(),
             seed: 42,
             pipeline_file: "pipelines/cifar10.yaml".into(),

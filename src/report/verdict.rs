@@ -58,7 +58,8 @@ fn verdict(record: &Record) -> (&'static str, String) {
     }
 }
 
-fn expectation(expectation: &ExpectationResult) -> Value {
+/// What the table of expectations shows of one.
+pub(super) fn expectation(expectation: &ExpectationResult) -> Value {
     let name = &expectation.figure;
     // A bound is shown as exactly as it was written.
     let bound = |value: f64| {

@@ -22,6 +22,8 @@ pub struct RunLock {
 }
 
 pub(super) const LOCK: &str = ".lock";
+/// The loss of every step: float32, little-endian, one behind the other.
+pub const LOSSES: &str = "losses.f32";
 /// The page for the report, where the pipeline has one of its own.
 pub const TEMPLATE: &str = "template.html";
 
@@ -205,6 +207,21 @@ impl RunDirectory {
                 data_wait_seconds: wait[row],
             })
             .collect())
+    }
+
+    /// The loss of every step, from its file or from those of a checkpoint.
+    pub fn losses(bytes: &[u8]) -> Vec<f32> {
+        bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    /// Reads the loss of every step.
+    ///
+    /// # Errors
+    /// Where there is no such file.
+    pub fn read_losses(&self) -> Result<Vec<f32>> {
+        let path = self.file(LOSSES);
+        let bytes = fs::read(&path).map_err(|error| io_error("read", &path, &error))?;
+        Ok(Self::losses(&bytes))
     }
 
     /// Reads the figures of `evaluation.json`, where there is one.

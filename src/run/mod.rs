@@ -10,12 +10,14 @@ mod provenance;
 pub mod pruning;
 mod record;
 mod section;
+mod seeds;
 pub mod store;
 
-pub use directory::{RunDirectory, RunLock, TEMPLATE};
+pub use directory::{LOSSES, RunDirectory, RunLock, TEMPLATE};
 pub use files::write_atomically;
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Provenance, sha256_hex};
 pub use record::*;
 pub use section::ReportSection;
+pub use seeds::{SeedRun, Seeds, Spread};

@@ -19,6 +19,9 @@ pub struct Provenance {
     pub processor: String,
     /// The vector instructions that libtorch used.
     pub cpu_capability: String,
+    /// The vector instructions that the processor has, and settings that narrow them: libraries choose their kernels by these.
+    #[serde(default)]
+    pub instructions: String,
     /// Operating system and architecture.
     pub system: String,
     /// The seed of everything random.
@@ -48,6 +51,25 @@ impl Provenance {
             .lines()
             .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim().to_owned()))
             .unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+    }
+
+    /// The vector instructions that the processor has, and settings of libtorch's libraries that narrow them.
+    pub fn instructions() -> String {
+        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let flags = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")?.split_once(':'));
+        let wide = ["avx", "fma", "amx", "f16c", "sse4"];
+        let mut found: Vec<String> = flags
+            .map(|(_, flags)| flags.split_whitespace())
+            .into_iter()
+            .flatten()
+            .filter(|flag| wide.iter().any(|prefix| flag.starts_with(prefix)))
+            .map(str::to_owned)
+            .collect();
+        found.sort();
+        let settings =
+            ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"];
+        found.extend(settings.iter().filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok()?))));
+        found.join(" ")
     }
 
     /// Operating system and architecture.

@@ -76,10 +76,32 @@ pub struct RunInfo {
     /// The complete run that it goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
+    /// How it came out beside the lock that it was to reproduce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproduction: Option<Reproduction>,
+    /// The directory of the runs with other seeds that it belongs to, without the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<String>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// How a run came out beside its lock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reproduction {
+    /// The lock's file, or the run that stood for one.
+    pub lock: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Whether every bit was promised.
+    pub bits_promised: bool,
+    /// In a sentence.
+    pub said: String,
+    /// What differs, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// A run that was gone on with.

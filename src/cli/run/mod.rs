@@ -2,15 +2,18 @@
 
 mod recorder;
 mod resume;
+mod reuse;
+mod seeds;
 mod start;
 mod work;
 
-pub use work::{expectations, open_data, splits};
+pub use work::{data_info, expectations, open_data, splits};
 
 use super::{
     Ending, LintArguments,
     context::{Output, set_up_threads, stop_flag},
     evaluate::print_metrics,
+    reproduce::hold_to_lock,
     runs::renew_index,
     summary::layer_table,
 };
@@ -18,16 +21,18 @@ use crate::{
     check::{self, Checked, Options},
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
-    progress::{Terminal, duration},
+    progress::{Terminal, duration, figure},
     run::{
-        EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
+        EvaluationRecord, ExpectationResult, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
     },
-    spec::contract,
+    spec::{Pipeline, contract},
+    text::Table,
 };
 use recorder::Recorder;
 use serde_json::{Value as Json, json};
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
@@ -51,8 +56,17 @@ pub struct Arguments {
     lints: LintArguments,
     /// Go on with a run from its latest checkpoint: its directory, NAME for the latest one of that name, or `last`. Its own
     /// pipeline holds where no FILE is given. What is different in training has to be allowed: `--allow training.epochs`.
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["locked", "reuse", "seeds"])]
     resume: Option<PathBuf>,
+    /// Begin only where the inputs are those of the lock beside the pipeline; with its number of threads.
+    #[arg(long, conflicts_with = "seeds")]
+    locked: bool,
+    /// Take a complete run of the same pipeline, data and program instead, where there is one.
+    #[arg(long)]
+    reuse: bool,
+    /// Run with so many seeds, from the pipeline's own on, and tell mean and spread. Expectations are held against the means.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    seeds: Option<u32>,
 }
 
 /// A pipeline that is ready to be run.
@@ -62,11 +76,20 @@ pub struct Prepared {
     checked: Checked,
     start: Start,
     /// The threads to compute with where the pipeline says `auto`; nothing for what the machine allows.
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Whether a resumed run has other callbacks than it had.
     other_callbacks: bool,
+    /// The group of runs with other seeds that it belongs to.
+    group: Option<String>,
     /// The data, where they were looked at already.
-    opened: Option<Opened>,
+    pub opened: Option<Opened>,
+}
+
+impl Prepared {
+    /// The pipeline.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.checked.pipeline.as_ref().map(|sound| &sound.pipeline)
+    }
 }
 
 /// From where a run begins.
@@ -95,15 +118,17 @@ pub struct Finished {
     pub run: Option<(RunDirectory, RunInfo)>,
     /// Its figures, where it was evaluated.
     pub evaluation: Option<EvaluationRecord>,
+    /// Whether it was there before.
+    pub reused: bool,
 }
 
 impl Finished {
     fn without_run(ending: Ending) -> Self {
-        Finished { ending, run: None, evaluation: None }
+        Finished { ending, run: None, evaluation: None, reused: false }
     }
 
     /// What `--json` prints of it.
-    fn json(&self) -> Json {
+    pub fn json(&self) -> Json {
         let Some((directory, info)) = &self.run else { return json!({ "run": null, "status": "invalid" }) };
         json!({
             "run": directory.path(), "report": directory.file("report.html"), "status": info.status,
@@ -117,29 +142,154 @@ impl Finished {
 /// Checks, trains, evaluates, reports.
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     stop_flag();
-    let is_key = |name: &&String| arguments.resume.is_some() && contract::can_be_allowed(name);
-    let (keys, codes): (Vec<String>, Vec<String>) =
-        arguments.lints.allow.iter().cloned().partition(|name| is_key(&name));
-    let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
-    let prepared = match &arguments.resume {
-        Some(run) => {
-            let file = arguments.files.first().map(PathBuf::as_path);
-            resume::prepare(&resume::Request { run, file, allow: &keys, options }, output)?
+    if let Some(run) = &arguments.resume {
+        return resume_one(run, arguments, output);
+    }
+    let mut all = Vec::new();
+    for file in &arguments.files {
+        if stop_flag().load(Ordering::Relaxed) {
+            break;
         }
-        None => prepare(&arguments.files[0], &options, output),
+        match one(file, arguments, output) {
+            Ok(plain) => all.push(plain),
+            Err(problem) if arguments.files.len() > 1 => {
+                output.tell(&SourceMap::default(), &problem);
+                all.push(Plain { ending: Ending::of(&problem), ..Plain::of_nothing(file, "") });
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    match (output.json, &all[..]) {
+        (true, [single]) if single.run.is_some() => print_json(&single.json),
+        (true, [_]) => {}
+        (true, several) => print_json(&several.iter().map(|plain| &plain.json).collect::<Vec<_>>()),
+        (false, several) if arguments.files.len() > 1 => print!("{}", summary(several)),
+        _ => {}
+    }
+    if all.len() < arguments.files.len() && !output.quiet {
+        let left: Vec<String> = arguments.files[all.len()..].iter().map(|file| file.display().to_string()).collect();
+        eprintln!("not begun: {}", left.join(", "));
+    }
+    Ok(all.iter().map(|plain| plain.ending).max().unwrap_or(Ending::Interrupted))
+}
+
+fn print_json<T: serde::Serialize>(value: &T) {
+    println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
+}
+
+fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Ending> {
+    let (keys, codes): (Vec<String>, Vec<String>) =
+        arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name));
+    let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
+    let file = arguments.files.first().map(PathBuf::as_path);
+    let Some(prepared) = resume::prepare(&resume::Request { run, file, allow: &keys, options }, output)? else {
+        return Ok(Ending::Invalid);
     };
-    let finished = match prepared {
-        Some(prepared) => execute(prepared, output)?,
-        None => Finished::without_run(Ending::Invalid),
-    };
-    if output.json && finished.run.is_some() {
-        println!("{}", serde_json::to_string_pretty(&finished.json()).expect("plain data"));
+    let finished = execute(prepared, output)?;
+    if output.json {
+        print_json(&finished.json());
     }
     Ok(finished.ending)
 }
 
+/// Runs one pipeline, with one seed or several.
+fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Plain> {
+    let run = |sets: &[String], group: Option<&str>| {
+        let options = Options { sets, ..arguments.lints.options() };
+        let Some(mut prepared) = prepare(file, &options, output) else {
+            return Ok(Finished::without_run(Ending::Invalid));
+        };
+        if arguments.locked {
+            hold_to_lock(file, &mut prepared, output)?;
+        }
+        if arguments.reuse
+            && let Some(finished) = reuse::find(&mut prepared, output)?
+        {
+            conclude(&finished, output);
+            return Ok(finished);
+        }
+        prepared.group = group.map(str::to_owned);
+        execute(prepared, output)
+    };
+    match arguments.seeds {
+        Some(count) => seeds::run(file, count, &arguments.set, output, |sets, group| run(sets, Some(group))),
+        None => Ok(Plain::of(file, &run(&arguments.set, None)?)),
+    }
+}
+
+/// What a summary tells of a pipeline.
+pub struct Plain {
+    file: PathBuf,
+    name: String,
+    ending: Ending,
+    run: Option<PathBuf>,
+    epochs: Option<usize>,
+    seconds: f64,
+    metrics: BTreeMap<String, f64>,
+    json: Json,
+}
+
+impl Plain {
+    fn of(file: &Path, finished: &Finished) -> Self {
+        let Some((directory, info)) = &finished.run else {
+            return Plain { ending: finished.ending, ..Plain::of_nothing(file, "") };
+        };
+        Plain {
+            file: file.to_owned(),
+            name: info.name.clone(),
+            ending: finished.ending,
+            run: Some(directory.path().to_owned()),
+            epochs: Some(info.training.epochs_done),
+            seconds: info.timings.total,
+            metrics: finished.evaluation.as_ref().map(|evaluation| evaluation.metrics.clone()).unwrap_or_default(),
+            json: finished.json(),
+        }
+    }
+
+    /// A pipeline that left no run.
+    fn of_nothing(file: &Path, name: &str) -> Self {
+        Plain {
+            file: file.to_owned(),
+            name: name.to_owned(),
+            ending: Ending::Failed,
+            run: None,
+            epochs: None,
+            seconds: 0.0,
+            metrics: BTreeMap::new(),
+            json: json!({ "pipeline": file, "run": null }),
+        }
+    }
+}
+
+/// Several pipelines in one table.
+fn summary(all: &[Plain]) -> String {
+    let mut table =
+        Table::new(&["pipeline", "outcome", "epochs", "test accuracy", "test loss", "time", "run"], "<<>>>><");
+    for plain in all {
+        let outcome = match plain.ending {
+            Ending::Done => "done",
+            Ending::NotMet => "NOT MET",
+            Ending::Invalid => "INVALID",
+            Ending::Failed => "FAILED",
+            Ending::Interrupted => "interrupted",
+        };
+        let told = |name: &str| plain.metrics.get(name).map(|value| figure(name, *value)).unwrap_or_default();
+        let name = if plain.name.is_empty() { plain.file.display().to_string() } else { plain.name.clone() };
+        table.row(&[
+            name.as_str(),
+            outcome,
+            &plain.epochs.map(|epochs| epochs.to_string()).unwrap_or_default(),
+            &told("test_accuracy"),
+            &told("test_loss"),
+            &duration(plain.seconds),
+            &plain.run.as_ref().map(|run| run.display().to_string()).unwrap_or_default(),
+        ]);
+    }
+    format!("\n{table}")
+}
+
 /// Checks a pipeline; `None` where what is wrong was told.
-fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepared> {
+pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepared> {
     let checked = output.with_surroundings(None, |surroundings| {
         output.check(file, &Options { surroundings: Some(surroundings), ..*options })
     });
@@ -149,6 +299,7 @@ fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepar
         start: Start::New,
         threads: None,
         other_callbacks: false,
+        group: None,
         opened: None,
     })
 }
@@ -157,9 +308,9 @@ fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepar
 ///
 /// # Errors
 /// Where there can be no run at all. What fails within one is told, and the run's record says it.
-fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
+pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let began = Instant::now();
-    let Prepared { file, checked, start, threads, other_callbacks, opened } = prepared;
+    let Prepared { file, checked, start, threads, other_callbacks, group, opened } = prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
         return Ok(Finished::without_run(Ending::Invalid));
     };
@@ -181,7 +332,7 @@ fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
             files.as_ref().and_then(position).map_or((0, 0), |position| (position.epochs, position.steps));
         Resumption { at: start::now(), epochs, steps, changes, notes }
     };
-    let (directory, _lock, info, files) = match start {
+    let (directory, _lock, mut info, files) = match start {
         Start::New => new(None)?,
         Start::Extended { parent, files, changes, notes } => {
             let (directory, lock, mut info, files) = new(Some(files))?;
@@ -197,6 +348,7 @@ fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
             (directory, lock, *info, files)
         }
     };
+    info.seeds = info.seeds.take().or(group);
     if let Some(again) = info.resumed.last().filter(|_| !output.quiet) {
         let from = info.lineage.as_ref().map_or_else(|| info.id.clone(), |parent| parent.id.clone());
         match files {
@@ -233,50 +385,46 @@ fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     recorder.info.timings.total = total_before + began.elapsed().as_secs_f64();
     let saved = recorder.save();
     renew_index(output);
-    let mut ending = match &result {
-        Ok(evaluation) => {
-            conclude(&recorder, evaluation.as_ref(), output);
-            if let Some(told) = recorder.info.input_bound.as_ref().filter(|_| !output.quiet) {
-                eprintln!("{told}");
-            }
-            match recorder.info.status {
-                Status::Interrupted => Ending::Interrupted,
-                _ if recorder.info.expectations.iter().any(|expectation| !expectation.met) => Ending::NotMet,
-                _ => Ending::Done,
-            }
-        }
+    let Recorder { directory, info, .. } = recorder;
+    let mut finished = Finished { ending: Ending::Done, run: Some((directory, info)), evaluation: None, reused: false };
+    let (directory, info) = finished.run.as_ref().expect("it was put there just now");
+    let ending = match &result {
+        Ok(_) if info.status == Status::Interrupted => Ending::Interrupted,
+        Ok(_) if info.expectations.iter().any(|expectation| !expectation.met) => Ending::NotMet,
+        Ok(_) => Ending::Done,
         Err(problem) if stopped => {
-            eprintln!("interrupted: {problem}; see {}", recorder.directory.path().display());
+            eprintln!("interrupted: {problem}; see {}", directory.path().display());
             Ending::Interrupted
         }
         Err(problem) => {
             output.tell(&checked.sources, problem);
-            eprintln!("what was done so far is in {}", recorder.directory.path().display());
+            eprintln!("what was done so far is in {}", directory.path().display());
             Ending::Failed
         }
     };
+    let goes_on = matches!(info.status, Status::Interrupted | Status::Failed);
+    if goes_on && !output.quiet && directory.read_checkpoint().files.is_some() {
+        eprintln!("go on with it: trainyard run --resume {}", directory.path().display());
+    }
+    finished.ending = ending;
     if let Err(problem) = saved {
         // On a full disk it is what ended the run, too.
         if result.as_ref().err().is_none_or(|first| first.code != problem.code) {
             output.tell(&SourceMap::default(), &problem);
         }
-        ending = if stopped { ending } else { Ending::Failed };
+        finished.ending = finished.ending.max(Ending::Failed);
     }
-    let goes_on = matches!(recorder.info.status, Status::Interrupted | Status::Failed);
-    if goes_on && !output.quiet && recorder.directory.read_checkpoint().files.is_some() {
-        eprintln!("go on with it: trainyard run --resume {}", recorder.directory.path().display());
+    if let Ok(evaluation) = result {
+        finished.evaluation = evaluation;
+        conclude(&finished, output);
     }
-    let Recorder { directory, info, .. } = recorder;
-    Ok(Finished { ending, run: Some((directory, info)), evaluation: result.ok().flatten() })
+    Ok(finished)
 }
 
 /// Says how the run ended.
-fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: &Output) {
-    let Recorder { info, directory, .. } = recorder;
-    if output.json {
-        return;
-    }
-    if !output.quiet {
+fn conclude(finished: &Finished, output: &Output) {
+    let Some((directory, info)) = finished.run.as_ref().filter(|_| !output.json) else { return };
+    if !output.quiet && !finished.reused {
         let kept = info.training.best_epoch.map(|e| format!(", weights of epoch {e} kept")).unwrap_or_default();
         let training = &info.training;
         let how = match (info.status, training.stopped_early) {
@@ -287,10 +435,19 @@ fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: 
         let time = duration(info.timings.training);
         eprintln!("{how} {} epochs, {time}{kept}", training.epochs_done);
     }
-    if let Some(evaluation) = evaluation {
+    if let Some(evaluation) = &finished.evaluation {
         print_metrics(evaluation);
     }
-    for expectation in &info.expectations {
+    print_expectations(&info.expectations);
+    println!("report: {}", directory.file("report.html").display());
+    if let Some(told) = info.input_bound.as_ref().filter(|_| !output.quiet) {
+        eprintln!("{told}");
+    }
+}
+
+/// Says of each gate whether it held.
+fn print_expectations(expectations: &[ExpectationResult]) {
+    for expectation in expectations {
         let bounds: Vec<String> = [("at least", expectation.min), ("at most", expectation.max)]
             .into_iter()
             .filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}")))
@@ -299,5 +456,4 @@ fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: 
         let value = expectation.value.map_or("not produced".to_owned(), |value| format!("{value:.4}"));
         println!("expected {} {}: {verdict} ({value})", expectation.figure, bounds.join(" and "));
     }
-    println!("report: {}", directory.file("report.html").display());
 }

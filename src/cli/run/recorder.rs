@@ -5,7 +5,7 @@ use crate::{
     cli::report::write_report,
     diagnostic::{Diagnostic, Renderer, Result, SourceMap},
     report::render,
-    run::{EpochRecord, RunDirectory, RunInfo, Status, checkpoint::Files},
+    run::{EpochRecord, LOSSES, RunDirectory, RunInfo, Status, checkpoint::Files},
     spec::Checkpoint,
     train::{Event, Moment, Observer, Session},
 };
@@ -29,9 +29,6 @@ pub struct Recorder {
 
 /// The report may take this share of the time of a training whose epochs are short, and so may checkpoints.
 const SHARE: f64 = 0.05;
-
-/// In the run's directory, the loss of every step: float32, little-endian, one behind the other.
-pub const LOSSES: &str = "losses.f32";
 
 impl Recorder {
     /// Begins to record into `directory`.
@@ -57,8 +54,7 @@ impl Recorder {
     /// Goes on after what a checkpoint holds.
     pub fn go_on_after(&mut self, session: &Session<'_>, files: &Files) -> Result<()> {
         self.history = session.history().to_vec();
-        let losses = files.get(LOSSES).map_or(&[][..], Vec::as_slice);
-        self.losses = losses.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        self.losses = RunDirectory::losses(files.get(LOSSES).map_or(&[][..], Vec::as_slice));
         self.info.training.epochs_done = self.history.len();
         self.info.training.steps_done = session.steps();
         if self.history.is_empty() {

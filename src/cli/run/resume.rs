@@ -82,7 +82,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared
         true => Start::Extended { parent: Box::new(info), files: files.unwrap_or_default(), changes, notes },
         false => Start::Resumed { directory, lock, info: Box::new(info), files, changes, notes },
     };
-    Ok(Some(Prepared { file, checked, start, threads, other_callbacks, opened: None }))
+    Ok(Some(Prepared { file, checked, start, threads, other_callbacks, group: None, opened: None }))
 }
 
 fn find(request: &Request<'_>, output: &Output) -> Result<RunDirectory> {

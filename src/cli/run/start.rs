@@ -72,6 +72,8 @@ pub fn first_info(
         input_bound: None,
         resumed: Vec::new(),
         lineage: None,
+        reproduction: None,
+        seeds: None,
         weights_digest: None,
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,6 +82,7 @@ pub fn first_info(
             threads,
             processor: Provenance::processor(),
             cpu_capability: device::cpu_capability(),
+            instructions: Provenance::instructions(),
             system: Provenance::system(),
             seed: pipeline.seed,
             pipeline_file: file.display().to_string(),

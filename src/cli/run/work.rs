@@ -1,6 +1,6 @@
 //! From a sound pipeline to an evaluated model.
 
-use super::recorder::{LOSSES, Recorder};
+use super::recorder::Recorder;
 use crate::{
     check::Plan,
     cli::{
@@ -13,7 +13,7 @@ use crate::{
     evaluation::significance::{mcnemar, only_one_right},
     model::{Model, adapt, computation, digest, wants_statistics, weights_bytes},
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, RunDirectory, RunInfo, Status,
+        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, LOSSES, Previous, RunDirectory, RunInfo, Status,
         Unreadable, checkpoint::Files, read_predictions, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
@@ -69,6 +69,23 @@ pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> (Arc<dyn Examples>, Opt
     }
 }
 
+/// What the data turned out to be.
+pub fn data_info(pipeline: &Pipeline, dataset: &Dataset, skipped: Vec<Unreadable>) -> DataInfo {
+    let (train, validation, validation_kind) = splits(pipeline, dataset);
+    DataInfo {
+        source: pipeline.dataset.source.name().to_owned(),
+        location: dataset.location.clone(),
+        digest: dataset.digest.clone(),
+        classes: dataset.classes.clone(),
+        shape: dataset.form.shape(),
+        train: train.len(),
+        validation: validation.map_or(0, |examples| examples.len()),
+        test: dataset.test.len(),
+        validation_kind: validation_kind.to_owned(),
+        skipped,
+    }
+}
+
 impl Work<'_> {
     /// Trains and evaluates; nothing is evaluated where the user wants to stop.
     ///
@@ -89,18 +106,7 @@ impl Work<'_> {
             eprintln!("{} examples cannot be read and are left out; the report lists them", skipped.len());
         }
         let (train_examples, validation_examples, validation_kind) = splits(pipeline, &dataset);
-        let data = DataInfo {
-            source: pipeline.dataset.source.name().to_owned(),
-            location: dataset.location.clone(),
-            digest: dataset.digest.clone(),
-            classes: dataset.classes.clone(),
-            shape: dataset.form.shape(),
-            train: train_examples.len(),
-            validation: validation_examples.as_ref().map_or(0, |examples| examples.len()),
-            test: dataset.test.len(),
-            validation_kind: validation_kind.to_owned(),
-            skipped,
-        };
+        let data = data_info(pipeline, &dataset, skipped);
         if self.files.is_some() {
             super::resume::same_data(recorder.info.data.as_ref(), &data)?;
         }

@@ -10,6 +10,8 @@ mod text;
 pub use changes::{Changed, Outcome, Said, Sides, Test};
 pub use configuration::Setting;
 pub use curves::Curve;
+pub(super) use curves::curves;
+pub(super) use page::curves as curves_part;
 pub use page::render as page;
 pub use text::{Form, render as text};
 
@@ -162,7 +164,7 @@ impl Comparison {
             surroundings: configuration::surroundings(runs),
             unread: unread.map(|(_, letter)| letter.clone()).collect(),
             metrics: metrics(runs),
-            curves: curves::curves(runs),
+            curves: curves(runs),
             tests: changes::tests(runs, &letters),
         }
     }

@@ -39,7 +39,8 @@ pub fn render(comparison: &Comparison, examples: usize) -> Result<String> {
         part("figures", "Figures", include_str!("../../../templates/comparison/figures.html"), figures(comparison))?,
     ];
     if !comparison.curves.is_empty() {
-        let curves = curves(comparison);
+        let letters: Vec<&str> = comparison.runs.iter().map(|run| run.letter.as_str()).collect();
+        let curves = curves(&comparison.curves, &letters);
         parts.push(part("curves", "Curves", include_str!("../../../templates/comparison/curves.html"), curves)?);
     }
     let changes = changes(comparison, examples);
@@ -103,13 +104,13 @@ fn figures(comparison: &Comparison) -> Json {
     })
 }
 
-fn curves(comparison: &Comparison) -> Json {
-    let letters: Vec<&str> = comparison.runs.iter().map(|run| run.letter.as_str()).collect();
+/// What the part with the curves shows of runs that are called by `letters`.
+pub(in crate::report) fn curves(curves: &[Curve], letters: &[&str]) -> Json {
     let drawn = |(place, curve): (usize, &Curve)| {
-        Some(chart(curve, &letters)?.data(&format!("curves-{place}"), Some(&numbers(curve, &letters))))
+        Some(chart(curve, letters)?.data(&format!("curves-{place}"), Some(&numbers(curve, letters))))
     };
     json!({
-        "charts": comparison.curves.iter().enumerate().filter_map(drawn).collect::<Vec<_>>(),
+        "charts": curves.iter().enumerate().filter_map(drawn).collect::<Vec<_>>(),
         "left_out": &letters[letters.len().min(LOOKS)..],
     })
 }

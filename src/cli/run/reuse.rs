@@ -1,0 +1,62 @@
+//! A complete run that stands for the one that would be made.
+
+use super::{Finished, Prepared, open_data};
+use crate::{
+    cli::{Ending, context::Output},
+    device,
+    diagnostic::Result,
+    run::{
+        Provenance, RunInfo, Status, sha256_hex,
+        store::{self, Contents},
+    },
+    spec::Threads,
+};
+
+/// The latest complete run with the same pipeline, data, program and surroundings.
+///
+/// # Errors
+/// Where the data aren't there.
+pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>> {
+    let Some(pipeline) = prepared.pipeline().cloned() else { return Ok(None) };
+    let digest = sha256_hex(pipeline.to_yaml().as_bytes());
+    let of_name = store::runs_in(&output.runs_directory)?.into_iter().filter_map(|run| {
+        let Contents { info, .. } = run.contents.ok()?;
+        let complete = info.status == Status::Completed && info.provenance.pipeline_digest == digest;
+        complete.then_some((run.directory, info))
+    });
+    let candidates: Vec<_> = of_name.collect();
+    if candidates.is_empty() {
+        return Ok(None);
+    }
+    let device = device::name(device::open(&pipeline.device)?);
+    let threads = match pipeline.threads {
+        Threads::Fixed(threads) => threads,
+        Threads::Auto => prepared.threads.unwrap_or_else(device::available_threads),
+    };
+    let same = |info: &RunInfo| {
+        let it = &info.provenance;
+        it.version == env!("CARGO_PKG_VERSION")
+            && it.libtorch == device::torch_version()
+            && it.cpu_capability == device::cpu_capability()
+            && it.instructions == Provenance::instructions()
+            && it.processor == Provenance::processor()
+            && (it.device.as_str(), it.threads) == (device.as_str(), threads)
+            && info.resumed.iter().all(|again| again.changes.is_empty())
+    };
+    let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
+    let found = candidates
+        .into_iter()
+        .find(|(_, info)| info.data.as_ref().is_some_and(|data| data.digest == dataset.digest) && same(info));
+    prepared.opened = Some((dataset, skipped));
+    let Some((directory, info)) = found else { return Ok(None) };
+    let evaluation = directory.read()?.evaluation;
+    if !output.quiet {
+        let place = directory.path().display();
+        eprintln!("{}: reused {place}, of the same pipeline, data and program", pipeline.name);
+    }
+    let ending = match info.expectations.iter().all(|expectation| expectation.met) {
+        true => Ending::Done,
+        false => Ending::NotMet,
+    };
+    Ok(Some(Finished { ending, run: Some((directory, info)), evaluation, reused: true }))
+}

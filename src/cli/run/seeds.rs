@@ -1,0 +1,166 @@
+//! A pipeline run with several seeds, one behind the other.
+
+use super::{Finished, Plain, expectations};
+use crate::{
+    cli::{Ending, context::Output, context::stop_flag},
+    diagnostic::{Result, io_error},
+    progress::{figure, figures_line},
+    report::{comparison::Compared, seeds},
+    run::{EvaluationRecord, RunDirectory, SeedRun, Seeds, Status, write_atomically},
+    spec::{self, Pipeline},
+    text::Table,
+};
+use std::{collections::BTreeMap, fs, path::Path, sync::atomic::Ordering};
+
+/// Runs the pipeline in `file` with `count` seeds from its own on; `one` runs it with more overrides, as a member of the group of
+/// that name.
+///
+/// # Errors
+/// Where there can be no run at all, or the page over them cannot be written.
+pub fn run(
+    file: &Path,
+    count: u32,
+    sets: &[String],
+    output: &Output,
+    one: impl Fn(&[String], &str) -> Result<Finished>,
+) -> Result<Plain> {
+    let Some(sound) = spec::load(file, sets).pipeline else {
+        // What is wrong is told by the run itself.
+        return Ok(Plain::of(file, &one(sets, "")?));
+    };
+    let pipeline = sound.pipeline;
+    let parent = output.runs_directory.join(&pipeline.name);
+    fs::create_dir_all(&parent).map_err(|error| io_error("make the directory", &parent, &error))?;
+    let stamp = jiff::ZonedDateTime::now().strftime("seeds-%Y%m%d-%H%M%S-").to_string();
+    let directory = tempfile::Builder::new()
+        .prefix(&stamp)
+        .rand_bytes(4)
+        .tempdir_in(&parent)
+        .map_err(|error| io_error("make a directory in", &parent, &error))?;
+    let id = directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (mut runs, mut directories, mut worst) = (Vec::new(), Vec::new(), Ending::Done);
+    for turn in 0..u64::from(count) {
+        if stop_flag().load(Ordering::Relaxed) {
+            break;
+        }
+        let seed = pipeline.seed + turn;
+        if !output.quiet {
+            eprintln!("seed {seed}, {} of {count}", turn + 1);
+        }
+        let mut with_seed = sets.to_vec();
+        with_seed.push(format!("seed={seed}"));
+        let finished = one(&with_seed, &id)?;
+        // Whether expectations are met is judged by the means.
+        if finished.ending != Ending::NotMet {
+            worst = worst.max(finished.ending);
+        }
+        runs.push(member(seed, &finished));
+        directories.extend(finished.run.map(|(directory, _)| directory));
+        if worst == Ending::Invalid {
+            return Ok(Plain { ending: worst, ..Plain::of_nothing(file, &pipeline.name) });
+        }
+    }
+    let figures = Seeds::spreads(&runs);
+    let record =
+        Seeds { format: 1, name: pipeline.name.clone(), id, expectations: judge(&pipeline, &runs), figures, runs };
+    // It holds something from here on, and stays.
+    let directory = directory.keep();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o755));
+    }
+    let page = write(&record, &directory, &directories)?;
+    if record.expectations.iter().any(|expectation| !expectation.met) {
+        worst = worst.max(Ending::NotMet);
+    }
+    if !output.json {
+        tell(&record, &page, output);
+    }
+    Ok(Plain {
+        file: file.to_owned(),
+        name: pipeline.name,
+        ending: worst,
+        run: Some(directory),
+        epochs: None,
+        seconds: record.runs.iter().map(|run| run.seconds).sum(),
+        metrics: record.figures.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
+        json: serde_json::to_value(&record).expect("plain data"),
+    })
+}
+
+fn member(seed: u64, finished: &Finished) -> SeedRun {
+    let info = finished.run.as_ref().map(|(_, info)| info);
+    let evaluation = finished.evaluation.iter();
+    let figures = evaluation.flat_map(|evaluation| evaluation.metrics.iter().chain(&evaluation.figures));
+    SeedRun {
+        seed,
+        id: info.map(|info| info.id.clone()),
+        status: info.map_or(Status::Failed, |info| info.status),
+        epochs: info.map_or(0, |info| info.training.epochs_done),
+        seconds: info.map_or(0.0, |info| info.timings.total),
+        figures: figures.filter(|(_, value)| value.is_finite()).map(|(name, value)| (name.clone(), *value)).collect(),
+    }
+}
+
+/// Holds the gates against the means.
+fn judge(pipeline: &Pipeline, runs: &[SeedRun]) -> Vec<crate::run::ExpectationResult> {
+    let complete = runs.iter().filter(|run| run.status == Status::Completed);
+    let mut values: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+    for (name, value) in complete.flat_map(|run| &run.figures) {
+        values.entry(name).or_default().push(*value);
+    }
+    let spreads: Vec<_> = values
+        .into_iter()
+        .filter_map(|(name, values)| Some((name.clone(), crate::run::Spread::of(&values)?)))
+        .collect();
+    let means = EvaluationRecord {
+        examples: 0,
+        metrics: spreads.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
+        intervals: spreads.iter().filter_map(|(name, spread)| Some((name.clone(), spread.interval?))).collect(),
+        figures: BTreeMap::new(),
+        steps: Vec::new(),
+    };
+    expectations(pipeline, &means, &[], None)
+}
+
+/// Writes the record and the page; gives the page's path.
+fn write(record: &Seeds, directory: &Path, runs: &[RunDirectory]) -> Result<std::path::PathBuf> {
+    let mut text = serde_json::to_string_pretty(record).expect("plain data");
+    text.push('\n');
+    write_atomically(&directory.join("seeds.json"), text.as_bytes())?;
+    let compared = runs.iter().map(Compared::read).collect::<Result<Vec<_>>>()?;
+    let page = directory.join("report.html");
+    write_atomically(&page, seeds::render(record, &compared)?.as_bytes())?;
+    Ok(page)
+}
+
+fn tell(record: &Seeds, page: &Path, output: &Output) {
+    let mut table =
+        Table::new(&["figure", "mean", "deviation", "95% interval of the mean", "least", "largest"], "<>>>>>");
+    for (name, spread) in &record.figures {
+        let interval = spread.interval.map(|(low, high)| format!("{} to {}", figure(name, low), figure(name, high)));
+        table.row(&[
+            name.as_str(),
+            &figure(name, spread.mean),
+            &spread.deviation.map(|deviation| figure(name, deviation)).unwrap_or_default(),
+            &interval.unwrap_or_default(),
+            &figure(name, spread.least),
+            &figure(name, spread.largest),
+        ]);
+    }
+    let complete = record.runs.iter().filter(|run| run.status == Status::Completed).count();
+    if !output.quiet {
+        eprintln!("{complete} of {} seeds are complete", record.runs.len());
+        for run in &record.runs {
+            let figures: Vec<(String, f64)> = ["test_accuracy", "test_loss"]
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), *run.figures.get(*name)?)))
+                .collect();
+            eprintln!("seed {}: {}", run.seed, figures_line(&figures));
+        }
+    }
+    print!("{table}");
+    super::print_expectations(&record.expectations);
+    println!("report: {}", page.display());
+}
