@@ -7,7 +7,7 @@ PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
 TENSORBOARD := target/tensorboard
 
-.PHONY: help run test editor browser tensorboard lint schema bench tools libtorch clean distclean
+.PHONY: help run test torture editor browser tensorboard lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -23,6 +23,9 @@ test: libtorch ## run all tests, with cargo-nextest where it is installed
 	else \
 	    $(CARGO) test --locked; \
 	fi
+
+torture: libtorch ## kill runs at every write and at random, fill the disk, and see that nothing is lost; takes some ten minutes
+	@$(CARGO) test --locked --features faults --test torture -- --nocapture --test-threads 1
 
 editor: ## test what yaml-language-server makes of the schema; skipped where node or npm is missing, but not in CI
 	@if ! { command -v node && command -v npm; } >/dev/null; then \

@@ -2,86 +2,16 @@
 
 mod bench;
 
-use bench::Bench;
+use bench::{
+    Bench,
+    net::{NET, assert_same, info, only_run, reference, runs},
+};
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-
-/// A pipeline with everything that has a state: dropout, moving averages, augmentation, a callback that keeps the best weights.
-const NET: &str = "\
-version: 1
-name: net
-seed: 3
-threads: 2
-dataset:
-  source: digits
-  validation: {split: 0.2}
-  train: [cache, shuffle: 200, augment: [random_flip: horizontal], {batch: 64}, prefetch]
-model:
-  layers:
-    - rescaling: {scale: 1/255}
-    - conv2d: {filters: 8, kernel_size: 3, padding: same, activation: relu}
-    - batch_normalization
-    - max_pooling2d
-    - dropout: 0.2
-    - flatten
-    - dense: 10
-training:
-  loss: sparse_categorical_crossentropy
-  epochs: 5
-  checkpoint: {steps: 7}
-  callbacks:
-    - early_stopping: {monitor: val_loss, patience: 4, restore_best_weights: true}
-";
-
-/// What must be the same bytes, however often a run was interrupted.
-const SAME: [&str; 3] = ["model.safetensors", "predictions.parquet", "losses.f32"];
-
-/// The history without what hangs on the clock.
-fn history(run: &Path) -> Vec<String> {
-    let text = fs::read_to_string(run.join("history.csv")).unwrap();
-    text.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",")).collect()
-}
-
-fn assert_same(run: &Path, reference: &Path, what: &str) {
-    for name in SAME {
-        assert!(fs::read(run.join(name)).unwrap() == fs::read(reference.join(name)).unwrap(), "{what}: {name} differs");
-    }
-    assert_eq!(history(run), history(reference), "{what}");
-}
-
-fn info(run: &Path) -> serde_json::Value {
-    serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap()
-}
-
-/// The runs in `runs/NAME`, the first one first.
-fn runs(bench: &Bench, name: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(bench.path("runs").join(name)).into_iter().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    found.sort_by_key(|run| fs::metadata(run.join("pipeline.yaml")).and_then(|it| it.modified()).ok());
-    found
-}
-
-fn only_run(bench: &Bench) -> PathBuf {
-    let mut found = runs(bench, "net");
-    assert_eq!(found.len(), 1);
-    found.remove(0)
-}
-
-/// An uninterrupted run of `NET`.
-fn reference(sets: &[&str]) -> (Bench, PathBuf) {
-    let bench = Bench::new();
-    bench.write("net.yaml", NET);
-    let mut arguments = vec!["run", "--quiet", "net.yaml"];
-    sets.iter().for_each(|set| arguments.extend(["--set", set]));
-    let (code, _, stderr) = bench.call(&arguments);
-    assert_eq!(code, 0, "{stderr}");
-    let run = only_run(&bench);
-    (bench, run)
-}
 
 fn start(bench: &Bench, arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin("trainyard"))

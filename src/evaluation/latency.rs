@@ -84,6 +84,11 @@ impl Latency {
 }
 
 impl EvaluationStep for Latency {
+    /// It measures for seconds, however many examples there are.
+    fn is_quick(&self) -> bool {
+        false
+    }
+
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         let mut sizes = match self.batch_sizes.is_empty() {
             true => vec![1, subject.batch_size()],

@@ -34,6 +34,11 @@ pub trait EvaluationStep {
         false
     }
 
+    /// Whether a few examples take it no time, so that it can be rehearsed before training.
+    fn is_quick(&self) -> bool {
+        true
+    }
+
     /// What expectations can name of its result.
     fn figures(&self) -> Vec<FigureName> {
         Vec::new()

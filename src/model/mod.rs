@@ -75,6 +75,19 @@ impl Model {
         Ok(model)
     }
 
+    /// The same model with copies of the weights: what is done to it leaves no trace in this one.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn copy(&self, layers: &[Layer], plan: &Plan) -> Result<Self, TchError> {
+        let copy = |parameter: &NamedParameter| parameter.tensor.detach().copy().set_requires_grad(parameter.trainable);
+        let weights = Weights::Given(self.parameters.iter().map(copy).collect());
+        let builder = Builder { weights, device: self.device, parameters: Vec::new() };
+        let mut model = Self::build(builder, layers, plan)?;
+        passes::pool_before_activation(&mut model.operations);
+        Ok(model)
+    }
+
     /// The same model with the same weights, but without the passes that make it faster: what leaves each layer can be seen.
     ///
     /// # Errors

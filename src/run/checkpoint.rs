@@ -9,7 +9,7 @@ use super::{
     sha256_hex,
 };
 use crate::{
-    diagnostic::{Result, io_error},
+    diagnostic::{Code, Diagnostic, Result, io_error},
     exact::{self, Exact},
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ pub const CHECKPOINTS: &str = "checkpoint";
 const MANIFEST: &str = "manifest.json";
 /// The largest manifest that is read, in bytes.
 const MAX_MANIFEST: u64 = 1 << 20;
+/// What one is called that is only tried out.
+const TRIAL: &str = ".trial";
 /// How many are kept.
 const KEPT: usize = 2;
 
@@ -111,17 +113,10 @@ impl RunDirectory {
     /// # Errors
     /// Where the file system refuses; the checkpoints before it are then as they were.
     pub fn write_checkpoint(&self, files: &Files) -> Result<()> {
-        let directory = self.file(CHECKPOINTS);
-        fs::create_dir_all(&directory).map_err(|error| io_error("make the directory", &directory, &error))?;
-        let entry = |bytes: &Vec<u8>| Entry { bytes: bytes.len() as u64, sha256: sha256_hex(bytes) };
-        let manifest =
-            Manifest { format: 1, files: files.iter().map(|(name, bytes)| (name.clone(), entry(bytes))).collect() };
-        let manifest = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
-        let mut all: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-        all.push((MANIFEST, &manifest));
+        let directory = self.checkpoints()?;
         let before = numbered(&directory);
         let next = before.last().map_or(1, |(number, _)| number.saturating_add(1));
-        write_directory(&directory.join(format!("{next:06}")), &all)?;
+        write(&directory.join(format!("{next:06}")), files)?;
         // It stands; that something old cannot be removed, such as what a killed process left, does no harm.
         let left = fs::read_dir(&directory).into_iter().flatten().flatten();
         for entry in left.filter(|entry| entry.file_name().to_string_lossy().starts_with(WRITING)) {
@@ -131,6 +126,32 @@ impl RunDirectory {
             let _ = remove_directory(old);
         }
         Ok(())
+    }
+
+    /// Writes a checkpoint, reads it back, and removes it again.
+    ///
+    /// # Errors
+    /// Where the file system refuses, or gives back something else.
+    pub fn rehearse_checkpoint(&self, files: &Files) -> Result<()> {
+        let path = self.checkpoints()?.join(TRIAL);
+        // One that a killed process left.
+        let _ = fs::remove_dir_all(&path);
+        write(&path, files)?;
+        let same = read(&path).is_ok_and(|back| back == *files);
+        let removed = remove_directory(&path).map_err(|error| io_error("remove", &path, &error));
+        if !same {
+            let message = format!("{} gave back something else than was written", path.display());
+            return Err(Box::new(
+                Diagnostic::error(Code::IO, message).help("keep runs on another disk: `--runs-dir DIR`"),
+            ));
+        }
+        removed
+    }
+
+    fn checkpoints(&self) -> Result<PathBuf> {
+        let directory = self.file(CHECKPOINTS);
+        fs::create_dir_all(&directory).map_err(|error| io_error("make the directory", &directory, &error))?;
+        Ok(directory)
     }
 
     /// The latest checkpoint that is whole.
@@ -147,6 +168,17 @@ impl RunDirectory {
         }
         found
     }
+}
+
+/// Writes one, with its manifest behind the files that it tells of.
+fn write(path: &Path, files: &Files) -> Result<()> {
+    let entry = |bytes: &Vec<u8>| Entry { bytes: bytes.len() as u64, sha256: sha256_hex(bytes) };
+    let manifest =
+        Manifest { format: 1, files: files.iter().map(|(name, bytes)| (name.clone(), entry(bytes))).collect() };
+    let manifest = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
+    let mut all: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    all.push((MANIFEST, &manifest));
+    write_directory(path, &all)
 }
 
 /// The files of one checkpoint, or what is wrong with it.

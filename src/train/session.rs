@@ -259,6 +259,17 @@ impl<'a> Session<'a> {
         Ok(outcome)
     }
 
+    /// Makes one step with the first batch; gives the epoch that it would have been.
+    ///
+    /// # Errors
+    /// As [`Session::train`].
+    pub fn rehearse(&mut self) -> Result<EpochRecord> {
+        if let Some(batch) = self.training.data.epoch(0).next().transpose()? {
+            self.step(&batch)?;
+        }
+        Ok(self.record())
+    }
+
     /// The rest of a pass over the training data.
     fn steps_of_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let training = self.training;
@@ -300,17 +311,9 @@ impl<'a> Session<'a> {
     /// Validates, and lets the callbacks judge.
     fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let training = self.training;
-        let current = std::mem::replace(&mut self.current, Current::new(training));
-        let seconds = current.elapsed();
         let epoch = self.history.len();
-        let mut record = EpochRecord {
-            epoch: epoch + 1,
-            figures: current.figures.means(),
-            learning_rate: self.optimizer.learning_rate(),
-            seconds,
-            images_per_second: current.figures.examples() as f64 / seconds,
-            data_wait_seconds: current.data_wait_seconds,
-        };
+        let mut record = self.record();
+        self.current = Current::new(training);
         if let Some(validation) = training.validation {
             record.figures.extend(evaluate::figures(training.pipeline, training.model, validation, "val_")?);
         }
@@ -325,6 +328,20 @@ impl<'a> Session<'a> {
         self.stopped_early = stop && epoch + 1 < training.pipeline.training.epochs;
         self.history.push(record);
         observer.observe(&Event::EpochEnded(&self.history[epoch]))
+    }
+
+    /// The epoch under way, as far as it has come.
+    fn record(&self) -> EpochRecord {
+        let seconds = self.current.elapsed();
+        let figures = &self.current.figures;
+        EpochRecord {
+            epoch: self.history.len() + 1,
+            figures: figures.means(),
+            learning_rate: self.optimizer.learning_rate(),
+            seconds,
+            images_per_second: figures.examples() as f64 / seconds,
+            data_wait_seconds: self.current.data_wait_seconds,
+        }
     }
 
     /// One step of the optimizer; gives the mean loss over the batch.

@@ -1,5 +1,8 @@
 //! An empty directory, and the real program called in it.
 
+#[allow(dead_code)] // not every test interrupts
+pub mod net;
+
 use assert_cmd::Command;
 use std::{fs, path::PathBuf};
 

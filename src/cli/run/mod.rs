@@ -1,5 +1,6 @@
 //! `trainyard run`
 
+mod preflight;
 mod recorder;
 mod resume;
 mod reuse;

@@ -1,6 +1,6 @@
 //! Keeps the record on disk up to date while a run is under way.
 
-use super::input_bound;
+use super::{input_bound, preflight::heard};
 use crate::{
     cli::report::write_report,
     diagnostic::{Diagnostic, Renderer, Result, SourceMap},
@@ -9,7 +9,10 @@ use crate::{
     spec::Checkpoint,
     train::{Event, Moment, Observer, Session},
 };
-use std::time::{Duration, Instant};
+use std::{
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 /// Writes down what happens, and tells others of it.
 pub struct Recorder {
@@ -22,6 +25,8 @@ pub struct Recorder {
     pub input_advice: &'static str,
     /// Who else hears what happens.
     pub listeners: Vec<Box<dyn Observer>>,
+    /// The rehearsal of the report, beside the first epoch.
+    pub rehearsal: Option<JoinHandle<Result<()>>>,
     /// When the report was last written, and how long it took.
     reported: Option<(Instant, Duration)>,
     checkpoints: Checkpoints,
@@ -46,6 +51,7 @@ impl Recorder {
             losses: Vec::new(),
             input_advice,
             listeners,
+            rehearsal: None,
             reported: None,
             checkpoints: Checkpoints::new(policy.clone()),
         }
@@ -102,6 +108,18 @@ impl Recorder {
         }
     }
 
+    /// Writes a checkpoint, reads it back and removes it again.
+    pub fn rehearse_checkpoint(&self, session: &Session<'_>) -> Result<()> {
+        self.directory.rehearse_checkpoint(&self.files(session)?)
+    }
+
+    /// All that a checkpoint holds.
+    fn files(&self, session: &Session<'_>) -> Result<Files> {
+        let mut files = session.files()?;
+        files.insert(LOSSES.to_owned(), self.losses_bytes());
+        Ok(files)
+    }
+
     /// The bytes of [`LOSSES`].
     pub fn losses_bytes(&self) -> Vec<u8> {
         self.losses.iter().flat_map(|loss| loss.to_le_bytes()).collect()
@@ -126,6 +144,7 @@ impl Observer for Recorder {
                 self.info.training.steps_done = self.losses.len() as u64;
                 self.info.input_bound = input_bound(&self.history, self.input_advice);
                 self.save_epoch()?;
+                self.rehearsal.take().map_or(Ok(()), heard)?;
             }
             _ => {}
         }
@@ -137,9 +156,7 @@ impl Observer for Recorder {
             return Ok(());
         }
         let start = Instant::now();
-        let mut files = session.files()?;
-        files.insert(LOSSES.to_owned(), self.losses_bytes());
-        self.directory.write_checkpoint(&files)?;
+        self.directory.write_checkpoint(&self.files(session)?)?;
         self.checkpoints.kept(session, start);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! From a sound pipeline to an evaluated model.
 
-use super::recorder::Recorder;
+use super::{preflight, recorder::Recorder};
 use crate::{
     check::Plan,
     cli::{
@@ -151,6 +151,7 @@ impl Work<'_> {
             session.restore(files, self.other_callbacks)?;
             recorder.go_on_after(&session, files)?;
         }
+        preflight::rehearse(&training, plan, &dataset, threads, recorder)?;
         recorder.info.timings.setup += self.start.elapsed().as_secs_f64();
         recorder.save()?;
 

@@ -1,0 +1,125 @@
+//! The rehearsal before training: whatever a run will do is done once, small, so that hour three cannot fail for a reason that
+//! minute one could have told. It works on copies, and leaves no trace in weights, caches or figures.
+
+use super::{recorder::Recorder, work::splits};
+use crate::{
+    check::Plan,
+    data::{Feed, InputPipeline},
+    diagnostic::{Diagnostic, Result},
+    evaluate::{Inquiry, predictions, steps},
+    evaluation::{Predictions, Split, StepResult},
+    model::{Model, computation},
+    report::render,
+    run::{EpochRecord, EvaluationRecord, Record, Status},
+    source::{Dataset, Subset},
+    spec::Pipeline,
+    stage::Stage,
+    train::{Session, Training},
+};
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
+
+/// Evaluation steps are rehearsed on so many examples.
+const EXAMPLES: usize = 64;
+
+/// One training step, one batch of the evaluation at its real size, a checkpoint written and read back, the evaluation steps on
+/// a few examples; and the report that comes of it, on another thread.
+///
+/// # Errors
+/// What would have ended the run later.
+pub fn rehearse(
+    training: &Training<'_>,
+    plan: &Plan,
+    dataset: &Dataset,
+    workers: usize,
+    recorder: &mut Recorder,
+) -> Result<()> {
+    let pipeline = training.pipeline;
+    let layers = &pipeline.model.layers;
+    let copy = training.model.copy(layers, plan).map_err(|error| computation(&error, "copying the model"))?;
+    let trial = Training { model: &copy, ..*training };
+    let mut session = Session::new(&trial);
+    let mut epoch = session.rehearse()?;
+    recorder.rehearse_checkpoint(&session)?;
+    let evaluation = evaluate(pipeline, plan, &copy, dataset, workers, training, &epoch)?;
+    if training.validation.is_some() {
+        let validated =
+            evaluation.metrics.iter().filter_map(|(name, value)| Some((name.strip_prefix("test_")?, *value)));
+        epoch.figures.extend(validated.map(|(name, value)| (format!("val_{name}"), value)));
+    }
+    recorder.rehearsal = Some(report(recorder.directory.read()?, epoch, evaluation));
+    Ok(())
+}
+
+/// Renders the report of a run that came out so.
+fn report(mut record: Record, epoch: EpochRecord, evaluation: EvaluationRecord) -> JoinHandle<Result<()>> {
+    record.history.push(epoch);
+    record.evaluation = Some(evaluation);
+    record.info.status = Status::Completed;
+    std::thread::spawn(move || render(&record).map(|_| ()))
+}
+
+fn evaluate(
+    pipeline: &Pipeline,
+    plan: &Plan,
+    model: &Model,
+    dataset: &Dataset,
+    workers: usize,
+    training: &Training<'_>,
+    epoch: &EpochRecord,
+) -> Result<EvaluationRecord> {
+    // Whatever else stands in the list could leave nothing of a single batch, and a cache would keep it.
+    let batch: Vec<Stage> =
+        pipeline.dataset.evaluate.iter().filter(|stage| stage.batch_size().is_some()).cloned().collect();
+    let size = batch.iter().find_map(|stage| stage.batch_size()).unwrap_or(1).min(dataset.test.len());
+    let first = |count: usize| Arc::new(Subset::new(dataset.test.clone(), (0..count).collect()));
+    let feed = Feed::new(dataset, first(size), "test");
+    let data = InputPipeline::new(feed, &batch, "dataset.evaluate", pipeline.seed, workers);
+    let (figures, said) = predictions(pipeline, model, &data, &dataset.classes, "test_")?;
+    let few = size.min(EXAMPLES);
+    let said = Predictions {
+        labels: said.labels[..few].to_vec(),
+        predicted: said.predicted[..few].to_vec(),
+        probabilities: said.probabilities[..few * said.classes.len()].to_vec(),
+        classes: said.classes,
+    };
+    let mut quick = pipeline.clone();
+    quick.evaluation.retain(|step| step.is_quick());
+    let (train, ..) = splits(pipeline, dataset);
+    let count = |name: &str, examples| Split { name: name.to_owned(), per_class: dataset.class_counts(examples) };
+    let inquiry = Inquiry {
+        pipeline: &quick,
+        plan,
+        model,
+        examples: first(few),
+        features: &dataset.features,
+        splits: vec![count("train", &*train), count("test", &*dataset.test)],
+        history: std::slice::from_ref(epoch),
+        best_epoch: None,
+        stop: training.stop,
+    };
+    let mut record = EvaluationRecord {
+        examples: few,
+        metrics: figures.into_iter().collect(),
+        intervals: BTreeMap::new(),
+        figures: BTreeMap::new(),
+        steps: Vec::new(),
+    };
+    steps(&inquiry, &said, &mut record.steps)?;
+    record.figures = record.steps.iter().flat_map(StepResult::figures).collect();
+    Ok(record)
+}
+
+/// What the rehearsal of the report came to.
+///
+/// # Errors
+/// Where the report could not be rendered.
+pub fn heard(rehearsal: JoinHandle<Result<()>>) -> Result<()> {
+    let outcome = rehearsal.join().unwrap_or_else(|_| {
+        let message = "the program made a mistake while it rehearsed the report";
+        Err(Box::new(Diagnostic::error(crate::diagnostic::Code::COMPUTATION, message)))
+    });
+    outcome.map_err(|problem| {
+        let told = *problem;
+        Box::new(told.fact("found by a rehearsal with made-up results, before anything was lost"))
+    })
+}
