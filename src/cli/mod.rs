@@ -8,6 +8,7 @@ mod diff;
 mod evaluate;
 mod explain;
 mod new;
+mod outcome;
 mod plan;
 mod predict;
 mod report;

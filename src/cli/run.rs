@@ -5,6 +5,7 @@ use super::{
     context::{Output, set_up_threads, stop_flag},
     data::look,
     evaluate::{Trained, evaluate_into, print_metrics},
+    outcome::{OutcomeArguments, print_expectations},
     report::write_report,
     runs::renew_index,
     summary::layer_table,
@@ -15,12 +16,13 @@ use crate::{
     device,
     diagnostic::{Diagnostic, Renderer, Result, SourceMap},
     evaluation::significance::{mcnemar, only_one_right},
+    gate::{judge, suite_of_run},
     model::{Model, adapt, digest, wants_statistics, weights_bytes},
     progress::{Terminal, duration},
     report::render,
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, Provenance, RunDirectory, RunInfo,
-        Status, TEMPLATE, Timings, TrainingInfo, Unreadable, read_predictions, sha256_hex, store,
+        DataInfo, EpochRecord, EvaluationRecord, Previous, Provenance, RunDirectory, RunInfo, Status, TEMPLATE,
+        Timings, TrainingInfo, Unreadable, read_predictions, sha256_hex, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation, extends, origins::resolved_lines},
@@ -39,6 +41,8 @@ use std::{
 pub struct Arguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
+    #[command(flatten)]
+    outcome: OutcomeArguments,
 }
 
 /// Checks, trains, evaluates, reports.
@@ -47,7 +51,8 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     stop_flag();
     let file = &arguments.pipeline.file;
     let checked = output.with_surroundings(None, |surroundings| {
-        output.check(file, &Options { surroundings: Some(surroundings), ..arguments.pipeline.options() })
+        let runs = Some(&*output.runs_directory);
+        output.check(file, &Options { surroundings: Some(surroundings), runs, ..arguments.pipeline.options() })
     });
     if !checked.is_sound() {
         return Ok(Ending::Invalid);
@@ -86,27 +91,41 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     recorder.info.timings.total = start.elapsed().as_secs_f64();
     recorder.save()?;
     renew_index(output);
+    let ending = tell_ending(&recorder, result, stopped, &checked.sources, output);
+    let suite = suite_of_run(&recorder.info, recorder.directory.path(), &checked.sources, sound);
+    arguments.outcome.tell(&[suite], output)?;
+    Ok(ending)
+}
+
+/// Says how the run ended.
+fn tell_ending(
+    recorder: &Recorder,
+    result: Result<Option<EvaluationRecord>>,
+    stopped: bool,
+    sources: &SourceMap,
+    output: &Output,
+) -> Ending {
     let evaluation = match result {
         Ok(evaluation) => evaluation,
         Err(problem) if stopped => {
             eprintln!("interrupted: {problem}; see {}", recorder.directory.path().display());
-            return Ok(Ending::Interrupted);
+            return Ending::Interrupted;
         }
         Err(problem) => {
-            output.tell(&checked.sources, &problem);
+            output.tell(sources, &problem);
             eprintln!("what was done so far is in {}", recorder.directory.path().display());
-            return Ok(Ending::Failed);
+            return Ending::Failed;
         }
     };
-    conclude(&recorder, evaluation.as_ref(), output);
+    conclude(recorder, evaluation.as_ref(), output);
     if let Some(told) = recorder.info.input_bound.as_ref().filter(|_| !output.quiet) {
         eprintln!("{told}");
     }
-    Ok(match recorder.info.status {
+    match recorder.info.status {
         Status::Interrupted => Ending::Interrupted,
         _ if recorder.info.expectations.iter().any(|expectation| !expectation.met) => Ending::NotMet,
         _ => Ending::Done,
-    })
+    }
 }
 
 /// The pipeline as it was written; as comments, what it extends and the flags that changed it.
@@ -164,6 +183,7 @@ fn first_info(
         layers: plan.rows(),
         training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
         expectations: Vec::new(),
+        baselines: checked.baselines.clone(),
         previous: None,
         details: Vec::new(),
         input_bound: None,
@@ -378,7 +398,8 @@ fn work(
     })?;
     recorder.observe(&Event::Evaluated(&evaluation))?;
     recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
-    recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
+    let kept = store::kept_epoch(&recorder.info, &recorder.history);
+    recorder.info.expectations = judge(pipeline, &evaluation, kept, &recorder.info.baselines);
     recorder.info.previous = previous(&output.runs_directory, &recorder.info, &recorder.directory);
     recorder.info.status = Status::Completed;
     Ok(Some(evaluation))
@@ -450,25 +471,7 @@ fn input_bound(history: &[EpochRecord], advice: &str) -> Option<String> {
         .then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
 }
 
-/// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.
-pub(super) fn expectations(
-    pipeline: &Pipeline,
-    evaluation: &EvaluationRecord,
-    history: &[EpochRecord],
-    best_epoch: Option<usize>,
-) -> Vec<ExpectationResult> {
-    let kept = best_epoch.map_or(history.last(), |epoch| history.get(epoch - 1));
-    let judge = |(figure, bounds): (&String, &crate::spec::Expectation)| {
-        let evaluated = evaluation.metrics.get(figure).or_else(|| evaluation.figures.get(figure));
-        let value = evaluated.copied().or_else(|| kept?.figure(figure));
-        let holds = |value: f64| bounds.min.is_none_or(|min| value >= min) && bounds.max.is_none_or(|max| value <= max);
-        let met = value.is_some_and(holds);
-        ExpectationResult { figure: figure.clone(), min: bounds.min, max: bounds.max, value, met }
-    };
-    pipeline.expect.iter().map(judge).collect()
-}
-
-/// Says how the run ended.
+/// Says what became of a run that came to its end, or was stopped while it trained.
 fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: &Output) {
     let Recorder { info, directory, .. } = recorder;
     let report = directory.file("report.html");
@@ -495,14 +498,6 @@ fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: 
     if let Some(evaluation) = evaluation {
         print_metrics(evaluation);
     }
-    for expectation in &info.expectations {
-        let bounds: Vec<String> = [("at least", expectation.min), ("at most", expectation.max)]
-            .into_iter()
-            .filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}")))
-            .collect();
-        let verdict = if expectation.met { "met" } else { "NOT MET" };
-        let value = expectation.value.map_or("not produced".to_owned(), |value| format!("{value:.4}"));
-        println!("expected {} {}: {verdict} ({value})", expectation.figure, bounds.join(" and "));
-    }
+    print_expectations(&info.expectations);
     println!("report: {}", report.display());
 }

@@ -5,6 +5,7 @@
 
 mod class_weight;
 pub mod difference;
+mod expectation;
 pub mod extends;
 pub mod load;
 mod normalize;
@@ -20,6 +21,7 @@ mod validation;
 mod vocabulary;
 
 pub use class_weight::ClassWeight;
+pub use expectation::{Against, Expectation, Inconclusive};
 pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use parse::parse;
