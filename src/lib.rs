@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod exact;
 pub mod family;
+pub mod gate;
 pub mod layer;
 pub mod lockfile;
 pub mod loss;

@@ -61,6 +61,14 @@ fn records_and_reports_know_no_tensors() {
 }
 
 #[test]
+fn gates_judge_records() {
+    never(&["tch::", "Tensor", "crate::check", "crate::data", "crate::model", "crate::train", "crate::cli"], "gate/");
+    for below in ["run/", "spec/", "report/", "evaluation/"] {
+        never(&["crate::gate"], below);
+    }
+}
+
+#[test]
 fn checking_makes_no_tensor() {
     never(&["tch::", "Tensor", ".build("], "check/");
     never(&["tch::", "Tensor"], "spec/");

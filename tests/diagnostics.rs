@@ -106,6 +106,13 @@ fn syntax_and_schema() {
         ("no value", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}seed:\n")),
         ("quoted number", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}").replace("epochs: 2", "epochs: '2'")),
         ("out of range", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}threads: 0\nseed: 0.5\n")),
+        (
+            "expectations out of range",
+            format!(
+                "{HEAD}{TRAIN}{MODEL}{TRAINING}expect:\n  test_accuracy: {{max_drop: -0.1, tolerance: -1, inconclusive: maybe, \
+                 against: ''}}\n"
+            ),
+        ),
         ("no such choice", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}precision: float16\ndevice: gpu\n")),
         ("umlauts and width", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}description: \"für 日本\"\nnäme: x\n")),
     ];
@@ -137,6 +144,13 @@ fn meaning_and_shapes() {
         (
             "unknown expectation",
             format!("{HEAD}{TRAIN}{MODEL}{TRAINING}expect: {{test_acc: {{min: 1}}, loss: {{}}}}\n"),
+        ),
+        (
+            "odd expectations",
+            format!(
+                "{HEAD}{TRAIN}{MODEL}{TRAINING}expect:\n  test_accuracy: {{min: 0.7, against: previous, tolerance: 0.01}}\n  \
+                 test_loss: {{min: 2, max: 1}}\n  loss: {{tolerance: 0.1, inconclusive: fail}}\n  accuracy: {{max_drop: 2}}\n"
+            ),
         ),
         ("unknown code", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}allow: [validation-on-tset]\n")),
         ("unscaled", layers("[flatten, {dense: 10}]")),

@@ -43,7 +43,10 @@ fn what_was_locked_is_reproduced_bit_for_bit() {
     let (code, stdout, _) = bench.call(&["reproduce", "net", "--json", "--quiet"]);
     assert_eq!(code, 0);
     let result: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((&result["reproduction"]["bit_equal"], &result["reproduction"]["promised"]), (&true.into(), &"bits".into()));
+    assert_eq!(
+        (&result["reproduction"]["bit_equal"], &result["reproduction"]["promised"]),
+        (&true.into(), &"bits".into())
+    );
     // It says the same on fewer processors, for the threads are those of the lock.
     let lock = lock(&bench);
     assert_eq!((lock["steps"].as_array().unwrap().len(), &lock["all_steps"]), (36, &36.into()));
@@ -114,7 +117,9 @@ fn the_first_step_that_diverged_is_named() {
     bench.write("net.lock", altered.to_string());
     let (code, stdout, _) = bench.call(&["reproduce", "--quiet", "net.yaml"]);
     assert_eq!(code, 3, "{stdout}");
-    for text in ["NOT REPRODUCED, though every bit is promised", "the first step that diverged is step 5", "instead of 2.5"] {
+    for text in
+        ["NOT REPRODUCED, though every bit is promised", "the first step that diverged is step 5", "instead of 2.5"]
+    {
         assert!(stdout.contains(text), "no {text} in {stdout}");
     }
     assert!(stdout.contains("test_accuracy: ") && stdout.contains("instead of 99.00%"), "{stdout}");
@@ -153,7 +158,10 @@ fn elsewhere_figures_are_held_to_what_seeds_spread() {
         return;
     }
     assert_eq!(code, Some(3), "{stdout}{stderr}");
-    assert!(stdout.contains("the lock holds no tolerances") && stderr.contains("not every bit is promised"), "{stdout}{stderr}");
+    assert!(
+        stdout.contains("the lock holds no tolerances") && stderr.contains("not every bit is promised"),
+        "{stdout}{stderr}"
+    );
 
     let bench = ran(&["--seeds", "3"]);
     let (code, _, stderr) = bench.call(&["lock", "net"]);
@@ -202,7 +210,10 @@ fn several_pipelines_are_run_whatever_becomes_of_each() {
     bench.write("a.yaml", short.replace("name: net", "name: a"));
     bench.write("b.yaml", short.replace("dropout: 0.2", "dropout: 2"));
     bench.write("c.yaml", short.replace("name: net", "name: c") + "expect: {test_accuracy: {min: 0.999}}\n");
-    bench.write("d.yaml", short.replace("name: net", "name: d").replace("source: digits", "source: {table: {files: no.csv, label: x}}"));
+    bench.write(
+        "d.yaml",
+        short.replace("name: net", "name: d").replace("source: digits", "source: {table: {files: no.csv, label: x}}"),
+    );
     let (code, stdout, stderr) = bench.call(&["run", "--quiet", "a.yaml", "b.yaml", "c.yaml"]);
     assert_eq!(code, 2, "{stderr}");
     let table: Vec<&str> = stdout.lines().rev().take(4).collect();

@@ -30,7 +30,9 @@ pub fn try_out(example: &Example, surroundings: Option<&Surroundings<'_>>) -> io
             name => files.push(file(name)),
         }
     }
-    let mut all = check_all(&files, &Options { sets: &sets, surroundings, ..Options::default() });
+    let runs = file("runs");
+    let runs = surroundings.is_some().then_some(&*runs);
+    let mut all = check_all(&files, &Options { sets: &sets, surroundings, runs, ..Options::default() });
     for checked in &mut all {
         checked.sources.call_relative_to(directory.path());
         for problem in &mut checked.problems {

@@ -12,10 +12,14 @@ pub use plan::{Memory, Plan, PlannedLayer};
 use crate::{
     diagnostic::{Code, Diagnostic, MAX_PROBLEMS, Result, Severity, SourceMap},
     path,
+    run::Baseline,
     source::{Declared, Surroundings},
     spec::{self, load::Sound},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// What to check by.
 #[derive(Clone, Copy, Default)]
@@ -28,6 +32,8 @@ pub struct Options<'a> {
     pub deny: &'a [String],
     /// Where to look at the data and the machine; without, only the pipeline is looked at.
     pub surroundings: Option<&'a Surroundings<'a>>,
+    /// Where earlier runs are; without, nobody looks for what expectations are measured against.
+    pub runs: Option<&'a Path>,
 }
 
 /// What `--deny` calls all warnings.
@@ -45,6 +51,8 @@ pub struct Checked {
     pub declared: Option<Declared>,
     /// Its layers with their shapes, where these are known and fit together.
     pub plan: Option<Plan>,
+    /// What figures are measured against, by name, where it was looked for.
+    pub baselines: BTreeMap<String, Baseline>,
 }
 
 impl Checked {
@@ -82,6 +90,7 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
         pipeline: loaded.pipeline,
         declared: None,
         plan: None,
+        baselines: BTreeMap::new(),
     };
     if let Some(sound) = &checked.pipeline {
         let problems = &mut checked.problems;
@@ -90,6 +99,9 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
         lints::lint(sound, &declared, checked.plan.as_ref(), problems);
         if options.surroundings.is_some() {
             lints::lint_for_machine(sound, checked.plan.as_ref(), problems);
+        }
+        if let Some(runs) = options.runs {
+            checked.baselines = lints::baselines(sound, &checked.sources, runs, problems);
         }
         problems.extend(lints::template(sound, &checked.sources).err().map(|problem| *problem));
         checked.declared = Some(declared);

@@ -25,7 +25,7 @@ pub struct Arguments {
     set: Vec<String>,
     #[command(flatten)]
     lints: LintArguments,
-    /// Look at the data too: that it is there, its classes, its sizes.
+    /// Look at the data too: that it is there, its classes, its sizes; and at what expectations are measured against.
     #[arg(long)]
     deep: bool,
     /// How to tell what was found; all but `human` go to standard output, as one document. `--json` means `json`.
@@ -50,7 +50,8 @@ enum Format {
 pub fn check(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let format = arguments.format.unwrap_or(if output.json { Format::Json } else { Format::Human });
     let check = |surroundings: Option<&Surroundings<'_>>| {
-        check_all(&arguments.files, &Options { sets: &arguments.set, surroundings, ..arguments.lints.options() })
+        let runs = surroundings.is_some().then_some(&*output.runs_directory);
+        check_all(&arguments.files, &Options { sets: &arguments.set, surroundings, runs, ..arguments.lints.options() })
     };
     let all = if arguments.deep { output.with_surroundings(None, |s| check(Some(s))) } else { check(None) };
     if format == Format::Human {

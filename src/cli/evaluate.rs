@@ -4,7 +4,7 @@ use super::{
     Ending,
     context::{Output, open_run},
     report::write_report,
-    run::{expectations, open_data, splits},
+    run::{open_data, splits},
 };
 use crate::{
     check::Plan,
@@ -15,9 +15,10 @@ use crate::{
         Predictions, Split, StepResult,
         statistics::{mean_interval, true_probabilities, wilson},
     },
+    gate::judge,
     model::Model,
     progress::figure,
-    run::{EpochRecord, EvaluationRecord, RunDirectory, Status, write_predictions},
+    run::{EpochRecord, EvaluationRecord, RunDirectory, Status, store, write_predictions},
     source::{Dataset, Subset, Surroundings},
     spec::Pipeline,
 };
@@ -145,7 +146,7 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
     if info.status != Status::Completed && (training.stopped_early || training.epochs_done >= training.epochs) {
         (info.status, info.reason, info.details) = (Status::Completed, None, Vec::new());
     }
-    info.expectations = expectations(&run.pipeline, &record, &history, best_epoch);
+    info.expectations = judge(&run.pipeline, &record, store::kept_epoch(&info, &history), &info.baselines);
     run.directory.write_json("run.json", &info)?;
     write_report(&run.directory)?;
     if output.json {

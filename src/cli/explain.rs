@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Example, Renderer, Result, SourceMap, io_error, nearest},
     spec::{
         advice,
-        reference::{Item, Role, reference},
+        reference::{ANY_KEY, Item, Role, reference},
     },
     text::wrap,
 };
@@ -58,7 +58,13 @@ pub fn explain(arguments: &Arguments, output: &Output) -> Result<Ending> {
 /// The items that `subject` may mean: the last steps of their paths, without the numbers of list items.
 fn find(subject: &str) -> Vec<&'static Item> {
     let steps: Vec<&str> = subject.split('.').map(|step| step.split('[').next().unwrap_or(step)).collect();
-    let mut found: Vec<&Item> = reference().items.iter().filter(|item| item.path.ends_with(&steps)).collect();
+    let named = |item: &&Item| {
+        let Some(before) = item.path.len().checked_sub(steps.len()) else { return false };
+        let mut pairs = item.path[before..].iter().zip(&steps).enumerate();
+        // A name of the user's own says nothing without the key that it stands in.
+        pairs.all(|(at, (own, step))| own == step || at > 0 && *own == ANY_KEY)
+    };
+    let mut found: Vec<&Item> = reference().items.iter().filter(named).collect();
     found.sort_by_key(|item| item.path.len());
     found
 }
@@ -179,7 +185,11 @@ fn explain_item(item: &Item) -> String {
         indented(&mut text, 2, [word]);
         indented(&mut text, 6, wrap(meaning, WIDTH - 6));
     }
-    let within = |other: &&Item| other.path.len() == item.path.len() + 1 && other.path.starts_with(&item.path);
+    let within = |other: &&Item| match other.path.strip_prefix(&*item.path) {
+        Some([_]) => true,
+        Some([around, _]) => *around == ANY_KEY,
+        _ => false,
+    };
     for argument in reference().items.iter().filter(within) {
         let value = match (argument.role, argument.default()) {
             (Role::Member(_), _) => String::new(),
@@ -188,7 +198,7 @@ fn explain_item(item: &Item) -> String {
             (_, None) => argument.expected(),
         };
         text.push('\n');
-        row(&mut text, argument.name(), 26, &value);
+        row(&mut text, &argument.path[item.path.len()..].join("."), 26, &value);
         indented(&mut text, 6, wrap(argument.description(), WIDTH - 6));
     }
     text

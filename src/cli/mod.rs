@@ -21,6 +21,7 @@ mod evaluate;
 mod explain;
 mod lock;
 mod new;
+mod outcome;
 mod plan;
 mod predict;
 mod report;

@@ -3,6 +3,7 @@
 use super::{Ending, context::Output};
 use crate::{
     diagnostic::{Code, Diagnostic, Result, SourceMap},
+    gate::case_of_expectation,
     report::{figure, index},
     run::{
         RunDirectory, RunInfo, Status, pruning,
@@ -256,6 +257,9 @@ fn listing(runs: &[&Listed], figure: Option<&str>, root: &Path) -> String {
         match &run.contents {
             Ok(contents) => {
                 let info = &contents.info;
+                if !missed(info).is_empty() {
+                    row[1].push_str(", expectations missed");
+                }
                 row.push(figure::moment(&info.started));
                 row.push(format!("{} of {}", info.training.epochs_done, info.training.epochs));
                 row.push(with_interval(contents, "test_accuracy"));
@@ -281,6 +285,11 @@ fn with_interval(contents: &Contents, name: &str) -> String {
     format!("{}{}", figure::of(name, *value), interval.unwrap_or_default())
 }
 
+/// The figures whose expectations count as missed.
+fn missed(info: &RunInfo) -> Vec<&str> {
+    info.expectations.iter().filter(|expectation| !expectation.met).map(|missed| missed.figure.as_str()).collect()
+}
+
 /// A run for other programs.
 fn entry(run: &Listed) -> Json {
     let path = run.directory.path();
@@ -289,7 +298,7 @@ fn entry(run: &Listed) -> Json {
         Ok(Contents { info, figures }) => json!({
             "run": path, "name": info.name, "id": info.id, "status": info.status, "reason": info.reason,
             "started": info.started, "finished": info.finished, "epochs": info.training.epochs_done,
-            "best_epoch": info.training.best_epoch, "seconds": info.timings.total,
+            "best_epoch": info.training.best_epoch, "seconds": info.timings.total, "missed": missed(info),
             "examples": figures.as_ref().map(|figures| figures.examples),
             "metrics": figures.as_ref().map(|figures| &figures.metrics),
             "intervals": figures.as_ref().map(|f| {
@@ -347,9 +356,7 @@ fn show(directory: &RunDirectory, output: &Output) -> Result<Ending> {
         row(&figure::in_words(name), with_interval(contents, name));
     }
     for expectation in &info.expectations {
-        let value = expectation.value.map_or("not produced".to_owned(), |value| figure::of(&expectation.figure, value));
-        let held = if expectation.met { "held" } else { "NOT held" };
-        row("expected", format!("{}: {held} ({value})", expectation.figure));
+        row("expected", case_of_expectation(expectation).sentence());
     }
     if !info.warnings.is_empty() {
         row("warnings", format!("{}, told in the report", info.warnings.len()));

@@ -753,6 +753,17 @@ codes! {
     ///   layers: [{rescaling: 1/255}, {conv2d: {filters: 64, kernel_size: 3, activation: relu}}, {repeat: {times: 9, layers: [{dropout: 0.5}]}}, flatten, {dense: 10}]
     /// ```
     MEMORY = "memory", allowable;
+    /// What an expectation is measured against isn't there, cannot be read, or doesn't have the figure: the lock file beside
+    /// the pipeline, or an earlier run.
+    ///
+    /// ```yaml
+    /// expect: {test_accuracy: {max_drop: 0.01}}
+    /// ```
+    ///
+    /// ```yaml
+    /// expect: {test_accuracy: {min: 0.9}}
+    /// ```
+    NO_BASELINE = "no-baseline";
     /// The data of a source isn't where it was looked for.
     ///
     /// ```yaml

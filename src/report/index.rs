@@ -4,7 +4,7 @@ use super::{Rendered, figure, page};
 use crate::{
     diagnostic::Result,
     run::{
-        Status,
+        Judgement, RunInfo, Status,
         store::{Contents, Listed},
     },
 };
@@ -98,7 +98,7 @@ fn row(root: &Path, run: &Listed, contents: &Contents, best: &BTreeMap<&str, Opt
         "href": report(root, run),
         "status": info.status,
         "reason": info.reason,
-        "held": (!info.expectations.is_empty()).then(|| info.expectations.iter().all(|expectation| expectation.met)),
+        "held": held(info),
         "started": info.started,
         "started_shown": figure::moment(&info.started),
         "epochs": format!("{} of {}", figure::count(info.training.epochs_done), figure::count(info.training.epochs)),
@@ -108,6 +108,19 @@ fn row(root: &Path, run: &Listed, contents: &Contents, best: &BTreeMap<&str, Opt
         "loss": shown("test_loss"),
         "time": (info.status != Status::Running).then(|| figure::duration(info.timings.total)),
     })
+}
+
+/// Whether the expectations held, where there are some: `yes`, `no`, or `open` where one that counts as passed is
+/// inconclusive.
+fn held(info: &RunInfo) -> Option<&'static str> {
+    let all = &info.expectations;
+    let sure = all.iter().all(|expectation| expectation.judgement() == Judgement::Passed);
+    match (all.iter().all(|expectation| expectation.met), sure) {
+        _ if all.is_empty() => None,
+        (true, true) => Some("yes"),
+        (true, false) => Some("open"),
+        (false, _) => Some("no"),
+    }
 }
 
 /// A share in percent, to a tenth.

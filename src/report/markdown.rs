@@ -28,7 +28,7 @@ pub fn markdown(record: &Record) -> Result<String> {
 }
 
 /// Text that means nothing but itself in Markdown, in a cell of a table too.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -47,7 +47,7 @@ mod verdict;
 mod warnings;
 mod worst_mistakes;
 
-pub use markdown::markdown;
+pub use markdown::{escaped as markdown_escaped, markdown};
 pub use page::{all as results, template_problem};
 
 pub use predictions::Prediction;

@@ -14,7 +14,8 @@ const PAGE: &str = include_str!("../../templates/report.html");
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 /// What sections share.
-const SHARED: [(&str, &str); 2] = [
+const SHARED: [(&str, &str); 3] = [
+    ("expectations.html", include_str!("../../templates/expectations.html")),
     ("figure.html", include_str!("../../templates/figure.html")),
     ("gallery.html", include_str!("../../templates/gallery.html")),
 ];

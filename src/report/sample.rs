@@ -15,10 +15,11 @@ pub fn sample() -> Record {
     let predictions = predictions();
     let right = predictions.labels.iter().zip(&predictions.predicted).filter(|(label, guess)| label == guess).count();
     let accuracy = right as f64 / predictions.labels.len() as f64;
+    let interval = wilson(accuracy, predictions.labels.len());
     let evaluation = EvaluationRecord {
         examples: predictions.labels.len(),
         metrics: [("test_accuracy".into(), accuracy), ("test_loss".into(), 0.8731)].into(),
-        intervals: [("test_accuracy".into(), wilson(accuracy, predictions.labels.len()))].into(),
+        intervals: [("test_accuracy".into(), interval)].into(),
         figures: [("test_recall[cat]".into(), 0.7)].into(),
         steps: [
             vec![
@@ -36,7 +37,7 @@ pub fn sample() -> Record {
         .concat(),
     };
     Record {
-        info: info(accuracy),
+        info: info(accuracy, interval),
         history: (1..=12).map(epoch).collect(),
         evaluation: Some(evaluation),
         pipeline: "version: 1\nname: cifar10-cnn\n\ndataset:\n  source: cifar10\n".into(),
@@ -79,7 +80,7 @@ fn steps_on_images() -> Vec<StepResult> {
     computed.chain([latency::Outcome { batches: vec![measured] }.into()]).collect()
 }
 
-fn info(accuracy: f64) -> RunInfo {
+fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
     RunInfo {
         format: 1,
         name: "cifar10-cnn".into(),
@@ -127,10 +128,13 @@ fn info(accuracy: f64) -> RunInfo {
         expectations: vec![ExpectationResult {
             figure: "test_accuracy".into(),
             min: Some(0.7),
-            max: None,
             value: Some(accuracy),
+            interval: Some(interval),
             met: true,
+            outcome: Some(Judgement::Passed),
+            ..ExpectationResult::default()
         }],
+        baselines: Default::default(),
         previous: Some(Previous {
             id: "20261122-210003-04be".into(),
             metrics: [("test_accuracy".into(), accuracy - 0.012), ("test_loss".into(), 0.9012)].into(),

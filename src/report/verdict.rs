@@ -3,7 +3,7 @@
 use super::{Section, figure, glance};
 use crate::{
     evaluation::significance::LEVEL,
-    run::{DataInfo, EvaluationRecord, ExpectationResult, Previous, Record, Status},
+    run::{DataInfo, EvaluationRecord, ExpectationResult, Judgement, Numbers, Previous, Record, Status},
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,10 @@ fn data(record: &Record) -> Option<Value> {
         "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
         "metrics": metrics(record),
         "previous": record.evaluation.as_ref().zip(info.previous.as_ref()).map(|(now, before)| previous(now, before)),
+        "reproduction": info.reproduction.as_ref().map(|it| json!({
+            "state": if it.holds { "yes" } else { "no" }, "lock": it.lock, "said": it.said, "details": it.details,
+        })),
+        "seeds": info.seeds,
         "glance": glance::data(record),
         "validation": data.map(validation),
         "optimistic": data.filter(|data| data.validation_kind == "test").map(|_| optimism(record)),
@@ -33,7 +37,17 @@ fn data(record: &Record) -> Option<Value> {
 fn verdict(record: &Record) -> (&'static str, String) {
     let info = &record.info;
     let done = info.training.epochs_done;
-    let (met, all) = (info.expectations.iter().filter(|e| e.met).count(), info.expectations.len());
+    let all = info.expectations.len();
+    let held = |judgement| info.expectations.iter().filter(|e| e.judgement() == judgement).count();
+    let open = match held(Judgement::Inconclusive) {
+        0 => String::new(),
+        open => format!(", {} inconclusive", figure::count(open)),
+    };
+    let held = format!(
+        "{} of {} held{open}",
+        figure::count(held(Judgement::Passed)),
+        figure::counted(all, "expectations", "expectations")
+    );
     match info.status {
         Status::Running => {
             let at = (done + 1).min(info.training.epochs.max(1));
@@ -48,34 +62,37 @@ fn verdict(record: &Record) -> (&'static str, String) {
         Status::Interrupted if done == 0 => ("interrupted", "Interrupted before the first epoch was done".to_owned()),
         Status::Interrupted => ("interrupted", format!("Interrupted after epoch {}", figure::count(done))),
         Status::Failed => ("failed", format!("Failed: {}", info.reason.as_deref().unwrap_or("no reason was recorded"))),
+        Status::Completed if info.reproduction.as_ref().is_some_and(|it| !it.holds) => {
+            ("failed", "Failed: it didn't give again what its lock says".to_owned())
+        }
         Status::Completed if all == 0 => ("completed", "Completed; no expectations were set".to_owned()),
-        Status::Completed if met == all => {
-            ("passed", format!("Passed: {met} of {} held", figure::counted(all, "expectations", "expectations")))
-        }
-        Status::Completed => {
-            ("failed", format!("Failed: {met} of {} held", figure::counted(all, "expectations", "expectations")))
-        }
+        Status::Completed if info.expectations.iter().all(|e| e.met) => ("passed", format!("Passed: {held}")),
+        Status::Completed => ("failed", format!("Failed: {held}")),
     }
 }
 
 /// What the table of expectations shows of one.
 pub(super) fn expectation(expectation: &ExpectationResult) -> Value {
     let name = &expectation.figure;
-    // A bound is shown as exactly as it was written.
+    let is_share = figure::is_share(name);
+    // What the user wrote is shown as exactly as it was written.
     let bound = |value: f64| {
-        if figure::is_share(name) { format!("{}%", figure::rate(value * 100.0)) } else { figure::rate(value) }
+        if is_share { format!("{}%", figure::rate(value * 100.0)) } else { figure::rate(value) }
     };
-    let asked = match (expectation.min, expectation.max) {
-        (Some(min), Some(max)) => format!("{} to {}", bound(min), bound(max)),
-        (Some(min), None) => format!("at least {}", bound(min)),
-        (None, Some(max)) => format!("at most {}", bound(max)),
-        (None, None) => "anything".to_owned(),
+    let difference = |value: f64| match figure::rate(value * 100.0) {
+        _ if !is_share => figure::rate(value),
+        one if one == "1" => "1 point".to_owned(),
+        points => format!("{points} points"),
     };
+    let numbers = Numbers { bound: &bound, difference: &difference, value: &|value| figure::of(name, value) };
     json!({
         "figure": name,
-        "asked": asked,
-        "value": expectation.value.map(|value| figure::of(name, value)),
+        "asked": expectation.asked(&numbers),
+        "value": expectation.came_to(&numbers),
+        "interval": expectation.interval.map(|bounds| figure::interval_of(name, bounds)),
+        "outcome": expectation.judgement(),
         "met": expectation.met,
+        "doubt": expectation.doubt().filter(|_| expectation.value.is_some()),
     })
 }
 
@@ -223,20 +240,25 @@ fn optimism(record: &Record) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
+    use crate::{report::sample::sample, run::Baseline};
 
     #[test]
     fn the_verdict_says_how_it_ended() {
         let mut record = sample();
         assert_eq!(verdict(&record), ("passed", "Passed: 1 of 1 expectations held".into()));
-        record.info.expectations.push(ExpectationResult {
+        let missed = ExpectationResult {
             figure: "test_loss".into(),
-            min: None,
             max: Some(0.1),
             value: Some(0.87),
-            met: false,
-        });
+            ..ExpectationResult::default()
+        };
+        record.info.expectations.push(missed.clone());
         assert_eq!(verdict(&record), ("failed", "Failed: 1 of 2 expectations held".into()));
+        let open = ExpectationResult { outcome: Some(Judgement::Inconclusive), ..missed };
+        record.info.expectations[1] = open.clone();
+        assert_eq!(verdict(&record), ("failed", "Failed: 1 of 2 expectations held, 1 inconclusive".into()));
+        record.info.expectations[1] = ExpectationResult { met: true, ..open };
+        assert_eq!(verdict(&record), ("passed", "Passed: 1 of 2 expectations held, 1 inconclusive".into()));
         record.info.expectations.clear();
         assert_eq!(verdict(&record).0, "completed");
         record.info.status = Status::Interrupted;
@@ -253,10 +275,33 @@ mod tests {
 
     #[test]
     fn a_figure_that_was_not_produced_is_said_to_be_missing() {
-        let missing =
-            ExpectationResult { figure: "test_accuracy".into(), min: Some(0.7), max: None, value: None, met: false };
+        let mut missing =
+            ExpectationResult { figure: "test_accuracy".into(), min: Some(0.7), ..ExpectationResult::default() };
         let shown = expectation(&missing);
-        assert_eq!((&shown["asked"], &shown["value"]), (&json!("at least 70%"), &Value::Null));
+        assert_eq!((&shown["asked"], &shown["value"]), (&json!("at least 70%"), &json!("not produced")));
+        assert_eq!((&shown["outcome"], &shown["doubt"]), (&json!("inconclusive"), &Value::Null));
+        missing.outcome = Some(Judgement::Failed);
+        assert_eq!(expectation(&missing)["value"], "not a number");
+    }
+
+    #[test]
+    fn what_a_figure_is_measured_against_is_said_in_its_own_units() {
+        let mut dropped = ExpectationResult {
+            figure: "test_accuracy".into(),
+            max_drop: Some(0.02),
+            baseline: Some(Baseline { name: "digits.lock".into(), value: 0.72134 }),
+            value: Some(0.7),
+            interval: Some((0.68, 0.72)),
+            outcome: Some(Judgement::Inconclusive),
+            tolerance: 0.01,
+            ..ExpectationResult::default()
+        };
+        let shown = expectation(&dropped);
+        assert_eq!(shown["asked"], "at most 2 points below 72.13% (digits.lock), give or take 1 point");
+        assert_eq!((&shown["value"], &shown["interval"]), (&json!("70.00%"), &json!("68.0 to 72.0%")));
+        assert_eq!(shown["doubt"], "its 95% interval lies on both sides of a bound");
+        dropped.figure = "test_loss".into();
+        assert_eq!(expectation(&dropped)["asked"], "at most 0.02 above 0.7213 (digits.lock), give or take 0.01");
     }
 
     #[test]

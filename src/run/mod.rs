@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod directory;
+mod expectation;
 mod fault;
 mod files;
 mod inspection;
@@ -14,6 +15,7 @@ mod seeds;
 pub mod store;
 
 pub use directory::{LOSSES, RunDirectory, RunLock, TEMPLATE};
+pub use expectation::{Baseline, ExpectationResult, Judgement, Numbers};
 pub use files::write_atomically;
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};

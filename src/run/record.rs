@@ -1,6 +1,6 @@
 //! What a run leaves behind, as serde reads and writes it.
 
-use super::{Inspection, Provenance, ReportSection, Unreadable};
+use super::{Baseline, ExpectationResult, Inspection, Provenance, ReportSection, Unreadable};
 use crate::{
     evaluation::{Outcome, StepResult, statistics::wilson},
     exact,
@@ -61,6 +61,9 @@ pub struct RunInfo {
     pub training: TrainingInfo,
     /// The gates, once they were looked at.
     pub expectations: Vec<ExpectationResult>,
+    /// What figures are measured against, as it stood when the run began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, Baseline>,
     /// The run of the same name before it, where there was one that came to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
@@ -253,21 +256,6 @@ pub struct TrainingInfo {
     pub stopped_early: bool,
     /// The epoch, from 1, whose weights were kept, where they aren't the last ones.
     pub best_epoch: Option<usize>,
-}
-
-/// One gate and whether it held.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExpectationResult {
-    /// The figure, such as `test_accuracy`.
-    pub figure: String,
-    /// At least this.
-    pub min: Option<f64>,
-    /// At most this.
-    pub max: Option<f64>,
-    /// What it came to; `None` where it wasn't produced.
-    pub value: Option<f64>,
-    /// Whether it held.
-    pub met: bool,
 }
 
 /// One epoch: a row of `history.csv`.

@@ -83,8 +83,10 @@ pub fn kept_epoch<'a>(info: &RunInfo, history: &'a [EpochRecord]) -> Option<&'a 
 
 /// Whether a smaller value of the figure is the better one: losses and errors fall, shares rise.
 pub fn smaller_is_better(figure: &str) -> bool {
+    // A class may be called `loss`.
+    let name = figure.split('[').next().unwrap_or_default();
     ["loss", "error", "brier", "ece", "latency", "seconds"].iter().any(|word| {
-        let mut parts = figure.split(['_', '[', ']', '.']);
+        let mut parts = name.split(['_', '.']);
         parts.any(|part| part == *word)
     })
 }
@@ -171,16 +173,21 @@ pub fn find(root: &Path, wanted: &Path) -> Result<RunDirectory> {
     Err(Box::new(problem))
 }
 
+/// The runs of that name that came to their end, the latest first.
+pub fn completed(root: &Path, name: &str) -> Vec<Listed> {
+    let paths = directories(&root.join(name)).unwrap_or_default();
+    let mut runs: Vec<Listed> = paths.iter().filter_map(|path| run_at(path)).collect();
+    let completed = |it: &Contents| it.info.status == Status::Completed && it.figures.is_some();
+    runs.retain(|run| run.contents.as_ref().is_ok_and(completed));
+    sort_latest_first(&mut runs);
+    runs
+}
+
 /// The latest run of the name of `info` that came to its end, began no later and isn't that run itself.
 pub fn previous(root: &Path, info: &RunInfo) -> Option<(RunDirectory, Contents)> {
-    let mut runs: Vec<Listed> =
-        directories(&root.join(&info.name)).ok()?.iter().filter_map(|path| run_at(path)).collect();
     let now = info.started.parse::<Timestamp>().ok();
-    runs.retain(|run| {
-        let completed = |it: &Contents| it.info.status == Status::Completed && it.figures.is_some();
-        run.contents.as_ref().is_ok_and(|it| completed(it) && it.info.id != info.id) && run.started() <= now
-    });
-    sort_latest_first(&mut runs);
+    let mut runs = completed(root, &info.name);
+    runs.retain(|run| run.contents.as_ref().is_ok_and(|it| it.info.id != info.id) && run.started() <= now);
     let Listed { directory, contents } = runs.into_iter().next()?;
     Some((directory, contents.ok()?))
 }

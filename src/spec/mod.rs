@@ -6,6 +6,7 @@
 mod class_weight;
 pub mod contract;
 pub mod difference;
+mod expectation;
 pub mod extends;
 pub mod load;
 mod normalize;
@@ -21,6 +22,7 @@ mod validation;
 mod vocabulary;
 
 pub use class_weight::ClassWeight;
+pub use expectation::{Against, Expectation, Inconclusive};
 pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use parse::parse;

@@ -1,6 +1,6 @@
 //! The resolved pipeline: every key of the language, with its default. Serialised, it is itself a valid pipeline.
 
-use super::{ClassWeight, Validation};
+use super::{ClassWeight, Expectation, Validation};
 use crate::{
     callback::CallbackChoice, evaluation::Evaluation, layer::Layer, loss::Loss, metric::Metric,
     optimizer::OptimizerChoice, run::ReportSection, source::Source, stage::Stage, strategy::Strategy,
@@ -72,12 +72,13 @@ pub struct Pipeline {
     /// `classification_report`, `confusion_matrix`, `worst_mistakes` and `calibration`.
     #[serde(default = "default_evaluation")]
     pub evaluation: Vec<Evaluation>,
-    /// Gates: figures with their bounds. A run that misses one ends with exit code 3. There are `test_loss` and
-    /// `test_accuracy`, those of the epoch whose weights were kept (`val_accuracy`), and what the steps of `evaluation` give:
+    /// Gates: figures with their bounds, and with how far they may fall behind a lock file or an earlier run. A run that
+    /// misses one ends with exit code 3. There are `test_loss` and `test_accuracy`, those of the epoch whose weights were
+    /// kept (`val_accuracy`), and what the steps of `evaluation` give:
     /// `test_macro_f1` and others of `metrics`, `test_recall[cat]` of `classification_report`, `test_top_5_accuracy` of
     /// `top_k`, `test_expected_calibration_error` of `calibration`, `test_roc_auc[cat]` of `roc`.
     #[serde(default)]
-    #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}, "test_recall[cat]": {"min": 0.5}}]))]
+    #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}, "test_recall[cat]": {"min": 0.5}}, {"test_loss": {"max_drop": 0.05, "against": "previous"}}]))]
     #[schemars(extend("x-known-as" = ["gates", "thresholds", "assert"]))]
     pub expect: BTreeMap<String, Expectation>,
     /// The report.
@@ -266,19 +267,6 @@ pub struct Checkpoint {
 
 fn default_metrics() -> Vec<Metric> {
     vec![Metric::Accuracy(Default::default())]
-}
-
-/// The bounds of a figure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("examples" = [{"min": 0.7}]))]
-pub struct Expectation {
-    /// At least this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// At most this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
 }
 
 /// The report.

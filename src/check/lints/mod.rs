@@ -2,11 +2,13 @@
 
 mod data;
 mod evaluation;
+mod expectations;
 mod machine;
 mod model;
 mod report;
 mod training;
 
+pub use expectations::baselines;
 pub use report::template;
 
 use super::{Checked, Plan};
@@ -29,6 +31,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     repeated(sound, problems);
     data::lint(sound, declared, problems);
     training::lint(sound, declared, problems);
+    expectations::lint(sound, declared, problems);
     evaluation::lint(sound, declared, plan, problems);
     report::lint(sound, problems);
     if let Some(plan) = plan {

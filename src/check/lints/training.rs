@@ -1,9 +1,8 @@
-//! Loss, optimizer, callbacks, and what is expected of them.
+//! Loss, optimizer, callbacks.
 
 use crate::{
     callback::early_stopping::Mode,
     diagnostic::{Code, Diagnostic, Spot, nearest},
-    evaluation::{Evaluation, FigureName},
     layer::last_activation,
     loss::{FromLogits, is_probability},
     path,
@@ -16,7 +15,6 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     learning_rate(sound, problems);
     monitors(sound, problems);
     reached(sound, problems);
-    expectations(sound, declared, problems);
     logits(sound, problems);
 }
 
@@ -38,7 +36,7 @@ fn class_weights(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnost
 }
 
 /// The figures that an epoch produces.
-fn figures(sound: &Sound) -> Vec<(String, bool)> {
+pub(super) fn figures(sound: &Sound) -> Vec<(String, bool)> {
     let training = &sound.pipeline.training;
     let mut figures = vec![("loss".to_owned(), false)];
     figures.extend(training.metrics.iter().map(|metric| (metric.name().to_owned(), metric.larger_is_better())));
@@ -49,7 +47,8 @@ fn figures(sound: &Sound) -> Vec<(String, bool)> {
     figures
 }
 
-fn unknown_figure(name: &str, known: &[String], place: Spot) -> Diagnostic {
+/// The complaint about a figure that nothing produces.
+pub(super) fn unknown_figure(name: &str, known: &[String], place: Spot) -> Diagnostic {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let problem =
         Diagnostic::error(Code::UNKNOWN_FIGURE, format!("nothing produces `{name}`")).at(place, "no such figure");
@@ -89,87 +88,6 @@ fn monitors(sound: &Sound, problems: &mut Vec<Diagnostic>) {
             }
         }
     }
-}
-
-fn expectations(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
-    let mut names: Vec<String> = figures(sound).into_iter().map(|(name, _)| name).collect();
-    let of_steps: Vec<FigureName> = sound.pipeline.evaluation.iter().flat_map(|step| step.figures()).collect();
-    let classes = declared.names.as_deref();
-    names.push("test_loss".to_owned());
-    names.extend(sound.pipeline.training.metrics.iter().map(|metric| format!("test_{}", metric.name())));
-    let of_classes = of_steps.iter().filter(|figure| figure.by_class);
-    let of_classes = of_classes.flat_map(|figure| {
-        classes.unwrap_or_default().iter().map(|class| format!("{}[{class}]", figure.name)).collect::<Vec<_>>()
-    });
-    let known: Vec<String> = names
-        .iter()
-        .cloned()
-        .chain(of_steps.iter().filter(|figure| !figure.by_class).map(|figure| figure.name.clone()))
-        .chain(of_classes)
-        .collect();
-    for (name, bounds) in &sound.pipeline.expect {
-        let place = sound.tree.key_place_of(path!["expect", name.as_str()]);
-        let of_step = of_steps.iter().find(|figure| figure.is(name, classes));
-        if !names.contains(name) && of_step.is_none() {
-            problems.push(unknown_expectation(name, &known, &names, place));
-        }
-        let (low, high) = of_step.map_or_else(|| range(sound, name), |figure| figure.range);
-        let out_of_reach = |bound: &f64| *bound < low || *bound > high;
-        let problem = match (bounds.min, bounds.max) {
-            (None, None) => Diagnostic::error(Code::EMPTY_EXPECTATION, "this expects nothing").at(place, "no bound"),
-            (Some(min), Some(max)) if min > max => {
-                Diagnostic::error(Code::EMPTY_EXPECTATION, "no number is both at least `min` and at most `max`")
-                    .at(place, format!("at least {min} and at most {max}"))
-            }
-            (min, max) => {
-                let Some((key, bound)) =
-                    min.map(|b| ("min", b)).into_iter().chain(max.map(|b| ("max", b))).find(|(_, b)| out_of_reach(b))
-                else {
-                    continue;
-                };
-                let message = match (key, bound > high) {
-                    ("min", true) | ("max", false) => format!("no run can meet this: `{name}` {}", reach(low, high)),
-                    _ => format!("every run meets this: `{name}` {}", reach(low, high)),
-                };
-                Diagnostic::error(Code::EMPTY_EXPECTATION, message)
-                    .at(sound.tree.place_of(path!["expect", name.as_str(), key]), "out of reach")
-            }
-        };
-        // A percentage, where a share was expected.
-        let shares = [bounds.min, bounds.max].into_iter().flatten().filter(|b| *b > 1.0 && *b <= 100.0 && high == 1.0);
-        problems.push(match shares.map(|percent| percent / 100.0).next() {
-            Some(share) => problem.help(format!("it is a share, and no percentage: write `{share}`")),
-            None => problem.help(format!("for example `{name}: {{min: 0.7}}`")),
-        });
-    }
-}
-
-/// The complaint about an expectation that names no figure; where a step would give it, says so.
-fn unknown_expectation(name: &str, known: &[String], always: &[String], place: Spot) -> Diagnostic {
-    let steps = Evaluation::NAMES.iter().filter_map(|step| {
-        serde_json::from_value::<Evaluation>(serde_json::json!({ *step: {} })).ok().map(|evaluation| (step, evaluation))
-    });
-    let mut giving = steps.filter(|(_, step)| step.figures().iter().any(|figure| figure.is(name, None)));
-    // A class that isn't there is another mistake.
-    let given = known.iter().any(|figure| figure.split('[').next() == name.split('[').next());
-    match giving.next().filter(|_| !given) {
-        Some((step, _)) => Diagnostic::error(Code::UNKNOWN_FIGURE, format!("nothing produces `{name}`"))
-            .at(place, "no such figure")
-            .help(format!("add `{step}` to `evaluation`, which does")),
-        None if nearest(name, known.iter().map(String::as_str)).is_some() => unknown_figure(name, known, place),
-        None => unknown_figure(name, always, place),
-    }
-}
-
-/// The values that a figure can have.
-fn range(sound: &Sound, figure: &str) -> (f64, f64) {
-    let name = figure.strip_prefix("val_").or_else(|| figure.strip_prefix("test_")).unwrap_or(figure);
-    let metric = sound.pipeline.training.metrics.iter().find(|metric| metric.name() == name);
-    metric.map_or((0.0, f64::INFINITY), |metric| metric.range())
-}
-
-fn reach(low: f64, high: f64) -> String {
-    if high.is_finite() { format!("is a number from {low} to {high}") } else { format!("is never below {low}") }
 }
 
 fn learning_rate(sound: &Sound, problems: &mut Vec<Diagnostic>) {

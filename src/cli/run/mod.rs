@@ -8,12 +8,13 @@ mod seeds;
 mod start;
 mod work;
 
-pub use work::{data_info, expectations, open_data, splits};
+pub use work::{data_info, open_data, splits};
 
 use super::{
     Ending, LintArguments,
     context::{Output, set_up_threads, stop_flag},
     evaluate::print_metrics,
+    outcome::{OutcomeArguments, print_expectations},
     reproduce::hold_to_lock,
     runs::renew_index,
     summary::layer_table,
@@ -22,9 +23,10 @@ use crate::{
     check::{self, Checked, Options},
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
+    gate::{Suite, suite_of_run},
     progress::{Terminal, duration, figure},
     run::{
-        EvaluationRecord, ExpectationResult, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
+        EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
     },
     spec::{Pipeline, contract},
@@ -55,6 +57,8 @@ pub struct Arguments {
     set: Vec<String>,
     #[command(flatten)]
     lints: LintArguments,
+    #[command(flatten)]
+    outcome: OutcomeArguments,
     /// Go on with a run from its latest checkpoint: its directory, NAME for the latest one of that name, or `last`. Its own
     /// pipeline holds where no FILE is given. What is different in training has to be allowed: `--allow training.epochs`.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["locked", "reuse", "seeds"])]
@@ -121,11 +125,14 @@ pub struct Finished {
     pub evaluation: Option<EvaluationRecord>,
     /// Whether it was there before.
     pub reused: bool,
+    /// What was asked of it.
+    pub suite: Suite,
 }
 
 impl Finished {
-    fn without_run(ending: Ending) -> Self {
-        Finished { ending, run: None, evaluation: None, reused: false }
+    /// That of a pipeline that cannot be run.
+    fn without_run(file: &Path, ending: Ending) -> Self {
+        Finished { ending, run: None, evaluation: None, reused: false, suite: Suite::of_nothing(file) }
     }
 
     /// What `--json` prints of it.
@@ -167,10 +174,13 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         (false, several) if arguments.files.len() > 1 => print!("{}", summary(several)),
         _ => {}
     }
+    let suites: Vec<Suite> = all.iter().map(|plain| plain.suite.clone()).collect();
+    let told = arguments.outcome.tell(&suites, output);
     if all.len() < arguments.files.len() && !output.quiet {
         let left: Vec<String> = arguments.files[all.len()..].iter().map(|file| file.display().to_string()).collect();
         eprintln!("not begun: {}", left.join(", "));
     }
+    told?;
     Ok(all.iter().map(|plain| plain.ending).max().unwrap_or(Ending::Interrupted))
 }
 
@@ -190,6 +200,7 @@ fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Endi
     if output.json {
         print_json(&finished.json());
     }
+    arguments.outcome.tell(&[finished.suite], output)?;
     Ok(finished.ending)
 }
 
@@ -198,7 +209,7 @@ fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Plain> {
     let run = |sets: &[String], group: Option<&str>| {
         let options = Options { sets, ..arguments.lints.options() };
         let Some(mut prepared) = prepare(file, &options, output) else {
-            return Ok(Finished::without_run(Ending::Invalid));
+            return Ok(Finished::without_run(file, Ending::Invalid));
         };
         if arguments.locked {
             hold_to_lock(file, &mut prepared, output)?;
@@ -228,6 +239,7 @@ pub struct Plain {
     seconds: f64,
     metrics: BTreeMap<String, f64>,
     json: Json,
+    suite: Suite,
 }
 
 impl Plain {
@@ -244,6 +256,7 @@ impl Plain {
             seconds: info.timings.total,
             metrics: finished.evaluation.as_ref().map(|evaluation| evaluation.metrics.clone()).unwrap_or_default(),
             json: finished.json(),
+            suite: finished.suite.clone(),
         }
     }
 
@@ -258,6 +271,7 @@ impl Plain {
             seconds: 0.0,
             metrics: BTreeMap::new(),
             json: json!({ "pipeline": file, "run": null }),
+            suite: Suite::of_nothing(file),
         }
     }
 }
@@ -292,7 +306,8 @@ fn summary(all: &[Plain]) -> String {
 /// Checks a pipeline; `None` where what is wrong was told.
 pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepared> {
     let checked = output.with_surroundings(None, |surroundings| {
-        output.check(file, &Options { surroundings: Some(surroundings), ..*options })
+        let runs = Some(&*output.runs_directory);
+        output.check(file, &Options { surroundings: Some(surroundings), runs, ..*options })
     });
     checked.is_sound().then(|| Prepared {
         file: file.to_owned(),
@@ -313,7 +328,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let began = Instant::now();
     let Prepared { file, checked, start, threads, other_callbacks, group, opened } = prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
-        return Ok(Finished::without_run(Ending::Invalid));
+        return Ok(Finished::without_run(&file, Ending::Invalid));
     };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline, threads);
@@ -387,7 +402,9 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let saved = recorder.save();
     renew_index(output);
     let Recorder { directory, info, .. } = recorder;
-    let mut finished = Finished { ending: Ending::Done, run: Some((directory, info)), evaluation: None, reused: false };
+    let suite = suite_of_run(&info, directory.path(), &checked.sources, sound);
+    let mut finished =
+        Finished { ending: Ending::Done, run: Some((directory, info)), evaluation: None, reused: false, suite };
     let (directory, info) = finished.run.as_ref().expect("it was put there just now");
     let ending = match &result {
         Ok(_) if info.status == Status::Interrupted => Ending::Interrupted,
@@ -443,18 +460,5 @@ fn conclude(finished: &Finished, output: &Output) {
     println!("report: {}", directory.file("report.html").display());
     if let Some(told) = info.input_bound.as_ref().filter(|_| !output.quiet) {
         eprintln!("{told}");
-    }
-}
-
-/// Says of each gate whether it held.
-fn print_expectations(expectations: &[ExpectationResult]) {
-    for expectation in expectations {
-        let bounds: Vec<String> = [("at least", expectation.min), ("at most", expectation.max)]
-            .into_iter()
-            .filter_map(|(word, bound)| bound.map(|bound| format!("{word} {bound}")))
-            .collect();
-        let verdict = if expectation.met { "met" } else { "NOT MET" };
-        let value = expectation.value.map_or("not produced".to_owned(), |value| format!("{value:.4}"));
-        println!("expected {} {}: {verdict} ({value})", expectation.figure, bounds.join(" and "));
     }
 }

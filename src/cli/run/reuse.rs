@@ -5,6 +5,7 @@ use crate::{
     cli::{Ending, context::Output},
     device,
     diagnostic::Result,
+    gate::{Suite, suite_of_run},
     run::{
         Provenance, RunInfo, Status, sha256_hex,
         store::{self, Contents},
@@ -58,5 +59,9 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
         true => Ending::Done,
         false => Ending::NotMet,
     };
-    Ok(Some(Finished { ending, run: Some((directory, info)), evaluation, reused: true }))
+    let suite = match &prepared.checked.pipeline {
+        Some(sound) => suite_of_run(&info, directory.path(), &prepared.checked.sources, sound),
+        None => Suite::of_nothing(&prepared.file),
+    };
+    Ok(Some(Finished { ending, run: Some((directory, info)), evaluation, reused: true, suite }))
 }

@@ -1,12 +1,16 @@
 //! A pipeline run with several seeds, one behind the other.
 
-use super::{Finished, Plain, expectations};
+use super::{Finished, Plain, print_expectations};
 use crate::{
     cli::{Ending, context::Output, context::stop_flag},
     diagnostic::{Result, io_error},
+    gate::{Case, Suite, case_of_expectation, judge},
     progress::{figure, figures_line},
     report::{comparison::Compared, seeds},
-    run::{EvaluationRecord, RunDirectory, SeedRun, Seeds, Status, write_atomically},
+    run::{
+        Baseline, EvaluationRecord, ExpectationResult, RunDirectory, SeedRun, Seeds, Spread, Status, store,
+        write_atomically,
+    },
     spec::{self, Pipeline},
     text::Table,
 };
@@ -38,7 +42,8 @@ pub fn run(
         .tempdir_in(&parent)
         .map_err(|error| io_error("make a directory in", &parent, &error))?;
     let id = directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (mut runs, mut directories, mut worst) = (Vec::new(), Vec::new(), Ending::Done);
+    let mut baselines = BTreeMap::new();
+    let (mut runs, mut directories, mut cases, mut worst) = (Vec::new(), Vec::new(), Vec::new(), Ending::Done);
     for turn in 0..u64::from(count) {
         if stop_flag().load(Ordering::Relaxed) {
             break;
@@ -54,15 +59,26 @@ pub fn run(
         if finished.ending != Ending::NotMet {
             worst = worst.max(finished.ending);
         }
-        runs.push(member(seed, &finished));
+        let trains = finished.suite.cases.first().cloned();
+        cases.extend(trains.map(|case| Case { name: format!("seed {seed} {}", case.name), ..case }));
+        if let Some((_, info)) = &finished.run {
+            baselines.clone_from(&info.baselines);
+        }
+        runs.push(member(seed, &finished)?);
         directories.extend(finished.run.map(|(directory, _)| directory));
         if worst == Ending::Invalid {
             return Ok(Plain { ending: worst, ..Plain::of_nothing(file, &pipeline.name) });
         }
     }
     let figures = Seeds::spreads(&runs);
-    let record =
-        Seeds { format: 1, name: pipeline.name.clone(), id, expectations: judge(&pipeline, &runs), figures, runs };
+    let record = Seeds {
+        format: 1,
+        name: pipeline.name.clone(),
+        id,
+        expectations: judge_means(&pipeline, &runs, &baselines),
+        figures,
+        runs,
+    };
     // It holds something from here on, and stays.
     let directory = directory.keep();
     #[cfg(unix)]
@@ -86,34 +102,52 @@ pub fn run(
         seconds: record.runs.iter().map(|run| run.seconds).sum(),
         metrics: record.figures.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
         json: serde_json::to_value(&record).expect("plain data"),
+        suite: suite(file, &record, cases),
     })
 }
 
-fn member(seed: u64, finished: &Finished) -> SeedRun {
+/// That each seed trains, and that the means keep to the expectations.
+fn suite(file: &Path, record: &Seeds, trained: Vec<Case>) -> Suite {
+    let seconds = record.runs.iter().map(|run| run.seconds).sum();
+    let judged = record.expectations.iter().map(case_of_expectation);
+    let cases = trained.into_iter().chain(judged).collect();
+    Suite { name: record.name.clone(), file: Some(file.to_owned()), run: None, seconds, cases }
+}
+
+fn member(seed: u64, finished: &Finished) -> Result<SeedRun> {
     let info = finished.run.as_ref().map(|(_, info)| info);
     let evaluation = finished.evaluation.iter();
     let figures = evaluation.flat_map(|evaluation| evaluation.metrics.iter().chain(&evaluation.figures));
-    SeedRun {
+    let mut figures: BTreeMap<String, f64> = figures.map(|(name, value)| (name.clone(), *value)).collect();
+    if let Some((directory, info)) = &finished.run {
+        // Those of the epoch whose weights were kept, which expectations can name, too.
+        let history = directory.read_history()?;
+        figures.extend(store::kept_epoch(info, &history).into_iter().flat_map(|epoch| epoch.figures.clone()));
+    }
+    figures.retain(|_, value| value.is_finite());
+    Ok(SeedRun {
         seed,
         id: info.map(|info| info.id.clone()),
         status: info.map_or(Status::Failed, |info| info.status),
         epochs: info.map_or(0, |info| info.training.epochs_done),
         seconds: info.map_or(0.0, |info| info.timings.total),
-        figures: figures.filter(|(_, value)| value.is_finite()).map(|(name, value)| (name.clone(), *value)).collect(),
-    }
+        figures,
+    })
 }
 
 /// Holds the gates against the means.
-fn judge(pipeline: &Pipeline, runs: &[SeedRun]) -> Vec<crate::run::ExpectationResult> {
+fn judge_means(
+    pipeline: &Pipeline,
+    runs: &[SeedRun],
+    baselines: &BTreeMap<String, Baseline>,
+) -> Vec<ExpectationResult> {
     let complete = runs.iter().filter(|run| run.status == Status::Completed);
     let mut values: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for (name, value) in complete.flat_map(|run| &run.figures) {
         values.entry(name).or_default().push(*value);
     }
-    let spreads: Vec<_> = values
-        .into_iter()
-        .filter_map(|(name, values)| Some((name.clone(), crate::run::Spread::of(&values)?)))
-        .collect();
+    let spreads: Vec<_> =
+        values.into_iter().filter_map(|(name, values)| Some((name.clone(), Spread::of(&values)?))).collect();
     let means = EvaluationRecord {
         examples: 0,
         metrics: spreads.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
@@ -121,7 +155,7 @@ fn judge(pipeline: &Pipeline, runs: &[SeedRun]) -> Vec<crate::run::ExpectationRe
         figures: BTreeMap::new(),
         steps: Vec::new(),
     };
-    expectations(pipeline, &means, &[], None)
+    judge(pipeline, &means, None, baselines)
 }
 
 /// Writes the record and the page; gives the page's path.
@@ -161,6 +195,6 @@ fn tell(record: &Seeds, page: &Path, output: &Output) {
         }
     }
     print!("{table}");
-    super::print_expectations(&record.expectations);
+    print_expectations(&record.expectations);
     println!("report: {}", page.display());
 }

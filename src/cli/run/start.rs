@@ -67,6 +67,7 @@ pub fn first_info(
         layers: plan.rows(),
         training: TrainingInfo { epochs: pipeline.training.epochs, ..TrainingInfo::default() },
         expectations: Vec::new(),
+        baselines: checked.baselines.clone(),
         previous: None,
         details: Vec::new(),
         input_bound: None,

@@ -11,10 +11,11 @@ use crate::{
     data::{Feed, InputPipeline, OnUnreadable, readable},
     diagnostic::Result,
     evaluation::significance::{mcnemar, only_one_right},
+    gate::judge,
     model::{Model, adapt, computation, digest, wants_statistics, weights_bytes},
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, LOSSES, Previous, RunDirectory, RunInfo, Status,
-        Unreadable, checkpoint::Files, read_predictions, store,
+        DataInfo, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
+        checkpoint::Files, read_predictions, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation},
@@ -178,7 +179,8 @@ impl Work<'_> {
         })?;
         recorder.observe(&Event::Evaluated(&evaluation))?;
         recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
-        recorder.info.expectations = expectations(pipeline, &evaluation, &recorder.history, best_epoch);
+        let kept = store::kept_epoch(&recorder.info, &recorder.history);
+        recorder.info.expectations = judge(pipeline, &evaluation, kept, &recorder.info.baselines);
         recorder.info.previous = previous(&output.runs_directory, &recorder.info, &recorder.directory);
         recorder.info.status = Status::Completed;
         Ok(Some(evaluation))
@@ -257,22 +259,4 @@ pub fn input_bound(history: &[EpochRecord], advice: &str) -> Option<String> {
     // Of what takes no time nothing is to be saved.
     (share > 0.1 && waited > 1.0)
         .then(|| format!("input-bound: {:.0}% of training waited for data; {advice}", 100.0 * share))
-}
-
-/// Compares figures with their bounds. Figures of epochs are those of the epoch whose weights were kept.
-pub fn expectations(
-    pipeline: &Pipeline,
-    evaluation: &EvaluationRecord,
-    history: &[EpochRecord],
-    best_epoch: Option<usize>,
-) -> Vec<ExpectationResult> {
-    let kept = best_epoch.map_or(history.last(), |epoch| history.get(epoch - 1));
-    let judge = |(figure, bounds): (&String, &crate::spec::Expectation)| {
-        let evaluated = evaluation.metrics.get(figure).or_else(|| evaluation.figures.get(figure));
-        let value = evaluated.copied().or_else(|| kept?.figure(figure));
-        let holds = |value: f64| bounds.min.is_none_or(|min| value >= min) && bounds.max.is_none_or(|max| value <= max);
-        let met = value.is_some_and(holds);
-        ExpectationResult { figure: figure.clone(), min: bounds.min, max: bounds.max, value, met }
-    };
-    pipeline.expect.iter().map(judge).collect()
 }

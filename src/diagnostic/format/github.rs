@@ -13,7 +13,7 @@ pub fn github(findings: &[Findings<'_>], root: &Path) -> String {
 
 fn line(found: &Findings<'_>, problem: &Diagnostic, root: &Path) -> String {
     let mut properties = Vec::new();
-    let mut add = |name: &str, value: &str| properties.push(format!("{name}={}", escape_property(value)));
+    let mut add = |name: &'static str, value: &str| properties.push((name, value.to_owned()));
     match problem.labels.first() {
         None => add("file", &shown(found.file, root)),
         Some(label) => {
@@ -48,11 +48,18 @@ fn line(found: &Findings<'_>, problem: &Diagnostic, root: &Path) -> String {
         }
     }
     message.extend(advice(problem));
-    let properties = properties.join(",");
-    format!("::{} {properties}::{}\n", level(problem.severity, "notice"), escape_data(&message.join("\n")))
+    annotation(level(problem.severity, "notice"), &properties, &message.join("\n")) + "\n"
 }
 
-fn shown(file: &Path, root: &Path) -> String {
+/// A workflow command that annotates: `level` is `error`, `warning` or `notice`, the properties are those that the command
+/// knows, such as `file` and `line`. One line, without its end.
+pub fn annotation(level: &str, properties: &[(&str, String)], message: &str) -> String {
+    let properties = properties.iter().map(|(name, value)| format!("{name}={}", escape_property(value)));
+    format!("::{level} {}::{}", properties.collect::<Vec<_>>().join(","), escape_data(message))
+}
+
+/// A file as annotations name it: from `root`, where the workflow runs.
+pub fn shown(file: &Path, root: &Path) -> String {
     below(root, file).display().to_string()
 }
 

@@ -1,6 +1,6 @@
 //! Diagnostics for other programs: one document for all files that were checked.
 
-mod github;
+pub mod github;
 mod json;
 mod sarif;
 
