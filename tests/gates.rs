@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::Bench;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::{fs, path::PathBuf};
 
 const SMALL: &str = "\
@@ -35,8 +35,13 @@ impl Bench {
         serde_json::from_slice(&fs::read(latest).unwrap()).unwrap()
     }
 
-    fn lock(&self, accuracy: f64) {
-        self.write("small.lock", format!("{{\"format\": 1, \"metrics\": {{\"test_accuracy\": {accuracy}}}}}\n"));
+    /// Writes the lock of the latest run, but with other figures.
+    fn lock(&self, metrics: Json) {
+        let (code, _, stderr) = self.call(&["lock", "small", "--output", "small.lock"]);
+        assert_eq!(code, 0, "{stderr}");
+        let mut lock: Json = serde_json::from_slice(&fs::read(self.path("small.lock")).unwrap()).unwrap();
+        lock["metrics"] = metrics;
+        self.write("small.lock", lock.to_string());
     }
 }
 
@@ -74,8 +79,8 @@ fn each_outcome_has_its_line_and_its_exit_code() {
     assert_eq!(listed.matches("completed, expectations missed").count(), 2, "{listed}");
     let (_, listed, _) = bench.call(&["runs", "list", "--json"]);
     let rows: Json = serde_json::from_str(&listed).unwrap();
-    assert_eq!(rows[0]["missed"], serde_json::json!(["test_accuracy"]));
-    assert_eq!(rows.as_array().unwrap().iter().filter(|row| row["missed"] == serde_json::json!([])).count(), 3);
+    assert_eq!(rows[0]["missed"], json!(["test_accuracy"]));
+    assert_eq!(rows.as_array().unwrap().iter().filter(|row| row["missed"] == json!([])).count(), 3);
     let (_, shown, _) = bench.call(&["runs", "show", "small"]);
     assert!(shown.contains("inconclusive, counts as failed"), "{shown}");
 }
@@ -97,14 +102,14 @@ fn a_figure_is_measured_against_a_lock() {
     assert_eq!(code, 0, "{stdout}");
     assert!(stdout.contains("at most 0.01 below what isn't there yet: inconclusive, counts as passed"), "{stdout}");
 
-    bench.lock(0.05);
+    bench.lock(json!({ "test_accuracy": 0.05 }));
     let (code, stdout, _) = bench.expect(against_lock, &[]);
     assert_eq!(code, 0, "{stdout}");
     assert!(stdout.contains("at most 0.01 below 0.0500 (small.lock): met"), "{stdout}");
-    bench.lock(0.9999);
+    bench.lock(json!({ "test_accuracy": 0.9999 }));
     let (code, stdout, _) = bench.expect(against_lock, &[]);
     assert_eq!(code, 3, "{stdout}");
-    let baseline = serde_json::json!({ "name": "small.lock", "value": 0.9999 });
+    let baseline = json!({ "name": "small.lock", "value": 0.9999 });
     assert_eq!(bench.latest()["expectations"][0]["baseline"], baseline);
     let (code, ..) = bench.expect("  test_accuracy: {max_drop: 0.01, tolerance: 0.9}\n", &[]);
     assert_eq!(code, 0);
@@ -114,13 +119,13 @@ fn a_figure_is_measured_against_a_lock() {
     assert_eq!(bench.call(&["evaluate", "small"]).0, 0);
     assert_eq!(bench.latest()["expectations"][0]["baseline"], baseline);
 
-    bench.write("small.lock", "{\"metrics\": {\"test_acuracy\": 0.9}}");
+    bench.lock(json!({ "test_acuracy": 0.9 }));
     let (code, _, stderr) = bench.expect(against_lock, &[]);
     assert!(code == 2 && stderr.contains("small.lock has no figure `test_accuracy`"), "{stderr}");
     assert!(stderr.contains("it has `test_acuracy`"), "{stderr}");
     bench.write("small.lock", "{");
     let (code, _, stderr) = bench.expect(against_lock, &[]);
-    assert!(code == 2 && stderr.contains("small.lock is damaged at line 1"), "{stderr}");
+    assert!(code == 2 && stderr.contains("small.lock:1:1: it is no sound lock"), "{stderr}");
 }
 
 #[test]

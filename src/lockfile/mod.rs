@@ -234,6 +234,10 @@ impl Lock {
     /// # Errors
     /// Where there is none, or it isn't sound.
     pub fn read(path: &Path) -> Result<Self> {
+        // A pipe would never end.
+        if path.exists() && !path.is_file() {
+            return Err(Box::new(Diagnostic::error(Code::BAD_LOCK, format!("{} is no file", path.display()))));
+        }
         let file = File::open(path).map_err(|error| {
             let problem = io_error("read the lock", path, &error);
             Box::new(problem.help("`trainyard lock RUN` makes one of a complete run"))
@@ -293,6 +297,33 @@ fn tolerance(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_lies_beside_the_pipeline() {
+        assert_eq!(Lock::beside(Path::new("a/digits.yaml")), Path::new("a/digits.lock"));
+        assert_eq!(Lock::beside(Path::new("net.v2.yml")), Path::new("net.v2.lock"));
+        assert_eq!(Lock::beside(Path::new("net")), Path::new("net.lock"));
+    }
+
+    #[test]
+    fn a_damaged_lock_is_complained_of() {
+        let deep = "[".repeat(100_000);
+        for (text, why) in [
+            ("", ":1:0: it is no sound lock"),
+            ("{\n\"metrics\": {\"a\": \"b\"}}", ":2:"),
+            ("{\"format\": 1e999}", ":1:"),
+            ("{}", ":1:2: it is no sound lock"),
+            (deep.as_str(), ":1:"),
+        ] {
+            let said = Lock::parse(text.as_bytes()).unwrap_err();
+            assert!(said.starts_with(why), "{text:.40}: {said}");
+        }
+        assert!(Lock::parse(&[0xff, 0xfe]).is_err());
+        assert!(Lock::parse(" ".repeat(MAX_BYTES as usize + 1).as_bytes()).unwrap_err().contains("too large"));
+        let home = tempfile::tempdir().unwrap();
+        assert!(Lock::read(home.path()).unwrap_err().message.ends_with("is no file"));
+        assert!(Lock::read(&home.path().join("none")).is_err());
+    }
 
     #[test]
     fn tolerances_are_what_a_further_seed_keeps_to() {
