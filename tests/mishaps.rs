@@ -119,10 +119,18 @@ fn a_loss_that_is_no_number_names_step_rate_and_layer() {
     let (code, _, stderr) = bench.call(&["explain", "layers.conv2d.kernel_initializer"]);
     assert_eq!(code, 0, "{huge}: {stderr}");
     // The third layer overflows, for its input is large: 3e38 is the largest number of 32 bits.
-    bench.write("wild.yaml", NET.replace("rescaling: {scale: 1/255}", "rescaling: {scale: 1e38}").replace("name: net", "name: wild"));
+    bench.write(
+        "wild.yaml",
+        NET.replace("rescaling: {scale: 1/255}", "rescaling: {scale: 1e38}").replace("name: net", "name: wild"),
+    );
     let (code, _, stderr) = bench.call(&["run", "--quiet", "wild.yaml"]);
     assert_eq!(code, 1, "{stderr}");
-    for word in ["error[not-finite]: the loss became", "at step 1 (epoch 1)", "the first that isn't finite", "the learning rate was 0.001"] {
+    for word in [
+        "error[not-finite]: the loss became",
+        "at step 1 (epoch 1)",
+        "the first that isn't finite",
+        "the learning rate was 0.001",
+    ] {
         assert!(stderr.contains(word), "no `{word}` in {stderr}");
     }
     // That it diverges later, when there is something to lose.

@@ -111,7 +111,7 @@ mod tests {
         (result.met, result.outcome) = (false, Some(Judgement::Failed));
         assert_eq!(said(&result), format!("expected test_accuracy at least 0.7: NOT MET {figures})"));
         result.outcome = Some(Judgement::Inconclusive);
-        let doubt = "its 95% interval lies on both sides of a bound";
+        let doubt = "the interval lies on both sides of a bound";
         assert_eq!(
             said(&result),
             format!("expected test_accuracy at least 0.7: INCONCLUSIVE, counts as failed {figures}; {doubt})")

@@ -4,6 +4,7 @@ use super::{
     Ending, LintArguments,
     context::{Output, stop_flag},
     lock::{Read, read_run},
+    outcome::OutcomeArguments,
     report::write_report,
     run::{Prepared, data_info, execute, open_data, prepare},
 };
@@ -11,6 +12,7 @@ use crate::{
     check::Options,
     device,
     diagnostic::{Code, Diagnostic, Result},
+    gate::{Case, Outcome, Suite},
     lockfile::{Compared, Data, Divergence, Lock, Tier, Verdict, surroundings, verdict},
     progress::figure,
     run::{Figures, Reproduction, Status},
@@ -33,15 +35,27 @@ pub struct Arguments {
     set: Vec<String>,
     #[command(flatten)]
     lints: LintArguments,
+    #[command(flatten)]
+    outcome: OutcomeArguments,
 }
 
 /// Checks the inputs, runs, and compares.
 pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     stop_flag();
     let (lock, file, place) = find(arguments, output)?;
-    let options = Options { sets: &arguments.set, ..arguments.lints.options() };
-    let Some(mut prepared) = prepare(&file, &options, output) else { return Ok(Ending::Invalid) };
-    hold_to(&lock, &place, &mut prepared, output)?;
+    // What stands beside a run's own pipeline is no lock of it.
+    let runs = (file == arguments.wanted).then_some(&*output.runs_directory);
+    let options = Options { sets: &arguments.set, runs, ..arguments.lints.options() };
+    let Some(mut prepared) = prepare(&file, &options, output) else {
+        arguments.outcome.tell(&[Suite::of_nothing(&file)], output)?;
+        return Ok(Ending::Invalid);
+    };
+    if let Err(problem) = hold_to(&lock, &place, &mut prepared, output) {
+        let said = problem.notes.join("; ");
+        let case = Case { said, ..case("the inputs are those of the lock", Outcome::Failed, &file) };
+        arguments.outcome.tell(&[Suite { cases: vec![case], ..Suite::of_nothing(&file) }], output)?;
+        return Err(problem);
+    }
     let others = other_surroundings(&lock, &prepared)?;
     let promised = if others.is_empty() { Tier::Bits } else { Tier::Tolerance };
     if !output.quiet {
@@ -55,6 +69,7 @@ pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     }
     let mut finished = execute(prepared, output)?;
     let Some((directory, info)) = finished.run.as_mut().filter(|(_, info)| info.status == Status::Completed) else {
+        arguments.outcome.tell(&[finished.suite], output)?;
         return Ok(finished.ending);
     };
     let figures = directory.read_figures()?.unwrap_or_default();
@@ -75,10 +90,27 @@ pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
             reproduction.details.iter().for_each(|line| println!("  {line}"));
         }
     }
+    let outcome = if judged.holds { Outcome::Passed } else { Outcome::Failed };
+    let said = [&[reproduction.said][..], &reproduction.details].concat().join("; ");
+    finished.suite.cases.push(Case { said, ..case("gives again what the lock says", outcome, &file) });
+    arguments.outcome.tell(&[finished.suite], output)?;
     Ok(match judged.holds {
         true => finished.ending,
         false => Ending::NotMet,
     })
+}
+
+fn case(name: &str, outcome: Outcome, file: &Path) -> Case {
+    Case {
+        name: name.to_owned(),
+        outcome,
+        counts_as_failure: outcome != Outcome::Passed,
+        said: String::new(),
+        asked: String::new(),
+        value: String::new(),
+        place: Some((file.to_owned(), 1, 1)),
+        seconds: 0.0,
+    }
 }
 
 /// The lock, the pipeline's file, and what the lock is called.

@@ -65,6 +65,15 @@ impl StepResult {
             _ => Vec::new(),
         }
     }
+
+    /// The 95% intervals of some of them.
+    pub fn intervals(&self) -> Vec<(String, (f64, f64))> {
+        match self {
+            StepResult::Metrics(outcome) => outcome.named_intervals(),
+            StepResult::TopK(outcome) => outcome.named_intervals(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +94,11 @@ mod tests {
                 let own = names.iter().find(|own| own.is(figure, Some(classes)));
                 let own = own.unwrap_or_else(|| panic!("{name} doesn't name {figure}"));
                 assert!(own.range.0 <= *value && *value <= own.range.1, "{figure}: {value}");
+            }
+            for (figure, (low, high)) in step.compute(&trial).unwrap().intervals() {
+                // Accuracy is a figure of the evaluation itself.
+                let value = given.iter().find(|(name, _)| *name == figure).map_or(0.75, |(_, value)| *value);
+                assert!(low <= value && value <= high, "{figure}: {value} from {low} to {high}");
             }
             for own in names.iter().filter(|own| own.name != "test_top_5_accuracy") {
                 assert!(given.iter().any(|(figure, _)| own.is(figure, None)), "{name} doesn't give {}", own.name);

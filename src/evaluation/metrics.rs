@@ -166,6 +166,11 @@ impl Outcome {
         let others = self.figures.iter().filter(|figure| figure.name != "accuracy");
         named(others.map(|figure| (figure.name.as_str(), figure.value)))
     }
+
+    pub(super) fn named_intervals(&self) -> Vec<(String, (f64, f64))> {
+        let known = |figure: &Figure| Some((format!("test_{}", figure.name), figure.interval?));
+        self.figures.iter().filter_map(known).collect()
+    }
 }
 
 impl EvaluationStep for Metrics {

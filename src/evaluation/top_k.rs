@@ -92,6 +92,10 @@ impl Outcome {
     pub(super) fn named_figures(&self) -> Vec<(String, f64)> {
         self.rows.iter().map(|row| (format!("test_top_{}_accuracy", row.k), row.share)).collect()
     }
+
+    pub(super) fn named_intervals(&self) -> Vec<(String, (f64, f64))> {
+        self.rows.iter().map(|row| (format!("test_top_{}_accuracy", row.k), row.interval)).collect()
+    }
 }
 
 impl EvaluationStep for TopK {

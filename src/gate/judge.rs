@@ -238,7 +238,7 @@ mod tests {
         let file = home.path().join("example.yaml");
         std::fs::write(&file, yaml).unwrap();
         let mut pipeline = crate::spec::load(&file, &[]).pipeline.unwrap().pipeline;
-        let names = ["test_accuracy", "test_recall[cat]", "val_loss", "test_f1"];
+        let names = ["test_accuracy", "test_recall[cat]", "test_macro_f1", "val_loss", "test_f1"];
         pipeline.expect = names.iter().map(|name| ((*name).to_owned(), drop(0.1))).collect();
         let baseline = |name: &&str| ((*name).to_owned(), Baseline { name: "a".to_owned(), value: 0.5 });
         let baselines = names.iter().map(baseline).collect();
@@ -246,7 +246,8 @@ mod tests {
         let results = judge(&pipeline, record.evaluation.as_ref().unwrap(), kept, &baselines);
         let of = |name: &str| results.iter().find(|result| result.figure == name).unwrap();
         assert!(of("test_accuracy").interval.is_some() && of("test_accuracy").met);
-        assert_eq!(of("test_recall[cat]").value, Some(0.7));
+        assert_eq!((of("test_recall[cat]").value, of("test_recall[cat]").interval), (Some(0.7), None));
+        assert!(of("test_macro_f1").interval.is_some(), "the step that gives it knows it");
         assert_eq!(of("val_loss").value, kept.unwrap().figure("val_loss"));
         assert_eq!((of("test_f1").value, of("test_f1").judgement()), (None, Open));
         assert_eq!(of("val_loss").baseline.as_ref().unwrap().value, 0.5);

@@ -232,10 +232,7 @@ mod tests {
                 cases: vec![
                     Case { place: None, asked: String::new(), ..case("trains", Outcome::Passed, false) },
                     case("test_accuracy", Outcome::Failed, true),
-                    said(
-                        "its 95% interval lies on both sides of a bound",
-                        case("test_loss", Outcome::Inconclusive, true),
-                    ),
+                    said("the interval lies on both sides of a bound", case("test_loss", Outcome::Inconclusive, true)),
                     case("val_loss", Outcome::Inconclusive, false),
                     said(hostile, case(hostile, Outcome::Failed, true)),
                 ],
@@ -262,7 +259,7 @@ mod tests {
         result.min = Some(0.72);
         assert_eq!(
             sentence(&result),
-            "test_accuracy at least 0.72: inconclusive, counts as failed (0.7213; 95% interval 0.7120 to 0.7300; its 95% \
+            "test_accuracy at least 0.72: inconclusive, counts as failed (0.7213; 95% interval 0.7120 to 0.7300; the \
              interval lies on both sides of a bound)"
         );
         (result.value, result.interval, result.met) = (None, None, true);

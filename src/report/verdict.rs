@@ -299,7 +299,7 @@ mod tests {
         let shown = expectation(&dropped);
         assert_eq!(shown["asked"], "at most 2 points below 72.13% (digits.lock), give or take 1 point");
         assert_eq!((&shown["value"], &shown["interval"]), (&json!("70.00%"), &json!("68.0 to 72.0%")));
-        assert_eq!(shown["doubt"], "its 95% interval lies on both sides of a bound");
+        assert_eq!(shown["doubt"], "the interval lies on both sides of a bound");
         dropped.figure = "test_loss".into();
         assert_eq!(expectation(&dropped)["asked"], "at most 0.02 above 0.7213 (digits.lock), give or take 0.01");
     }

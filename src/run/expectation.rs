@@ -125,7 +125,7 @@ impl ExpectationResult {
         (self.judgement() == Judgement::Inconclusive).then_some(match (self.value, self.max_drop, &self.baseline) {
             (None, ..) => "the run didn't produce it",
             (_, Some(_), None) => "what it is measured against isn't there",
-            _ => "its 95% interval lies on both sides of a bound",
+            _ => "the interval lies on both sides of a bound",
         })
     }
 }

@@ -310,9 +310,11 @@ impl EvaluationRecord {
         self.steps.iter().filter_map(T::of)
     }
 
-    /// The 95% interval of a figure: the recorded one, or for the accuracy of a record without one, Wilson's.
+    /// The 95% interval of a figure: the recorded one, that of the step which gave it, or for the accuracy of a record
+    /// without one, Wilson's.
     pub fn interval(&self, name: &str) -> Option<(f64, f64)> {
-        interval(self.examples, &self.metrics, &self.intervals, name)
+        let of_steps = || self.steps.iter().flat_map(StepResult::intervals).find(|(figure, _)| figure == name);
+        interval(self.examples, &self.metrics, &self.intervals, name).or_else(|| Some(of_steps()?.1))
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Expectation {
     #[schemars(range(min = 0), extend("examples" = [0.005]))]
     pub tolerance: f64,
     /// What becomes of a figure that cannot be judged: one that the run didn't produce, or one whose 95% interval lies on
-    /// both sides of a bound.
+    /// both sides of a bound. An interval is known of `test_loss`, `test_accuracy` and what `metrics` and `top_k` give; any
+    /// other figure is judged by its value.
     #[serde(default)]
     pub inconclusive: Inconclusive,
 }

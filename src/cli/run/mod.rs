@@ -207,7 +207,7 @@ fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Endi
 /// Runs one pipeline, with one seed or several.
 fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Plain> {
     let run = |sets: &[String], group: Option<&str>| {
-        let options = Options { sets, ..arguments.lints.options() };
+        let options = Options { sets, runs: Some(&*output.runs_directory), ..arguments.lints.options() };
         let Some(mut prepared) = prepare(file, &options, output) else {
             return Ok(Finished::without_run(file, Ending::Invalid));
         };
@@ -306,8 +306,7 @@ fn summary(all: &[Plain]) -> String {
 /// Checks a pipeline; `None` where what is wrong was told.
 pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepared> {
     let checked = output.with_surroundings(None, |surroundings| {
-        let runs = Some(&*output.runs_directory);
-        output.check(file, &Options { surroundings: Some(surroundings), runs, ..*options })
+        output.check(file, &Options { surroundings: Some(surroundings), ..*options })
     });
     checked.is_sound().then(|| Prepared {
         file: file.to_owned(),
@@ -353,6 +352,9 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         Start::Extended { parent, files, changes, notes } => {
             let (directory, lock, mut info, files) = new(Some(files))?;
             info.data = parent.data.clone();
+            if info.baselines.is_empty() {
+                info.baselines = parent.baselines.clone();
+            }
             info.lineage = Some(Lineage { id: parent.id.clone(), epochs: parent.training.epochs_done });
             info.resumed.push(resumption(&files, changes, notes));
             (directory, lock, info, files)

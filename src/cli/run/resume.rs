@@ -49,7 +49,9 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared
     let sets: Vec<String> = page.into_iter().chain(request.options.sets.iter().cloned()).collect();
     let file = request.file.unwrap_or(&own);
     let checked = output.with_surroundings(None, |surroundings| {
-        output.check(file, &Options { surroundings: Some(surroundings), sets: &sets, ..request.options })
+        // A lock lies beside the user's own file only; without one, what the run was measured against still holds.
+        let runs = request.file.map(|_| &*output.runs_directory);
+        output.check(file, &Options { surroundings: Some(surroundings), sets: &sets, runs, ..request.options })
     });
     let Some(now) = checked.pipeline.as_ref().filter(|_| checked.is_sound()) else { return Ok(None) };
     let changes = changes(&before.pipeline, &now.pipeline);
@@ -181,6 +183,9 @@ pub fn describe(info: &mut RunInfo, checked: &Checked, pipeline: &Pipeline) {
     info.title.clone_from(&pipeline.report.title);
     info.sections = pipeline.report.sections.clone().unwrap_or_default();
     info.training.epochs = pipeline.training.epochs;
+    if !checked.baselines.is_empty() {
+        info.baselines = checked.baselines.clone();
+    }
     if let Some(sound) = &checked.pipeline {
         info.configuration = spec::origins::resolved_lines(&checked.sources, sound);
     }

@@ -5,7 +5,7 @@ use crate::{
     cli::{Ending, context::Output},
     device,
     diagnostic::Result,
-    gate::{Suite, suite_of_run},
+    gate::{Suite, judge, suite_of_run},
     run::{
         Provenance, RunInfo, Status, sha256_hex,
         store::{self, Contents},
@@ -49,8 +49,14 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
         .into_iter()
         .find(|(_, info)| info.data.as_ref().is_some_and(|data| data.digest == dataset.digest) && same(info));
     prepared.opened = Some((dataset, skipped));
-    let Some((directory, info)) = found else { return Ok(None) };
+    let Some((directory, mut info)) = found else { return Ok(None) };
     let evaluation = directory.read()?.evaluation;
+    if let Some(evaluation) = &evaluation {
+        // What figures are measured against may be another lock by now.
+        let history = directory.read_history()?;
+        let kept = store::kept_epoch(&info, &history);
+        info.expectations = judge(&pipeline, evaluation, kept, &prepared.checked.baselines);
+    }
     if !output.quiet {
         let place = directory.path().display();
         eprintln!("{}: reused {place}, of the same pipeline, data and program", pipeline.name);
