@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::{
-    Bench,
+    Bench, WAITING,
     net::{NET, assert_same, info, only_run, reference},
 };
 use std::{
@@ -23,6 +23,7 @@ fn shell(bench: &Bench, script: &str) -> Output {
         .args(["-c", script])
         .env("T", assert_cmd::cargo::cargo_bin("trainyard"))
         .env("XDG_CACHE_HOME", bench.path("cache"))
+        .env(WAITING.0, WAITING.1)
         .env_remove("TRAINYARD_DATA")
         .current_dir(bench.path(""))
         .output()

@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::{
-    Bench,
+    Bench, WAITING,
     net::{NET, assert_same, info, only_run, reference, runs},
 };
 use std::{
@@ -17,6 +17,7 @@ fn start(bench: &Bench, arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin("trainyard"))
         .current_dir(bench.path(""))
         .env("XDG_CACHE_HOME", bench.path("cache"))
+        .env(WAITING.0, WAITING.1)
         .args(arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

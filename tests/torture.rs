@@ -6,7 +6,7 @@
 mod bench;
 
 use bench::{
-    Bench,
+    Bench, WAITING,
     net::{NET, assert_same, info, only_run, reference, runs},
 };
 use std::{fs, path::Path, process::Command, time::Duration};
@@ -90,6 +90,7 @@ fn killed_at_random_instants() {
         let mut child = Command::new(assert_cmd::cargo::cargo_bin("trainyard"))
             .current_dir(bench.path(""))
             .env("XDG_CACHE_HOME", bench.path("cache"))
+            .env(WAITING.0, WAITING.1)
             .args(arguments())
             .stdout(std::process::Stdio::null())
             .spawn()

@@ -378,7 +378,8 @@ impl<'a> Session<'a> {
             let all = tensor.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| all.f_int64_value(&[]));
             all.map_or(true, |all| all != 0)
         };
-        let weight = model.parameters().iter().find(|parameter| !is_finite(&parameter.tensor));
+        // Moving averages follow the batch that led here; it's the trained weights that can have led to it.
+        let weight = model.trainable().find(|parameter| !is_finite(&parameter.tensor));
         let mut layer = None;
         if weight.is_none() {
             let _ = tch::no_grad(|| {

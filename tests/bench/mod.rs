@@ -6,6 +6,9 @@ pub mod net;
 use assert_cmd::Command;
 use std::{fs, path::PathBuf};
 
+/// Threads that wait for each other by spinning take from the other tests what these compute with.
+pub const WAITING: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
+
 /// An empty directory to work in.
 pub struct Bench {
     directory: tempfile::TempDir,
@@ -33,6 +36,7 @@ impl Bench {
         command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
         // Nobody listens there, and nothing is kept there.
         command.env("TRAINYARD_MIRROR", "http://127.0.0.1:1").env("XDG_CACHE_HOME", self.path("cache"));
+        command.env(WAITING.0, WAITING.1);
         command
     }
 
