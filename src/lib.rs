@@ -17,6 +17,7 @@ pub mod evaluation;
 pub mod family;
 pub mod layer;
 pub mod loss;
+pub mod machine;
 pub mod memo;
 pub mod metric;
 pub mod model;

@@ -19,8 +19,8 @@ use crate::{
     progress::{Terminal, duration},
     report::render,
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, Provenance, RunDirectory, RunInfo,
-        Status, TEMPLATE, Timings, TrainingInfo, Unreadable, read_predictions, sha256_hex, store,
+        Circumstances, DataInfo, EpochRecord, EvaluationRecord, ExpectationResult, Previous, Provenance, RunDirectory,
+        RunInfo, Status, TEMPLATE, Timings, TrainingInfo, Unreadable, read_predictions, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation, extends, origins::resolved_lines},
@@ -28,7 +28,7 @@ use crate::{
     train::{self, Event, Observer, Outcome, Training},
 };
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
@@ -140,8 +140,6 @@ fn first_info(
     threads: usize,
     file: &Path,
 ) -> RunInfo {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
-    let around = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     RunInfo {
         format: 1,
         name: pipeline.name.clone(),
@@ -168,21 +166,21 @@ fn first_info(
         details: Vec::new(),
         input_bound: None,
         weights_digest: None,
-        provenance: Provenance {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            libtorch: device::torch_version(),
-            device: device::name(device),
-            threads,
-            processor: Provenance::processor(),
-            cpu_capability: device::cpu_capability(),
-            system: Provenance::system(),
-            seed: pipeline.seed,
-            pipeline_file: file.display().to_string(),
-            pipeline_digest: sha256_hex(pipeline.to_yaml().as_bytes()),
-            data_directory: output.data_directory.as_ref().map(absolute),
-            git_commit: Provenance::git_commit(around),
-            command: std::env::args().collect(),
-        },
+        provenance: Provenance::of(
+            Circumstances {
+                libtorch: device::torch_version(),
+                device: device::name(device),
+                nondeterministic: device::nondeterministic(device),
+                cpu_capability: device::cpu_capability(),
+                threads,
+                seed: pipeline.seed,
+                pipeline_file: file,
+                resolved: &pipeline.to_yaml(),
+                data_directory: output.data_directory.as_deref(),
+                cache_directory: &Surroundings::default_cache_directory(),
+            },
+            directory,
+        ),
     }
 }
 

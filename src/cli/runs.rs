@@ -342,7 +342,15 @@ fn show(directory: &RunDirectory, output: &Output) -> Result<Ending> {
     let parameters = info.layers.iter().map(|layer| layer.parameters).sum();
     row("parameters", figure::grouped(parameters));
     row("device", format!("{}, {} threads", info.provenance.device, info.provenance.threads));
+    if !info.provenance.nondeterministic.is_empty() {
+        row("not deterministic", info.provenance.nondeterministic.join("; "));
+    }
     row("seed", info.provenance.seed.to_string());
+    row("program", format!("trainyard {}, libtorch {}", info.provenance.program(), info.provenance.libtorch));
+    if let Some(commit) = &info.provenance.git_commit {
+        let branch = info.provenance.git_branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
+        row("commit", format!("{commit}{branch}"));
+    }
     for name in contents.figures.iter().flat_map(|figures| figures.metrics.keys()).filter(|name| !name.contains('[')) {
         row(&figure::in_words(name), with_interval(contents, name));
     }

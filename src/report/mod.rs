@@ -251,6 +251,8 @@ mod tests {
         let provenance = &mut info.provenance;
         for text in [
             &mut provenance.version,
+            &mut provenance.program_commit,
+            &mut provenance.program_digest,
             &mut provenance.libtorch,
             &mut provenance.device,
             &mut provenance.processor,
@@ -261,7 +263,18 @@ mod tests {
         ] {
             *text = hostile();
         }
-        (provenance.data_directory, provenance.git_commit) = (Some(hostile()), Some(hostile()));
+        for text in [
+            &mut provenance.data_directory,
+            &mut provenance.git_commit,
+            &mut provenance.git_branch,
+            &mut provenance.operating_system,
+            &mut provenance.kernel,
+        ] {
+            *text = Some(hostile());
+        }
+        provenance.git_changes.as_mut().unwrap().file = hostile();
+        provenance.environment.insert(hostile(), hostile());
+        provenance.nondeterministic = vec![hostile()];
         provenance.command = vec![hostile()];
         for epoch in &mut record.history {
             epoch.figures.push((hostile(), 0.5));

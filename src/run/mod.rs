@@ -6,12 +6,13 @@ mod predictions;
 mod provenance;
 pub mod pruning;
 mod record;
+mod repository;
 mod section;
 pub mod store;
 
 pub use directory::{RunDirectory, RunLock, TEMPLATE, write_atomically};
 pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
 pub use predictions::{read_predictions, write_predictions};
-pub use provenance::{Provenance, sha256_hex};
+pub use provenance::{Circumstances, DiffFile, Provenance, sha256_hex};
 pub use record::*;
 pub use section::ReportSection;
