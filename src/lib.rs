@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod evaluate;
 pub mod evaluation;
 pub mod family;
+mod guard;
 pub mod layer;
 pub mod loss;
 pub mod machine;

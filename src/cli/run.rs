@@ -455,7 +455,7 @@ pub(super) fn expectations(
     history: &[EpochRecord],
     best_epoch: Option<usize>,
 ) -> Vec<ExpectationResult> {
-    let kept = best_epoch.map_or(history.last(), |epoch| history.get(epoch - 1));
+    let kept = best_epoch.map_or(history.last(), |epoch| history.iter().find(|record| record.epoch == epoch));
     let judge = |(figure, bounds): (&String, &crate::spec::Expectation)| {
         let evaluated = evaluation.metrics.get(figure).or_else(|| evaluation.figures.get(figure));
         let value = evaluated.copied().or_else(|| kept?.figure(figure));
@@ -472,7 +472,7 @@ fn conclude(recorder: &Recorder, evaluation: Option<&EvaluationRecord>, output: 
     let report = directory.file("report.html");
     if output.json {
         let result = serde_json::json!({
-            "run": directory.path(), "report": report, "status": info.status,
+            "run": directory.path().display().to_string(), "report": report.display().to_string(), "status": info.status,
             "epochs": info.training.epochs_done, "best_epoch": info.training.best_epoch,
             "metrics": evaluation.map(|e| &e.metrics), "expectations": info.expectations,
             "weights_digest": info.weights_digest,

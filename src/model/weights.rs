@@ -1,6 +1,6 @@
 //! Weights to and from `model.safetensors`.
 
-use super::Model;
+use super::{Model, weights_file};
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
     run::sha256_hex,
@@ -49,8 +49,10 @@ pub fn load_weights(model: &Model, file: &Path) -> Result<()> {
                 .help("the weights and the pipeline of a run belong together: train it again"),
         )
     };
-    let bytes = std::fs::read(file).map_err(|error| io_error("read", file, &error))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|_| bad("no sound safetensors file".to_owned()))?;
+    let numbers: usize = model.parameters().iter().map(|parameter| parameter.tensor.numel()).sum();
+    let bytes = weights_file::read(file, model.parameters().len(), 4 * numbers as u64);
+    let bytes = bytes.map_err(|error| io_error("read", file, &error))?.map_err(bad)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|_| bad(weights_file::fault(&bytes)))?;
     let surplus = tensors.names().into_iter().find(|name| !model.parameters().iter().any(|p| p.name == **name));
     if let Some(name) = surplus {
         return Err(bad(format!("holds `{name}`, which the model doesn't have")));

@@ -1,12 +1,15 @@
 //! A run's directory: every file whole or not at all.
 
 use super::{EpochRecord, EvaluationRecord, Figures, Record, RunInfo, Status};
-use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    guard,
+};
 use polars::prelude::{Column, CsvReader, CsvWriter, DataFrame, DataType, SerReader, SerWriter};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{Cursor, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -44,6 +47,10 @@ pub struct RunLock {
 }
 
 pub(super) const LOCK: &str = ".lock";
+/// Bytes that a text of a run may have.
+const MOST_BYTES: u64 = 256 << 20;
+/// A run has fewer epochs.
+const MOST_EPOCHS: f64 = 1e9;
 /// The page for the report, where the pipeline has one of its own.
 pub const TEMPLATE: &str = "template.html";
 
@@ -105,7 +112,8 @@ impl RunDirectory {
 
     /// Whether a process is at work in it.
     pub fn is_locked(&self) -> bool {
-        File::open(self.path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+        let lock = self.file(LOCK);
+        lock.is_file() && File::open(lock).is_ok_and(|file| file.try_lock_shared().is_err())
     }
 
     /// Its lock, for whoever deletes it; `None` where a process is at work in it.
@@ -170,9 +178,10 @@ impl RunDirectory {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let file = File::open(&path).map_err(|error| io_error("read", &path, &error))?;
         let damaged = || Box::new(Diagnostic::error(Code::BAD_RUN, format!("{} is damaged", path.display())));
-        let table = CsvReader::new(file).finish().map_err(|_| damaged())?;
+        let text = self.read_text("history.csv")?;
+        let table = guard::caught_elsewhere(|| CsvReader::new(Cursor::new(text)).finish());
+        let table = table.map_err(|_| damaged())?.map_err(|_| damaged())?;
         let mut columns: Vec<(String, Vec<f64>)> = Vec::new();
         for column in table.columns() {
             let values = column.cast(&DataType::Float64).map_err(|_| damaged())?;
@@ -184,6 +193,10 @@ impl RunDirectory {
             Ok(columns.remove(index).1)
         };
         let (epoch, rate, seconds) = (take("epoch")?, take("learning_rate")?, take("seconds")?);
+        let is_epoch = |number: &f64| (1.0..MOST_EPOCHS).contains(number) && number.fract() == 0.0;
+        if !epoch.iter().all(is_epoch) || !epoch.is_sorted_by(|one, next| one < next) {
+            return Err(damaged());
+        }
         let (speed, wait) = (take("images_per_second")?, take("data_wait_seconds")?);
         Ok((0..epoch.len())
             .map(|row| EpochRecord {
@@ -207,7 +220,15 @@ impl RunDirectory {
 
     fn read_text(&self, name: &str) -> Result<String> {
         let path = self.file(name);
-        fs::read_to_string(&path).map_err(|error| io_error("read", &path, &error))
+        let failed = |error| io_error("read", &path, &error);
+        let metadata = path.metadata().map_err(failed)?;
+        if !metadata.is_file() || metadata.len() > MOST_BYTES {
+            let message = format!("{} isn't what a run writes", path.display());
+            return Err(Box::new(Diagnostic::error(Code::BAD_RUN, message)));
+        }
+        let mut text = String::new();
+        File::open(&path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)).map_err(failed)?;
+        Ok(text)
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {

@@ -183,7 +183,11 @@ impl Opening<'_> {
         // The time first: a change behind it is seen later on.
         let metadata = path.metadata().map_err(|error| io_error("read", path, &error));
         let take = || -> Result<Sum> { Ok(Sha256::digest(read_bounded(path)?).into()) };
-        let hashed = metadata.and_then(|metadata| Ok((self.memo.sum(path, take)?, stamp(&metadata))));
+        let hashed = metadata.and_then(|metadata| match metadata.is_file() {
+            true => Ok((self.memo.sum(path, take)?, stamp(&metadata))),
+            // A pipe would be waited for, and a device may never end.
+            false => Err(Box::new(Diagnostic::error(Code::BAD_IMAGE, format!("{} is no file", path.display())))),
+        });
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(256) || done == self.total {
             let (done, total) = (done as u64, self.total as u64);

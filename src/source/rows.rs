@@ -1,8 +1,9 @@
 //! Rows of CSV and parquet files, read with polars, and the classes that a column of them names.
 
-use super::{Parts, Surroundings, guard, place};
+use super::{Parts, Surroundings, place};
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error, nearest},
+    guard,
     memo::{Memo, Sum, sum_of},
 };
 use polars::prelude::{

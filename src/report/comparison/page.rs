@@ -54,7 +54,7 @@ fn differences(comparison: &Comparison) -> Json {
     let runs = comparison.runs.iter().map(|run| {
         json!({
             "letter": run.letter,
-            "path": run.path.display().to_string(),
+            "path": run.path,
             "status": run.status,
             "reason": run.reason,
             "started": figure::moment(&run.started),
