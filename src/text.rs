@@ -119,9 +119,9 @@ impl Table {
         Table { alignment: alignment.into(), rows: Vec::new() }
     }
 
-    /// Adds a row.
+    /// Adds a row, of text from anywhere.
     pub fn row(&mut self, cells: &[impl AsRef<str>]) {
-        self.rows.push(cells.iter().map(|cell| cell.as_ref().to_owned()).collect());
+        self.rows.push(cells.iter().map(|cell| printable(cell.as_ref())).collect());
     }
 }
 

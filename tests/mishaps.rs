@@ -116,10 +116,7 @@ fn a_directory_that_nobody_may_write_to_is_told() {
 fn a_loss_that_is_no_number_names_step_rate_and_layer() {
     let bench = Bench::new();
     bench.write("net.yaml", NET.replace("loss:", "optimizer: {adam: {learning_rate: 100}}\n  loss:"));
-    let huge = "model.layers[1].conv2d.kernel_initializer";
-    let (code, _, stderr) = bench.call(&["explain", "layers.conv2d.kernel_initializer"]);
-    assert_eq!(code, 0, "{huge}: {stderr}");
-    // The third layer overflows, for its input is large: 3e38 is the largest number of 32 bits.
+    // What follows overflows, for 3e38 is the largest number of 32 bits.
     bench.write(
         "wild.yaml",
         NET.replace("rescaling: {scale: 1/255}", "rescaling: {scale: 1e38}").replace("name: net", "name: wild"),
@@ -148,13 +145,10 @@ fn a_loss_that_is_no_number_names_step_rate_and_layer() {
 #[test]
 fn memory_that_gives_out_is_told_before_anything_is_trained() {
     let bench = Bench::new();
-    // Forty million numbers a layer: the activations of a step are beyond what the process may have.
-    let wide = NET
-        .replace("filters: 8", "filters: 512")
-        .replace("{batch: 64}", "{batch: 1024}")
-        .replace("- dropout: 0.2", "- conv2d: {filters: 2048, kernel_size: 3, padding: same}");
+    // What leaves the convolution takes a gigabyte: one step is more than the process may have.
+    let wide = NET.replace("filters: 8", "filters: 4096").replace("{batch: 64}", "{batch: 900}");
     bench.write("net.yaml", wide);
-    let output = shell(&bench, "ulimit -v 3000000; exec $T run --quiet net.yaml");
+    let output = shell(&bench, "ulimit -v 2500000; exec $T run --quiet net.yaml");
     let said = text(&output.stderr);
     // Where even the program's own needs cannot be met, the process is ended from outside.
     if output.status.code().is_none() {

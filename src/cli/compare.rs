@@ -3,7 +3,10 @@
 use super::{Ending, context::Output};
 use crate::{
     diagnostic::Result,
-    report::comparison::{self, Compared, Comparison, Form},
+    report::{
+        comparison::{self, Compared, Comparison, Form},
+        guarded,
+    },
     run::write_atomically,
 };
 use std::path::PathBuf;
@@ -33,9 +36,9 @@ pub struct Arguments {
 pub fn compare(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let read = |wanted: &PathBuf| Compared::read(&output.find_run(wanted)?);
     let runs = arguments.runs.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let comparison = Comparison::new(&runs);
+    let comparison = guarded(|| Ok(Comparison::new(&runs)))?;
     if let Some(path) = &arguments.html {
-        let page = comparison::page(&comparison, arguments.examples.saturating_mul(10))?;
+        let page = guarded(|| comparison::page(&comparison, arguments.examples.saturating_mul(10)))?;
         write_atomically(path, page.as_bytes())?;
     }
     if output.json {
@@ -43,7 +46,7 @@ pub fn compare(arguments: &Arguments, output: &Output) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     let form = if arguments.md { Form::Markdown } else { Form::Terminal };
-    print!("{}", comparison::text(&comparison, form, arguments.examples));
+    print!("{}", guarded(|| Ok(comparison::text(&comparison, form, arguments.examples)))?);
     if let Some(path) = arguments.html.as_ref().filter(|_| !arguments.md) {
         println!("\npage: {}", path.display());
     }

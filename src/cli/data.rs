@@ -17,7 +17,7 @@ use crate::{
         Pipeline,
         reference::{Role, reference},
     },
-    text::{Table, brief, thousands},
+    text::{Table, brief, printable, thousands},
 };
 use std::{fmt::Write, path::PathBuf};
 
@@ -287,7 +287,7 @@ fn verify(arguments: &PipelineArguments, output: &Output) -> Result<Ending> {
         let result = serde_json::json!({ "examples": all, "readable": readable, "unreadable": told });
         println!("{}", serde_json::to_string_pretty(&result).expect("plain data"));
     } else {
-        broken.iter().for_each(|(name, reason)| println!("{name}: {reason}"));
+        broken.iter().for_each(|(name, reason)| println!("{}", printable(&format!("{name}: {reason}"))));
         println!("{} of {} examples can be read", thousands(readable as u64), thousands(all as u64));
     }
     Ok(if broken.is_empty() { Ending::Done } else { Ending::Failed })

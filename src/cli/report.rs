@@ -51,7 +51,7 @@ pub fn report(arguments: &Arguments, output: &Output) -> Result<Ending> {
         Format::Html => {
             let path = write_report(&directory)?;
             match output.json {
-                true => println!("{}", serde_json::json!({ "report": path })),
+                true => println!("{}", serde_json::json!({ "report": path.display().to_string() })),
                 false => println!("{}", path.display()),
             }
             if arguments.open {

@@ -10,7 +10,7 @@ use crate::{
         store::{self, Contents, Listed},
         write_atomically,
     },
-    text::{Table, bytes, printable},
+    text::{Table, bytes},
 };
 use clap::{ArgGroup, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
@@ -139,7 +139,7 @@ pub fn runs(arguments: &Arguments, output: &Output) -> Result<Ending> {
         What::Index => {
             let path = write_index(&output.runs_directory)?;
             match output.json {
-                true => println!("{}", json!({ "index": path })),
+                true => println!("{}", json!({ "index": path.display().to_string() })),
                 false => println!("{}", path.display()),
             }
             Ok(Ending::Done)
@@ -182,7 +182,7 @@ fn state_name(run: &Listed) -> String {
 /// A run as commands take it: `NAME/ID` below the directory of runs.
 fn shown_path(run: &Listed, root: &Path) -> String {
     let path = run.directory.path();
-    printable(&path.strip_prefix(root).unwrap_or(path).display().to_string())
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
 fn named<'a>(run: &'a Listed, root: &Path) -> std::borrow::Cow<'a, str> {
@@ -268,7 +268,7 @@ fn listing(runs: &[&Listed], figure: Option<&str>, root: &Path) -> String {
                 row.extend(more.map(|name| run.figure(name).map_or(String::new(), |value| figure::of(name, value))));
             }
             Err(why) => {
-                row.push(printable(why));
+                row.push(why.clone());
                 row.resize(headings.len(), String::new());
             }
         }
@@ -294,9 +294,9 @@ fn missed(info: &RunInfo) -> Vec<&str> {
 fn entry(run: &Listed) -> Json {
     let path = run.directory.path();
     match &run.contents {
-        Err(why) => json!({ "run": path, "status": "damaged", "reason": why }),
+        Err(why) => json!({ "run": path.display().to_string(), "status": "damaged", "reason": why }),
         Ok(Contents { info, figures }) => json!({
-            "run": path, "name": info.name, "id": info.id, "status": info.status, "reason": info.reason,
+            "run": path.display().to_string(), "name": info.name, "id": info.id, "status": info.status, "reason": info.reason,
             "started": info.started, "finished": info.finished, "epochs": info.training.epochs_done,
             "best_epoch": info.training.best_epoch, "seconds": info.timings.total, "missed": missed(info),
             "examples": figures.as_ref().map(|figures| figures.examples),
@@ -326,7 +326,7 @@ fn show(directory: &RunDirectory, output: &Output) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     let mut table = Table::bare("<<");
-    let mut row = |name: &str, value: String| table.row(&[name.to_owned(), printable(&value)]);
+    let mut row = |name: &str, value: String| table.row(&[name, &value]);
     row("run", directory.path().display().to_string());
     if !info.description.is_empty() {
         row("about", info.description.trim().to_owned());
@@ -348,10 +348,17 @@ fn show(directory: &RunDirectory, output: &Output) -> Result<Ending> {
             ),
         );
     }
-    let parameters = info.layers.iter().map(|layer| layer.parameters).sum();
-    row("parameters", figure::grouped(parameters));
+    row("parameters", figure::grouped(info.parameters()));
     row("device", format!("{}, {} threads", info.provenance.device, info.provenance.threads));
+    if !info.provenance.nondeterministic.is_empty() {
+        row("not deterministic", info.provenance.nondeterministic.join("; "));
+    }
     row("seed", info.provenance.seed.to_string());
+    row("program", format!("trainyard {}, libtorch {}", info.provenance.program(), info.provenance.libtorch));
+    if let Some(commit) = &info.provenance.git_commit {
+        let branch = info.provenance.git_branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
+        row("commit", format!("{commit}{branch}"));
+    }
     for name in contents.figures.iter().flat_map(|figures| figures.metrics.keys()).filter(|name| !name.contains('[')) {
         row(&figure::in_words(name), with_interval(contents, name));
     }
@@ -383,7 +390,7 @@ fn best(metric: &str, name: Option<&str>, output: &Output) -> Result<Ending> {
     let Some(value) = runs[0].figure(metric) else { return Err(store::unknown_figure(metric, &all)) };
     let path = runs[0].directory.path();
     match output.json {
-        true => println!("{}", json!({ "run": path, "metric": metric, "value": value })),
+        true => println!("{}", json!({ "run": path.display().to_string(), "metric": metric, "value": value })),
         false => println!("{}", path.display()),
     }
     Ok(Ending::Done)
@@ -415,8 +422,10 @@ fn prune(arguments: &PruneArguments, output: &Output) -> Result<Ending> {
             continue;
         }
         total += size;
-        table.row(&[printable(&run.directory.path().display().to_string()), state_name(run), bytes(size)]);
-        rows.push(json!({ "run": run.directory.path(), "status": state_name(run), "bytes": size }));
+        table.row(&[run.directory.path().display().to_string(), state_name(run), bytes(size)]);
+        rows.push(
+            json!({ "run": run.directory.path().display().to_string(), "status": state_name(run), "bytes": size }),
+        );
     }
     if arguments.yes && !rows.is_empty() && root.join("index.html").exists() {
         renew_index(output);

@@ -2,9 +2,13 @@
 
 mod native;
 
+pub use crate::machine::processors as available_threads;
 pub use native::{FusedAdam, cpu_capability, map_file, torch_version};
 
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::{
+    diagnostic::{Code, Diagnostic, Result},
+    machine,
+};
 
 /// Finds the device that `wanted` names: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
 ///
@@ -47,13 +51,22 @@ pub fn memory(wanted: &str) -> Option<u64> {
     if open(wanted).ok()? != tch::Device::Cpu {
         return None;
     }
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let machine = read("/proc/meminfo").and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:").map(str::to_owned))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
-    });
-    let group = read("/sys/fs/cgroup/memory.max").and_then(|text| text.trim().parse().ok());
-    machine.into_iter().chain(group).min()
+    machine::memory_limit().or_else(machine::memory)
+}
+
+/// What isn't the same on a device when a computation is repeated, in words. All that is random is drawn by this program,
+/// keyed by what it decides, and libtorch's own generators aren't used: there is nothing else.
+pub fn nondeterministic(device: tch::Device) -> Vec<String> {
+    let told: &[&str] = match device {
+        tch::Device::Cpu => &[],
+        tch::Device::Cuda(_) => &[
+            "the backward passes of some layers, such as convolution and pooling, add up in the order in which threads of the \
+             device come to it",
+            "cuDNN chooses the algorithms of convolutions by the memory that is free, among other things",
+        ],
+        tch::Device::Mps | tch::Device::Vulkan => &["the device promises no order in which it adds up"],
+    };
+    told.iter().map(|told| (*told).to_owned()).collect()
 }
 
 /// What a record calls a device.
@@ -64,11 +77,6 @@ pub fn name(device: tch::Device) -> String {
         tch::Device::Mps => "mps".to_owned(),
         tch::Device::Vulkan => "vulkan".to_owned(),
     }
-}
-
-/// The threads that this process may use, as affinity and the control group's quota allow.
-pub fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |threads| threads.get())
 }
 
 /// Makes libtorch compute with so many threads, and the allocator keep what is freed.

@@ -2,8 +2,8 @@
 
 use super::{Lock, STEPS, Surroundings};
 use crate::{
-    device,
-    run::{EpochRecord, Figures, Provenance, RunInfo},
+    device, machine,
+    run::{EpochRecord, Figures, RunInfo},
     spec::Pipeline,
 };
 use serde::Serialize;
@@ -71,9 +71,9 @@ pub fn surroundings(pipeline: &Pipeline, device: &str, threads: usize) -> Surrou
         libtorch: device::torch_version(),
         device: device.to_owned(),
         strategy: strategy(pipeline),
-        processor: Provenance::processor(),
+        processor: machine::processor(),
         cpu_capability: device::cpu_capability(),
-        instructions: Provenance::instructions(),
+        instructions: machine::instructions(),
         threads,
     }
 }

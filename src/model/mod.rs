@@ -6,6 +6,7 @@ mod passes;
 #[cfg(test)]
 mod tests;
 mod weights;
+mod weights_file;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};

@@ -1,6 +1,6 @@
 //! Weights to and from `model.safetensors`.
 
-use super::Model;
+use super::{Model, weights_file};
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
     run::sha256_hex,
@@ -51,7 +51,7 @@ pub fn fill_tensors<'a>(
     bytes: &[u8],
     wanted: impl Iterator<Item = (String, &'a Tensor)>,
 ) -> std::result::Result<(), String> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|_| "no sound safetensors file".to_owned())?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|_| weights_file::fault(bytes))?;
     let wanted: Vec<(String, &Tensor)> = wanted.collect();
     let surplus = tensors.names().into_iter().find(|name| !wanted.iter().any(|(wanted, _)| wanted == *name));
     if let Some(name) = surplus {
@@ -86,7 +86,9 @@ pub fn load_weights(model: &Model, file: &Path) -> Result<()> {
                 .help("the weights and the pipeline of a run belong together: train it again"),
         )
     };
-    let bytes = std::fs::read(file).map_err(|error| io_error("read", file, &error))?;
+    let numbers: usize = model.parameters().iter().map(|parameter| parameter.tensor.numel()).sum();
+    let bytes = weights_file::read(file, model.parameters().len(), 4 * numbers as u64);
+    let bytes = bytes.map_err(|error| io_error("read", file, &error))?.map_err(bad)?;
     fill_tensors(&bytes, model.parameters().iter().map(|parameter| (parameter.name.clone(), &parameter.tensor)))
         .map_err(bad)
 }

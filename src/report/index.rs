@@ -1,6 +1,6 @@
 //! A page over all runs, with links to their reports.
 
-use super::{Rendered, figure, page};
+use super::{Rendered, figure, guarded, page};
 use crate::{
     diagnostic::Result,
     run::{
@@ -16,8 +16,13 @@ const MOST_OF_A_DESCRIPTION: usize = 200;
 
 /// The page over `runs`, the latest first, to be written into `root`.
 ///
-/// Fails only where a template is wrong.
+/// # Errors
+/// Where a record contradicts itself, or a template is wrong.
 pub fn render(root: &Path, runs: &[Listed]) -> Result<String> {
+    guarded(|| of_all(root, runs))
+}
+
+fn of_all(root: &Path, runs: &[Listed]) -> Result<String> {
     let sound: Vec<(&Listed, &Contents)> =
         runs.iter().filter_map(|run| Some((run, run.contents.as_ref().ok()?))).collect();
     let best = best_of_each(&sound);

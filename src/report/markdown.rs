@@ -1,6 +1,6 @@
 //! The essentials of the report in Markdown, for a pull request or a wiki.
 
-use super::{classification, confusion, page, provenance, verdict, warnings};
+use super::{classification, confusion, guarded, page, provenance, verdict, warnings};
 use crate::{diagnostic::Result, run::Record};
 use serde_json::json;
 
@@ -9,8 +9,12 @@ const TEMPLATE: &str = include_str!("../../templates/report.md");
 /// The essentials of the report in GitHub's Markdown.
 ///
 /// # Errors
-/// Fails only where the template is wrong.
+/// Where the record contradicts itself, or the template is wrong.
 pub fn markdown(record: &Record) -> Result<String> {
+    guarded(|| essentials(record))
+}
+
+fn essentials(record: &Record) -> Result<String> {
     let info = &record.info;
     let data = json!({
         "title": if info.title.is_empty() { &info.name } else { &info.title },
@@ -50,6 +54,7 @@ fn is_control(letter: char) -> bool {
 
 /// A block of code that its text cannot end.
 fn fenced(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c != '\n' && is_control(c) { '\u{fffd}' } else { c }).collect();
     let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}\n{text}\n{fence}")

@@ -53,7 +53,8 @@ pub use page::{all as results, template_problem};
 pub use predictions::Prediction;
 
 use crate::{
-    diagnostic::Result,
+    diagnostic::{Code, Diagnostic, Result},
+    guard,
     run::{Inspection, Record},
 };
 
@@ -118,10 +119,26 @@ const SECTIONS: &[Section] = &[
 /// The whole report as HTML.
 ///
 /// # Errors
-/// Where the pipeline's own page cannot be filled in; where it has none, a template is wrong, which is a mistake in this
-/// program and not in the run.
+/// Where the pipeline's own page cannot be filled in, or the record contradicts itself; otherwise a template is wrong, which
+/// is a mistake in this program and not in the run.
 pub fn render(record: &Record) -> Result<String> {
-    page::of_run(record, &sections(record)?)
+    guarded(|| page::of_run(record, &sections(record)?))
+}
+
+/// What `make` makes of records. People can write anything into a run's files, and their numbers are then not those that a run
+/// leaves: a matrix without a row, an epoch before the first.
+///
+/// # Errors
+/// Those of `make`, and where the records contradict themselves.
+pub fn guarded<T>(make: impl FnOnce() -> Result<T>) -> Result<T> {
+    guard::caught(make).unwrap_or_else(|said| {
+        let problem = Diagnostic::error(Code::BAD_RUN, "the numbers in the run's files contradict each other");
+        let problem = problem.fact(said.lines().next().unwrap_or_default());
+        Err(Box::new(problem.help(
+            "`trainyard evaluate` computes `evaluation.json` anew; if nobody has changed the run's files, this is a mistake of \
+             trainyard: please report it with `run.json`",
+        )))
+    })
 }
 
 /// The sections of a report that have something to show, in the order that the pipeline wants.
@@ -252,6 +269,8 @@ mod tests {
         let provenance = &mut info.provenance;
         for text in [
             &mut provenance.version,
+            &mut provenance.program_commit,
+            &mut provenance.program_digest,
             &mut provenance.libtorch,
             &mut provenance.device,
             &mut provenance.processor,
@@ -262,7 +281,18 @@ mod tests {
         ] {
             *text = hostile();
         }
-        (provenance.data_directory, provenance.git_commit) = (Some(hostile()), Some(hostile()));
+        for text in [
+            &mut provenance.data_directory,
+            &mut provenance.git_commit,
+            &mut provenance.git_branch,
+            &mut provenance.operating_system,
+            &mut provenance.kernel,
+        ] {
+            *text = Some(hostile());
+        }
+        provenance.git_changes.as_mut().unwrap().file = hostile();
+        provenance.environment.insert(hostile(), hostile());
+        provenance.nondeterministic = vec![hostile()];
         provenance.command = vec![hostile()];
         for epoch in &mut record.history {
             epoch.figures.push((hostile(), 0.5));

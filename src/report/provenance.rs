@@ -1,8 +1,12 @@
 //! On what, by what and from what the run was made.
 
 use super::{Section, figure};
-use crate::run::Record;
+use crate::{
+    run::{DiffFile, Provenance, Record},
+    text::bytes,
+};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub(super) const SECTION: Section = Section {
     id: "provenance",
@@ -26,14 +30,21 @@ fn data(record: &Record) -> Option<Value> {
         ("Weights", info.weights_digest.as_deref().and_then(digest), true),
         ("Data directory", from.data_directory.clone(), true),
         ("Git commit", from.git_commit.clone(), true),
+        ("Git branch", from.git_branch.clone(), true),
+        ("Uncommitted changes", from.git_changes.as_ref().map(diff), false),
         ("Seed", Some(from.seed.to_string()), false),
-        ("trainyard", Some(from.version.clone()), false),
+        ("trainyard", Some(from.program()), false),
+        ("Program", digest(&from.program_digest), true),
         ("libtorch", Some(from.libtorch.clone()), false),
         ("Device", Some(from.device.clone()), false),
+        ("Not deterministic there", Some(from.nondeterministic.join("; ")), false),
         ("Threads", Some(from.threads.to_string()), false),
         ("Processor", Some(from.processor.clone()), false),
+        ("Processors", Some(from.processors).filter(|count| *count > 0).map(|count| count.to_string()), false),
         ("Vector instructions", Some(from.cpu_capability.clone()), false),
-        ("System", Some(from.system.clone()), false),
+        ("Memory", memory(from), false),
+        ("System", Some(system(from)), false),
+        ("Environment", Some(environment(&from.environment)), true),
     ];
     let facts: Vec<Value> = facts
         .into_iter()
@@ -45,17 +56,44 @@ fn data(record: &Record) -> Option<Value> {
     Some(json!({ "facts": facts }))
 }
 
+fn diff(changes: &DiffFile) -> String {
+    match changes.cut {
+        true => format!("{}, beside this report; its end is cut off", changes.file),
+        false => format!("{}, beside this report", changes.file),
+    }
+}
+
+fn memory(from: &Provenance) -> Option<String> {
+    let memory = from.memory.map(bytes);
+    match from.memory_limit.map(bytes) {
+        Some(limit) => Some(memory.map_or(limit.clone(), |memory| format!("{memory}, of which {limit} can be used"))),
+        None => memory,
+    }
+}
+
+fn system(from: &Provenance) -> String {
+    let kernel = from.kernel.as_ref().map(|kernel| format!("kernel {kernel}"));
+    let parts = [from.operating_system.clone(), Some(from.system.clone()), kernel];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Variables as a POSIX shell would set them.
+fn environment(variables: &BTreeMap<String, String>) -> String {
+    variables.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect::<Vec<_>>().join(" ")
+}
+
 /// The command line as a POSIX shell would take it again.
 fn command(arguments: &[String]) -> String {
+    arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quoted = |argument: &String| {
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument.clone()
-        } else {
-            format!("'{}'", argument.replace('\'', "'\\''"))
-        }
-    };
-    arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]

@@ -94,8 +94,11 @@ pub struct Found {
     pub passed_over: Vec<String>,
 }
 
-/// The names of the checkpoints that were begun and named, the oldest first.
+/// The names of the checkpoints that were begun and named, the oldest first; those behind a link are none of ours.
 fn numbered(directory: &Path) -> Vec<(u64, PathBuf)> {
+    if !is_own(directory) {
+        return Vec::new();
+    }
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let number = |entry: &fs::DirEntry| {
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -105,6 +108,11 @@ fn numbered(directory: &Path) -> Vec<(u64, PathBuf)> {
     let mut found: Vec<_> = entries.filter_map(|entry| Some((number(&entry)?, entry.path()))).collect();
     found.sort();
     found
+}
+
+/// Whether a directory is there and no link.
+fn is_own(directory: &Path) -> bool {
+    fs::symlink_metadata(directory).is_ok_and(|it| it.is_dir())
 }
 
 impl RunDirectory {
@@ -150,6 +158,10 @@ impl RunDirectory {
 
     fn checkpoints(&self) -> Result<PathBuf> {
         let directory = self.file(CHECKPOINTS);
+        if directory.is_symlink() {
+            let message = format!("{} is a link, which no run makes", directory.display());
+            return Err(Box::new(Diagnostic::error(Code::BAD_RUN, message).help("remove it")));
+        }
         fs::create_dir_all(&directory).map_err(|error| io_error("make the directory", &directory, &error))?;
         Ok(directory)
     }
@@ -181,6 +193,9 @@ fn write(path: &Path, files: &Files) -> Result<()> {
     write_directory(path, &all)
 }
 
+/// The largest file of a checkpoint that is read, in bytes: no model of this program is larger.
+const MAX_FILE: u64 = 64 << 30;
+
 /// The files of one checkpoint, or what is wrong with it.
 fn read(path: &Path) -> Result<Files, String> {
     let manifest = path.join(MANIFEST);
@@ -203,7 +218,7 @@ fn read(path: &Path) -> Result<Files, String> {
         let there = fs::symlink_metadata(&file).ok().filter(|it| it.is_file()).map(|it| it.len());
         match there {
             None => return Err(format!("it lacks `{name}`")),
-            Some(there) if there != bytes => {
+            Some(there) if there != bytes || there > MAX_FILE => {
                 return Err(format!("`{name}` has {there} bytes instead of {bytes}"));
             }
             Some(_) => {}

@@ -1,12 +1,16 @@
 //! A run's directory: every file whole or not at all.
 
 use super::{EpochRecord, EvaluationRecord, Figures, Record, RunInfo, Status, write_atomically};
-use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    guard,
+};
 use polars::prelude::{Column, CsvReader, CsvWriter, DataFrame, DataType, SerReader, SerWriter};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::{Cursor, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +28,10 @@ pub struct RunLock {
 pub(super) const LOCK: &str = ".lock";
 /// The loss of every step: float32, little-endian, one behind the other.
 pub const LOSSES: &str = "losses.f32";
+/// Bytes that a text of a run may have.
+const MOST_BYTES: u64 = 256 << 20;
+/// A run has fewer epochs.
+const MOST_EPOCHS: f64 = 1e9;
 /// The page for the report, where the pipeline has one of its own.
 pub const TEMPLATE: &str = "template.html";
 
@@ -57,8 +65,11 @@ impl RunDirectory {
     pub fn lock(&self) -> Result<RunLock> {
         let path = self.file(LOCK);
         let failed = |error: std::io::Error| io_error("write", &path, &error);
-        let mut file =
-            File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true);
+        // What a link leads to is none of ours, and a pipe would be waited for.
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let mut file = options.open(&path).map_err(failed)?;
         if file.try_lock().is_err() {
             let mut holder = String::new();
             let _ = (&mut file).take(20).read_to_string(&mut holder);
@@ -105,7 +116,8 @@ impl RunDirectory {
 
     /// Whether a process is at work in it.
     pub fn is_locked(&self) -> bool {
-        File::open(self.path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+        let lock = self.file(LOCK);
+        lock.is_file() && File::open(lock).is_ok_and(|file| file.try_lock_shared().is_err())
     }
 
     /// Its lock, for whoever deletes it; `None` where a process is at work in it.
@@ -182,9 +194,10 @@ impl RunDirectory {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let file = File::open(&path).map_err(|error| io_error("read", &path, &error))?;
         let damaged = || Box::new(Diagnostic::error(Code::BAD_RUN, format!("{} is damaged", path.display())));
-        let table = CsvReader::new(file).finish().map_err(|_| damaged())?;
+        let text = self.read_text("history.csv")?;
+        let table = guard::caught_elsewhere(|| CsvReader::new(Cursor::new(text)).finish());
+        let table = table.map_err(|_| damaged())?.map_err(|_| damaged())?;
         let mut columns: Vec<(String, Vec<f64>)> = Vec::new();
         for column in table.columns() {
             let values = column.cast(&DataType::Float64).map_err(|_| damaged())?;
@@ -196,6 +209,10 @@ impl RunDirectory {
             Ok(columns.remove(index).1)
         };
         let (epoch, rate, seconds) = (take("epoch")?, take("learning_rate")?, take("seconds")?);
+        let is_epoch = |number: &f64| (1.0..MOST_EPOCHS).contains(number) && number.fract() == 0.0;
+        if !epoch.iter().all(is_epoch) || !epoch.is_sorted_by(|one, next| one < next) {
+            return Err(damaged());
+        }
         let (speed, wait) = (take("images_per_second")?, take("data_wait_seconds")?);
         Ok((0..epoch.len())
             .map(|row| EpochRecord {
@@ -219,9 +236,7 @@ impl RunDirectory {
     /// # Errors
     /// Where there is no such file.
     pub fn read_losses(&self) -> Result<Vec<f32>> {
-        let path = self.file(LOSSES);
-        let bytes = fs::read(&path).map_err(|error| io_error("read", &path, &error))?;
-        Ok(Self::losses(&bytes))
+        Ok(Self::losses(&self.read_bytes(LOSSES)?))
     }
 
     /// Reads the figures of `evaluation.json`, where there is one.
@@ -232,9 +247,25 @@ impl RunDirectory {
         self.file("evaluation.json").exists().then(|| self.read_json("evaluation.json")).transpose()
     }
 
-    fn read_text(&self, name: &str) -> Result<String> {
+    fn read_bytes(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
-        fs::read_to_string(&path).map_err(|error| io_error("read", &path, &error))
+        let failed = |error| io_error("read", &path, &error);
+        let metadata = path.metadata().map_err(failed)?;
+        if !metadata.is_file() || metadata.len() > MOST_BYTES {
+            return Err(self.foreign(name));
+        }
+        let mut bytes = Vec::new();
+        File::open(&path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes)).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    fn read_text(&self, name: &str) -> Result<String> {
+        String::from_utf8(self.read_bytes(name)?).map_err(|_| self.foreign(name))
+    }
+
+    fn foreign(&self, name: &str) -> Box<Diagnostic> {
+        let message = format!("{} isn't what a run writes", self.file(name).display());
+        Box::new(Diagnostic::error(Code::BAD_RUN, message))
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {

@@ -4,9 +4,13 @@ use super::write_atomically;
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
     evaluation::Predictions,
+    guard,
 };
 use polars::prelude::{Column, DataFrame, ParquetReader, ParquetWriter, SerReader};
 use std::{fs::File, path::Path};
+
+/// More numbers than these have no place in memory.
+const MOST_NUMBERS: usize = 1 << 28;
 
 /// Writes columns `index`, `label`, `prediction` and `p_0`, `p_1`, ... (the probability of each class).
 ///
@@ -36,11 +40,20 @@ pub fn write_predictions(path: &Path, predictions: &Predictions) -> Result<()> {
 /// Where the file isn't there or isn't sound.
 pub fn read_predictions(path: &Path, classes: &[String]) -> Result<Predictions> {
     let damaged = || Box::new(Diagnostic::error(Code::BAD_RUN, format!("{} is damaged", path.display())));
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(damaged());
+    }
     let file = File::open(path).map_err(|error| io_error("read", path, &error))?;
-    let table = ParquetReader::new(file).finish().map_err(|_| damaged())?;
+    let table = guard::caught_elsewhere(|| {
+        let mut reader = ParquetReader::new(file);
+        // A few bytes can claim any number of rows.
+        if reader.num_rows().ok()?.checked_mul(classes.len() + 3)? > MOST_NUMBERS { None } else { reader.finish().ok() }
+    });
+    let table = table.ok().flatten().ok_or_else(damaged)?;
     let whole = |name: &str| -> Result<Vec<u32>> {
         let column = table.column(name).map_err(|_| damaged())?.u32().map_err(|_| damaged())?;
-        Ok(column.iter().flatten().collect())
+        let classes = column.iter().map(|class| class.filter(|class| (*class as usize) < classes.len()));
+        classes.collect::<Option<_>>().ok_or_else(damaged)
     };
     let (labels, predicted) = (whole("label")?, whole("prediction")?);
     let mut probabilities = vec![0.0; labels.len() * classes.len()];

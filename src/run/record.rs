@@ -230,6 +230,13 @@ pub struct LayerRow {
     pub activation_bytes: u64,
 }
 
+impl RunInfo {
+    /// The parameters of all layers.
+    pub fn parameters(&self) -> u64 {
+        self.layers.iter().fold(0, |all, layer| all.saturating_add(layer.parameters))
+    }
+}
+
 impl LayerRow {
     /// Where it is written: `24`, `base.yaml:7` or `--set`.
     pub fn place(&self) -> String {

@@ -167,6 +167,10 @@ impl Layout {
     }
 
     fn open_file(&self, path: &Path) -> Result<File> {
+        // To open a pipe would mean to wait for somebody who writes into it.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(self.bad_data(format!("{} is no file", path.display())));
+        }
         File::open(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 let message = format!("{} is incomplete: {} is missing", self.title, path.display());
@@ -184,9 +188,6 @@ impl Layout {
         let metadata = self.open_file(path)?.metadata().map_err(|error| io_error("read", path, &error))?;
         let length = metadata.len();
         let (shown, record, title) = (path.display(), self.record() as u64, self.title);
-        if !metadata.is_file() {
-            return Err(self.bad_data(format!("{shown} is no file")));
-        }
         if length == 0 {
             return Err(self.bad_data(format!("{shown} is empty")));
         }

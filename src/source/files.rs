@@ -5,7 +5,10 @@ use super::{
     image_file::{image_size, read_bounded},
     part::{Labels, train_and_test},
 };
-use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    memo::{Memo, Sum},
+};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
@@ -104,12 +107,14 @@ impl Splits {
     }
 }
 
-/// Data of image files. Their digest is over the classes, and of every image its name, its class and its bytes.
+/// Data of image files, which lie at `location`. Their digest is over the classes, and of every image its name, its class and
+/// its bytes.
 ///
 /// # Errors
 /// Where a file cannot be read, or the user wants to stop.
 pub(super) fn open(
     kind: &str,
+    location: String,
     classes: &[String],
     splits: Splits,
     reader: ImageReader,
@@ -117,8 +122,8 @@ pub(super) fn open(
 ) -> Result<Dataset> {
     let Splits { train, validation, test, columns } = splits;
     let total = [Some(&train), validation.as_ref(), test.as_ref().ok()].into_iter().flatten().map(Vec::len).sum();
-    let digest = Parts::new(kind);
-    let mut opening = Opening { digest, done: AtomicUsize::new(0), total, columns, reader, surroundings };
+    let (digest, memo) = (Parts::new(kind), Memo::of(Path::new(&location), &surroundings.cache_directory));
+    let mut opening = Opening { digest, memo, done: AtomicUsize::new(0), total, columns, reader, surroundings };
     opening.digest.add_names(classes.iter());
     let add = || -> Result<_> {
         let train = opening.split("train", train)?;
@@ -132,18 +137,20 @@ pub(super) fn open(
     };
     let added = add();
     (surroundings.progress)(Progress::ReadingDone);
+    opening.memo.keep();
     let ((train, test), validation) = added?;
     let digest = opening.digest.finish();
-    let dataset = Dataset::of_images(reader, classes.to_vec(), [train, test], String::new(), digest);
+    let dataset = Dataset::of_images(reader, classes.to_vec(), [train, test], location, digest);
     Ok(Dataset { validation, ..dataset })
 }
 
 /// The SHA-256 of a file, and its stamp.
-type Hashed = Result<([u8; 32], Stamp)>;
+type Hashed = Result<(Sum, Stamp)>;
 
-/// Reads every file once.
+/// Reads every file once, unless its digest is remembered.
 struct Opening<'a> {
     digest: Parts,
+    memo: Memo,
     done: AtomicUsize,
     total: usize,
     columns: Vec<String>,
@@ -175,7 +182,12 @@ impl Opening<'_> {
         }
         // The time first: a change behind it is seen later on.
         let metadata = path.metadata().map_err(|error| io_error("read", path, &error));
-        let hashed = metadata.and_then(|metadata| Ok((Sha256::digest(read_bounded(path)?).into(), stamp(&metadata))));
+        let take = || -> Result<Sum> { Ok(Sha256::digest(read_bounded(path)?).into()) };
+        let hashed = metadata.and_then(|metadata| match metadata.is_file() {
+            true => Ok((self.memo.sum(path, take)?, stamp(&metadata))),
+            // A pipe would be waited for, and a device may never end.
+            false => Err(Box::new(Diagnostic::error(Code::BAD_IMAGE, format!("{} is no file", path.display())))),
+        });
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(256) || done == self.total {
             let (done, total) = (done as u64, self.total as u64);
@@ -204,7 +216,7 @@ mod tests {
         let splits = Splits { train, validation: None, test: Err(0.1), columns: Vec::new() };
         let reader = ImageReader::stretching([1, 1, 1], Interpolation::Nearest);
         let data = surrounded(None, directory.path().to_owned(), |around| {
-            open("test", &["one".to_owned()], splits, reader, around).unwrap()
+            open("test", String::new(), &["one".to_owned()], splits, reader, around).unwrap()
         });
         let read = |index| {
             let mut example = [0];

@@ -107,8 +107,7 @@ impl SourceDefinition for ImageCsv {
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
         let (classes, splits) = self.list(surroundings)?;
-        let dataset = files::open("image_csv", &classes, splits, self.images(), surroundings)?;
-        Ok(Dataset { location: self.train.clone(), ..dataset })
+        files::open("image_csv", self.train.clone(), &classes, splits, self.images(), surroundings)
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {

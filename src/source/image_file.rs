@@ -4,8 +4,11 @@
 //! BT.601). Of 16 bits the upper 8 count. Sizes are changed as Pillow's `resize` does it; bilinear is
 //! antialiased. Proportions change or are kept as [`Resize`] says.
 
-use super::{ImageSize, guard};
-use crate::diagnostic::{Code, Diagnostic, Result, io_error};
+use super::ImageSize;
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    guard,
+};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, Limits, metadata::Orientation};
 use schemars::JsonSchema;

@@ -89,8 +89,7 @@ impl SourceDefinition for ImageFolder {
 
     fn open(&self, surroundings: &Surroundings<'_>) -> Result<Dataset> {
         let Listings { classes, splits, location } = self.list(surroundings)?;
-        let dataset = files::open("image_folder", &classes, splits, self.images(), surroundings)?;
-        Ok(Dataset { location, ..dataset })
+        files::open("image_folder", location, &classes, splits, self.images(), surroundings)
     }
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {

@@ -8,7 +8,6 @@ pub mod download;
 mod files;
 mod form;
 mod given;
-mod guard;
 mod idx;
 pub mod image_file;
 pub mod image_size;

@@ -97,7 +97,7 @@ impl SourceDefinition for Parquet {
         digest.add(self.image_column.as_bytes());
         let mut images = |split: &str, rows: Vec<Rows>| -> Result<Arc<dyn Examples>> {
             let labelled = self.labels(&rows, &classes)?;
-            rows::digest(&mut digest, split, &rows, &labelled)?;
+            rows::digest(&mut digest, split, &rows, &labelled, surroundings)?;
             let beside = self.columns.iter().map(|name| Ok((name.clone(), rows::column_texts(&rows, name)?)));
             let beside = beside.collect::<Result<_>>()?;
             Ok(Arc::new(Encoded { beside, ..Encoded::new(rows, &self.image_column, labelled, self.images())? }))

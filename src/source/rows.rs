@@ -1,13 +1,16 @@
 //! Rows of CSV and parquet files, read with polars, and the classes that a column of them names.
 
-use super::{Parts, Surroundings, guard, place};
-use crate::diagnostic::{Code, Diagnostic, Result, io_error, nearest};
+use super::{Parts, Surroundings, place};
+use crate::{
+    diagnostic::{Code, Diagnostic, Result, io_error, nearest},
+    guard,
+    memo::{Memo, Sum, sum_of},
+};
 use polars::prelude::{
     AnyValue, ArrowDataType, Column, CsvReadOptions, DataFrame, DataType, ParquetReader, PolarsError, PolarsResult,
     SerReader,
 };
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -254,20 +257,23 @@ fn class_names(json: &str, column: &str) -> Option<Vec<String>> {
 }
 
 /// Adds a split to the digest of a source: the bytes of its files, and the labels that were made of them.
-pub(super) fn digest(digest: &mut Parts, split: &str, rows: &[Rows], labelled: &Labelled) -> Result<()> {
-    let hash = |rows: &Rows| -> Result<[u8; 32]> {
-        let (mut file, mut digest, mut part) = (open(&rows.path)?, Sha256::new(), vec![0; 1 << 16]);
-        loop {
-            match file.read(&mut part).map_err(|error| io_error("read", &rows.path, &error))? {
-                0 => return Ok(digest.finalize().into()),
-                count => digest.update(&part[..count]),
-            }
-        }
+pub(super) fn digest(
+    digest: &mut Parts,
+    split: &str,
+    rows: &[Rows],
+    labelled: &Labelled,
+    surroundings: &Surroundings<'_>,
+) -> Result<()> {
+    let folder = rows.first().and_then(|rows| rows.path.parent()).unwrap_or(Path::new(""));
+    let memo = Memo::of(folder, &surroundings.cache_directory);
+    let sum = |Rows { path, .. }: &Rows| {
+        memo.sum(path, || sum_of(open(path)?).map_err(|error| io_error("read", path, &error)))
     };
     digest.add(split.as_bytes());
     digest.add(&(rows.len() as u64).to_le_bytes());
-    let hashes: Vec<[u8; 32]> = rows.par_iter().map(hash).collect::<Result<_>>()?;
-    hashes.iter().for_each(|hash| digest.add(hash));
+    let sums: Vec<Sum> = rows.par_iter().map(sum).collect::<Result<_>>()?;
+    memo.keep();
+    sums.iter().for_each(|sum| digest.add(sum));
     digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
     Ok(())
 }

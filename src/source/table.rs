@@ -165,7 +165,7 @@ impl Table {
         digest.add_names(features.iter().flat_map(Feature::names).collect::<Vec<String>>().iter());
         let mut numbers = |split: &str, rows: &[Rows]| -> Result<Numbers> {
             let labelled = rows::labelled(&labels(rows)?, &self.label_column, &classes, false);
-            rows::digest(&mut digest, split, rows, &labelled)?;
+            rows::digest(&mut digest, split, rows, &labelled, surroundings)?;
             encoded(rows, &features, labelled)
         };
         let train = numbers("train", &train)?;
@@ -367,7 +367,7 @@ mod tests {
 
     fn opened(root: &Path, source: serde_json::Value) -> Result<Dataset> {
         let source: Table = serde_json::from_value(source).unwrap();
-        surrounded(Some(root.to_owned()), root.join("cache"), |around| {
+        surrounded(Some(root.to_owned()), "cache".into(), |around| {
             let looked = source.look(around)?;
             let opened = source.open(around)?;
             assert_eq!((looked.form, looked.train), (Some(opened.form), Some(opened.train.len())));

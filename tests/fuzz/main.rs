@@ -12,8 +12,10 @@
 //! In the test suite this runs for three seconds with a fixed seed. `TRAINYARD_FUZZ_SECONDS=3600` makes it an hour with a
 //! seed of its own, which is printed; `TRAINYARD_FUZZ_SEED` gives the seed. What fails is made small and written to
 //! `tests/fuzz/corpus-new/`, with its flags beside it as a list in JSON, `.sets`. An input that ends the process lies in
-//! `target/tmp/`.
+//! `target/tmp/`. `files.rs` does the same with the other files that the program reads.
 
+mod bytes;
+mod files;
 mod mutate;
 mod watch;
 
@@ -99,22 +101,28 @@ fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
+/// Ends the process where an input takes too long; gives the place for the time when it was begun.
+fn end_where_it_hangs(file: &Path) -> &'static AtomicU64 {
+    static BEGUN: AtomicU64 = AtomicU64::new(u64::MAX);
+    let file = file.to_owned();
+    thread::spawn(move || {
+        loop {
+            thread::sleep(Duration::from_secs(1));
+            if now().saturating_sub(BEGUN.load(Ordering::Relaxed)) > HUNG.as_millis() as u64 {
+                eprintln!("{} has been loading for {HUNG:?}", file.display());
+                process::abort();
+            }
+        }
+    });
+    &BEGUN
+}
+
 impl Bench {
     fn new() -> Self {
-        static BEGUN: AtomicU64 = AtomicU64::new(u64::MAX);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}", process::id()));
         fs::create_dir_all(&directory).unwrap();
-        let file = directory.join("input.yaml");
-        thread::spawn(move || {
-            loop {
-                thread::sleep(Duration::from_secs(1));
-                if now().saturating_sub(BEGUN.load(Ordering::Relaxed)) > HUNG.as_millis() as u64 {
-                    eprintln!("{} has been loading for {HUNG:?}", file.display());
-                    process::abort();
-                }
-            }
-        });
-        Bench { directory, begun: &BEGUN }
+        let begun = end_where_it_hangs(&directory.join("input.yaml"));
+        Bench { directory, begun }
     }
 
     fn close(self) {

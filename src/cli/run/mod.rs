@@ -139,7 +139,7 @@ impl Finished {
     pub fn json(&self) -> Json {
         let Some((directory, info)) = &self.run else { return json!({ "run": null, "status": "invalid" }) };
         json!({
-            "run": directory.path(), "report": directory.file("report.html"), "status": info.status,
+            "run": directory.path().display().to_string(), "report": directory.file("report.html").display().to_string(), "status": info.status,
             "epochs": info.training.epochs_done, "best_epoch": info.training.best_epoch,
             "metrics": self.evaluation.as_ref().map(|evaluation| &evaluation.metrics),
             "expectations": info.expectations, "weights_digest": info.weights_digest,
@@ -270,7 +270,7 @@ impl Plain {
             epochs: None,
             seconds: 0.0,
             metrics: BTreeMap::new(),
-            json: json!({ "pipeline": file, "run": null }),
+            json: json!({ "pipeline": file.display().to_string(), "run": null }),
             suite: Suite::of_nothing(file),
         }
     }

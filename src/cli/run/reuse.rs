@@ -6,10 +6,12 @@ use crate::{
     device,
     diagnostic::Result,
     gate::{Suite, judge, suite_of_run},
+    machine, memo,
     run::{
-        Provenance, RunInfo, Status, sha256_hex,
+        RunInfo, Status, sha256_hex,
         store::{self, Contents},
     },
+    source::Surroundings,
     spec::Threads,
 };
 
@@ -34,13 +36,16 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
         Threads::Fixed(threads) => threads,
         Threads::Auto => prepared.threads.unwrap_or_else(device::available_threads),
     };
+    let program = memo::program_digest(&Surroundings::default_cache_directory()).unwrap_or_default();
     let same = |info: &RunInfo| {
         let it = &info.provenance;
         it.version == env!("CARGO_PKG_VERSION")
+            && !program.is_empty()
+            && it.program_digest == program
             && it.libtorch == device::torch_version()
             && it.cpu_capability == device::cpu_capability()
-            && it.instructions == Provenance::instructions()
-            && it.processor == Provenance::processor()
+            && it.instructions == machine::instructions()
+            && it.processor == machine::processor()
             && (it.device.as_str(), it.threads) == (device.as_str(), threads)
             && info.resumed.iter().all(|again| again.changes.is_empty())
     };

@@ -5,10 +5,11 @@ use crate::{
     cli::context::Output,
     device,
     diagnostic::Renderer,
-    run::{Provenance, RunDirectory, RunInfo, Status, Timings, TrainingInfo, sha256_hex},
+    run::{Circumstances, Provenance, RunDirectory, RunInfo, Status, Timings, TrainingInfo},
+    source::Surroundings,
     spec::{Pipeline, extends, origins::resolved_lines},
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The pipeline as it was written; as comments, what it extends and the flags that changed it.
 pub fn as_written(checked: &Checked) -> String {
@@ -43,8 +44,6 @@ pub fn first_info(
     threads: usize,
     file: &Path,
 ) -> RunInfo {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
-    let around = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     RunInfo {
         format: 1,
         name: pipeline.name.clone(),
@@ -76,21 +75,20 @@ pub fn first_info(
         reproduction: None,
         seeds: None,
         weights_digest: None,
-        provenance: Provenance {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            libtorch: device::torch_version(),
-            device: device::name(device),
-            threads,
-            processor: Provenance::processor(),
-            cpu_capability: device::cpu_capability(),
-            instructions: Provenance::instructions(),
-            system: Provenance::system(),
-            seed: pipeline.seed,
-            pipeline_file: file.display().to_string(),
-            pipeline_digest: sha256_hex(pipeline.to_yaml().as_bytes()),
-            data_directory: output.data_directory.as_ref().map(absolute),
-            git_commit: Provenance::git_commit(around),
-            command: std::env::args().collect(),
-        },
+        provenance: Provenance::of(
+            Circumstances {
+                libtorch: device::torch_version(),
+                device: device::name(device),
+                nondeterministic: device::nondeterministic(device),
+                cpu_capability: device::cpu_capability(),
+                threads,
+                seed: pipeline.seed,
+                pipeline_file: file,
+                resolved: &pipeline.to_yaml(),
+                data_directory: output.data_directory.as_deref(),
+                cache_directory: &Surroundings::default_cache_directory(),
+            },
+            directory,
+        ),
     }
 }

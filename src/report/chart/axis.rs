@@ -179,7 +179,7 @@ fn epoch_ticks((first, last): (usize, usize)) -> Vec<f64> {
         }
         step = next;
     }
-    let multiples = (first..=last).filter(|epoch| epoch % step == 0);
+    let multiples = (first.div_ceil(step) * step..=last).step_by(step);
     let begin = (step > 2 && first % step != 0 && first % step <= step / 2).then_some(first);
     begin.into_iter().chain(multiples).map(|epoch| epoch as f64).collect()
 }

@@ -104,7 +104,7 @@ pub struct Run {
     /// What it is called here: `A`.
     pub letter: String,
     /// Its directory.
-    pub path: PathBuf,
+    pub path: String,
     /// The pipeline's name.
     pub name: String,
     /// The directory's own name.
@@ -181,7 +181,7 @@ impl Compared {
         let info = &self.info;
         Run {
             letter: letter.to_owned(),
-            path: self.path.clone(),
+            path: self.path.display().to_string(),
             name: info.name.clone(),
             id: info.id.clone(),
             status: info.status,
@@ -190,7 +190,7 @@ impl Compared {
             epochs_done: info.training.epochs_done,
             epochs: info.training.epochs,
             best_epoch: info.training.best_epoch,
-            parameters: info.layers.iter().map(|layer| layer.parameters).sum(),
+            parameters: info.parameters(),
             seconds: info.timings.total,
             validation: info.data.as_ref().map(|data| data.validation_kind.clone()),
         }

@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 
 /// The page, with at most `examples` of those that changed sides in each direction.
 ///
@@ -55,7 +56,7 @@ fn differences(comparison: &Comparison) -> Json {
     let runs = comparison.runs.iter().map(|run| {
         json!({
             "letter": run.letter,
-            "path": run.path.display().to_string(),
+            "path": run.path,
             "status": run.status,
             "reason": run.reason,
             "started": figure::moment(&run.started),
@@ -152,17 +153,16 @@ fn chart(curve: &Curve, letters: &[&str]) -> Option<Chart> {
 
 /// The numbers behind a chart, of all runs.
 fn numbers(curve: &Curve, letters: &[&str]) -> Numbers {
-    let (first, last) = curve.epochs();
+    let epochs: BTreeSet<usize> = curve.runs.iter().flatten().map(|(epoch, _)| *epoch).collect();
     let value = |points: &[(usize, f64)], epoch: usize| {
         points.iter().find(|point| point.0 == epoch).map(|point| figure::of(&curve.figure, point.1))
     };
     let row = |epoch: usize| {
         let values: Vec<Option<String>> = curve.runs.iter().map(|points| value(points, epoch)).collect();
         let shown = values.iter().map(|value| value.clone().unwrap_or_else(|| "–".to_owned()));
-        let cells = || std::iter::once(epoch.to_string()).chain(shown).collect::<Vec<String>>();
-        values.iter().any(Option::is_some).then(|| (epoch as f64, cells()))
+        (epoch as f64, std::iter::once(epoch.to_string()).chain(shown).collect::<Vec<String>>())
     };
-    let (places, rows) = (first..=last).filter_map(row).unzip();
+    let (places, rows) = epochs.into_iter().map(row).unzip();
     Numbers {
         name: format!("{} by epoch", figure::capitalised(&figure::in_words(&curve.figure))),
         columns: std::iter::once("Epoch").chain(letters.iter().copied()).map(str::to_owned).collect(),

@@ -73,7 +73,7 @@ impl Page {
         match self.form {
             Form::Terminal => {
                 let mut table = Table::bare(alignment);
-                rows.iter().for_each(|row| table.row(&row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()));
+                rows.iter().for_each(|row| table.row(row));
                 self.text.push_str(&table.to_string());
             }
             Form::Markdown => {
@@ -98,7 +98,7 @@ impl Page {
             let status = format!("{:?}", run.status).to_lowercase();
             rows.push(vec![
                 run.letter.clone(),
-                run.path.display().to_string(),
+                run.path.clone(),
                 run.reason.as_ref().map_or(status.clone(), |reason| format!("{status}: {reason}")),
                 format!("{} of {}{kept}", run.epochs_done, run.epochs),
                 figure::grouped(run.parameters),

@@ -1,4 +1,5 @@
-//! Decoders of untrusted files may panic where a file contradicts itself. Here that becomes a failure.
+//! What works on untrusted files may panic where a file contradicts itself: decoders of others, and what is made of the
+//! numbers of a record. Here that becomes a failure.
 
 use std::{
     cell::Cell,
@@ -37,7 +38,7 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// The result of `call`, which works on this thread alone; where it panics, what was said.
-pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     keep_silent();
     let before = CAUGHT.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(call));
@@ -46,7 +47,7 @@ pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// The same for a call that has threads of its own.
-pub(super) fn caught_elsewhere<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught_elsewhere<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     ELSEWHERE.fetch_add(1, Ordering::Relaxed);
     let result = caught(call);
     ELSEWHERE.fetch_sub(1, Ordering::Relaxed);
