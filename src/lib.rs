@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod exact;
 pub mod family;
+mod fault;
 pub mod gate;
 mod guard;
 pub mod layer;

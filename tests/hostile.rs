@@ -109,7 +109,11 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
     }
 }
 
@@ -117,7 +121,7 @@ fn copy(from: &Path, to: &Path) {
 type Call<'a> = &'a [&'a str];
 
 /// The commands that read the record of a run, which is called `RUN` here.
-const OF_THE_RECORD: [Call<'static>; 8] = [
+const OF_THE_RECORD: [Call<'static>; 9] = [
     &["report", "RUN"],
     &["report", "RUN", "--format", "md"],
     &["compare", "runs/small/sound", "RUN"],
@@ -126,6 +130,7 @@ const OF_THE_RECORD: [Call<'static>; 8] = [
     &["runs", "prune", "--keep", "1", "--older-than", "1d"],
     &["predict", "RUN", "pixel.png"],
     &["evaluate", "RUN"],
+    &["run", "--resume", "RUN"],
 ];
 /// Those that read the curves, the figures and the predictions.
 const OF_THE_REST: [Call<'static>; 3] =
@@ -278,11 +283,15 @@ fn a_run_whose_files_are_links_to_others() {
         symlink(bench.path("precious"), run.join(name)).unwrap();
     }
     symlink(bench.path("folder"), run.join("tensorboard")).unwrap();
+    fs::rename(run.join("checkpoint"), bench.path("folder/checkpoint")).unwrap();
+    symlink(bench.path("folder/checkpoint"), run.join("checkpoint")).unwrap();
+    let kept = fs::read_dir(bench.path("folder/checkpoint")).unwrap().count();
     damaged.call(&OF_THE_RECORD);
     bench.survive(&["runs", "prune", "--keep", "0", "--yes"], &[]);
     for kept in ["precious", "folder/precious"] {
         assert_eq!(fs::read_to_string(bench.path(kept)).unwrap(), "as it was");
     }
+    assert_eq!(fs::read_dir(bench.path("folder/checkpoint")).unwrap().count(), kept);
 }
 
 #[test]

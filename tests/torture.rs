@@ -133,6 +133,26 @@ fn a_full_disk_at_each_place_loses_nothing() {
     }
 }
 
+#[test]
+fn a_worker_that_panics_ends_one_run_and_nothing_else() {
+    let (_whole, whole) = reference(&SHORT);
+    let bench = Bench::new();
+    bench.write("net.yaml", NET);
+    bench.write("next.yaml", NET.replace("name: net", "name: next"));
+    let mut command = bench.command(&[&arguments()[..], &["next.yaml"]].concat());
+    // Later than the rehearsal, and within the first epoch.
+    let output = command.env("TRAINYARD_FAULT", "panic:12").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("a fault that was wanted") && said.contains("= note: after step "), "{said}");
+    let run = only_run(&bench);
+    assert_eq!(info(&run)["status"], "failed");
+    assert!(run.join("report.html").exists());
+    assert_eq!(info(&runs(&bench, "next")[0])["status"], "completed", "the next one is run all the same");
+    go_on(&bench, "a panic");
+    assert_same(&run, &whole, "a panic");
+}
+
 /// A real small disk, where this process may make one.
 #[test]
 fn a_small_disk_that_is_full_loses_nothing() {

@@ -161,15 +161,14 @@ fn hold_to(lock: &Lock, place: &str, prepared: &mut Prepared, output: &Output) -
 /// What of the surroundings is other than in the lock.
 fn other_surroundings(lock: &Lock, prepared: &Prepared) -> Result<Vec<String>> {
     let Some(pipeline) = prepared.pipeline() else { return Ok(Vec::new()) };
-    let device = device::name(device::open(&pipeline.device)?);
+    let opened = device::open(&pipeline.device)?;
+    let device = device::name(opened);
     let threads = match pipeline.threads {
         Threads::Fixed(threads) => threads,
         Threads::Auto => prepared.threads.unwrap_or_else(device::available_threads),
     };
     let mut others = lock.surroundings.differing(&surroundings(pipeline, &device, threads));
-    if device != "cpu" && others.is_empty() {
-        others.push(format!("{device}: sums on it have no fixed order"));
-    }
+    others.extend(device::nondeterministic(opened).iter().map(|what| format!("{device}: {what}")));
     Ok(others)
 }
 

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     diagnostic::Result,
+    fault,
     random::Purpose,
     source::{Dataset, Examples, Form, ImageReader, Surroundings},
     stage::{Blend, Element, ReadAhead, Stage},
@@ -206,6 +207,7 @@ struct Maker {
 
 impl Maker {
     fn batch(&self, step: usize, elements: &[Element]) -> Result<HostBatch> {
+        fault::batch();
         let example_bytes = self.reader.form().bytes();
         let mut examples = self.buffers.take(elements.len() * example_bytes);
         let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, self.epoch, into);

@@ -1,7 +1,9 @@
 //! Writing that a crash cannot leave half done: a file, or a directory of files, appears whole or not at all.
 
-use super::fault;
-use crate::diagnostic::{Diagnostic, Result, io_error};
+use crate::{
+    diagnostic::{Diagnostic, Result, io_error},
+    fault,
+};
 use std::{
     fs::{self, File},
     io::{self, Write},

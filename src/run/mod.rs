@@ -3,7 +3,6 @@
 pub mod checkpoint;
 mod directory;
 mod expectation;
-mod fault;
 mod files;
 mod inspection;
 mod predictions;

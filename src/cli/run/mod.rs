@@ -390,7 +390,9 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let result = recorder.save().and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {
-            Err(Box::new(Diagnostic::error(Code::COMPUTATION, "the program made a mistake, which it told above")))
+            let message = "the program made a mistake, which it told above";
+            let problem = Diagnostic::error(Code::COMPUTATION, message);
+            Err(Box::new(problem.fact(format!("after step {}", recorder.losses.len()))))
         })
     });
     let stopped = stop_flag().load(Ordering::Relaxed);
