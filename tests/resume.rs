@@ -194,7 +194,7 @@ fn what_may_be_different_is_held_to() {
     assert_eq!(info(&run)["status"], "interrupted", "nothing has happened to it");
     // In a file of its own, with another title, which is free.
     let file = NET.replace("epochs: 5", "epochs: 6") + "report: {title: Longer}\n";
-    bench.write("longer.yaml", file.replace("name: net", "name: net"));
+    bench.write("longer.yaml", file);
     let (code, _, stderr) = bench.call(&["run", "--resume", "last", "longer.yaml", "--allow", "training.epochs"]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stderr.contains("5 -> 6 epochs: the learning rate is 0.001 throughout"), "{stderr}");

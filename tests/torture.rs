@@ -27,7 +27,7 @@ fn go_on(bench: &Bench, what: &str) {
         let _ = fs::remove_dir_all(bench.path("runs"));
         assert_eq!(bench.call(&arguments()).0, 0, "{what}");
     } else if info(&only_run(bench))["status"] != "completed" {
-        let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
+        let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "net"]);
         assert_eq!(code, 0, "{what}: {stderr}");
     }
 }

@@ -59,6 +59,8 @@ pub(super) fn write_directory(path: &Path, files: &[(&str, &[u8])]) -> Result<()
 pub(super) fn remove_directory(path: &Path) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let aside = path.with_file_name(format!("{WRITING}removing-{name}"));
+    // A process that was killed may have left it.
+    let _ = fs::remove_dir_all(&aside);
     fault::point()?;
     fs::rename(path, &aside)?;
     fault::point()?;
@@ -116,6 +118,7 @@ mod tests {
         write_directory(&whole, &[("x", b"1"), ("y", b"")]).unwrap();
         assert!(write_directory(&whole, &[("x", b"2")]).is_err());
         assert_eq!(fs::read(whole.join("x")).unwrap(), b"1");
+        fs::create_dir_all(home.path().join(".writing-removing-d/left")).unwrap();
         remove_directory(&whole).unwrap();
         let left: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["a"]);
