@@ -33,9 +33,14 @@ pub fn render(seeds: &Seeds, runs: &[Compared]) -> Result<String> {
 
 fn data(seeds: &Seeds) -> Json {
     let mut figures: Vec<(&String, &Spread)> = seeds.figures.iter().collect();
-    let rank = |name: &str| ["test_accuracy", "test_loss"].iter().position(|first| *first == name).unwrap_or(2);
+    // Those of the test first, of training last.
+    let rank = |name: &str| {
+        let first = ["test_accuracy", "test_loss"].iter().position(|first| *first == name).unwrap_or(2);
+        (!name.starts_with("test_"), !name.starts_with("val_"), first)
+    };
     figures.sort_by_key(|(name, _)| rank(name));
-    let names: Vec<&str> = figures.iter().map(|(name, _)| name.as_str()).take(4).collect();
+    let columns = ["test_accuracy", "test_loss", "val_accuracy", "val_loss"];
+    let names: Vec<&str> = columns.into_iter().filter(|name| seeds.figures.contains_key(*name)).collect();
     let rows = figures.iter().map(|(name, spread)| {
         json!({
             "name": figure::capitalised(&figure::in_words(name)),

@@ -75,6 +75,20 @@ impl Spread {
     }
 }
 
+/// Parts of the names of figures that are shares, from 0 to 1.
+const SHARES: [&str; 4] = ["accuracy", "precision", "recall", "f1"];
+
+impl Spread {
+    /// The spread of a figure; what the interval of a share has beyond 0 and 1 is cut off.
+    pub fn of_figure(name: &str, values: &[f64]) -> Option<Self> {
+        let mut spread = Self::of(values)?;
+        if SHARES.iter().any(|part| name.contains(part)) {
+            spread.interval = spread.interval.map(|(low, high)| (low.max(0.0), high.min(1.0)));
+        }
+        Some(spread)
+    }
+}
+
 impl Seeds {
     /// The figures over `runs`, of those that are complete; those of single classes are left out.
     pub fn spreads(runs: &[SeedRun]) -> BTreeMap<String, Spread> {
@@ -82,7 +96,7 @@ impl Seeds {
         let names = complete().flat_map(|run| run.figures.keys()).filter(|name| !name.contains('['));
         let spread = |name: &String| {
             let values: Vec<f64> = complete().filter_map(|run| run.figures.get(name).copied()).collect();
-            Some((name.clone(), Spread::of(&values)?))
+            Some((name.clone(), Spread::of_figure(name, &values)?))
         };
         names.filter_map(spread).collect()
     }

@@ -146,8 +146,10 @@ fn judge_means(
     for (name, value) in complete.flat_map(|run| &run.figures) {
         values.entry(name).or_default().push(*value);
     }
-    let spreads: Vec<_> =
-        values.into_iter().filter_map(|(name, values)| Some((name.clone(), Spread::of(&values)?))).collect();
+    let spreads: Vec<_> = values
+        .into_iter()
+        .filter_map(|(name, values)| Some((name.clone(), Spread::of_figure(name, &values)?)))
+        .collect();
     let means = EvaluationRecord {
         examples: 0,
         metrics: spreads.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
