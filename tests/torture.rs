@@ -82,8 +82,7 @@ fn killed_while_it_is_resumed() {
 #[test]
 fn killed_at_random_instants() {
     let (_whole, whole) = reference(&SHORT);
-    let took = info(&whole)["timings"]["total"].as_f64().unwrap() + 0.3;
-    let mut resumed = 0;
+    let took = info(&whole)["timings"]["total"].as_f64().unwrap();
     for turn in 0..100 {
         let bench = Bench::new();
         bench.write("net.yaml", NET);
@@ -95,17 +94,17 @@ fn killed_at_random_instants() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
+        while runs(&bench, "net").is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         // The golden ratio spreads the instants.
         std::thread::sleep(Duration::from_secs_f64(took * (f64::from(turn) * 0.618_034).fract()));
         let _ = child.kill();
         child.wait().unwrap();
         let what = format!("turn {turn}");
-        resumed += usize::from(runs(&bench, "net").iter().any(|run| run.join("run.json").exists()));
         go_on(&bench, &what);
         assert_same(&only_run(&bench), &whole, &what);
     }
-    assert!(resumed > 20, "only {resumed} had begun");
-    println!("{resumed} of 100 had begun when they were killed");
 }
 
 #[test]

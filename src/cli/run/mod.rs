@@ -5,6 +5,7 @@ mod recorder;
 mod resume;
 mod reuse;
 mod seeds;
+mod several;
 mod start;
 mod work;
 
@@ -24,18 +25,17 @@ use crate::{
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
     gate::{Suite, suite_of_run},
-    progress::{Terminal, duration, figure},
+    progress::{Terminal, duration},
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
     },
     spec::{Pipeline, contract},
-    text::Table,
 };
 use recorder::Recorder;
 use serde_json::{Value as Json, json};
+use several::Entry;
 use std::{
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
@@ -159,10 +159,10 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
             break;
         }
         match one(file, arguments, output) {
-            Ok(plain) => all.push(plain),
+            Ok(entry) => all.push(entry),
             Err(problem) if arguments.files.len() > 1 => {
                 output.tell(&SourceMap::default(), &problem);
-                all.push(Plain { ending: Ending::of(&problem), ..Plain::of_nothing(file, "") });
+                all.push(Entry { ending: Ending::of(&problem), ..Entry::of_nothing(file, "") });
             }
             Err(problem) => return Err(problem),
         }
@@ -170,18 +170,18 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     match (output.json, &all[..]) {
         (true, [single]) if single.run.is_some() => print_json(&single.json),
         (true, [_]) => {}
-        (true, several) => print_json(&several.iter().map(|plain| &plain.json).collect::<Vec<_>>()),
-        (false, several) if arguments.files.len() > 1 => print!("{}", summary(several)),
+        (true, several) => print_json(&several.iter().map(|entry| &entry.json).collect::<Vec<_>>()),
+        (false, several) if arguments.files.len() > 1 => print!("{}", several::table(several)),
         _ => {}
     }
-    let suites: Vec<Suite> = all.iter().map(|plain| plain.suite.clone()).collect();
+    let suites: Vec<Suite> = all.iter().map(|entry| entry.suite.clone()).collect();
     let told = arguments.outcome.tell(&suites, output);
     if all.len() < arguments.files.len() && !output.quiet {
         let left: Vec<String> = arguments.files[all.len()..].iter().map(|file| file.display().to_string()).collect();
         eprintln!("not begun: {}", left.join(", "));
     }
     told?;
-    Ok(all.iter().map(|plain| plain.ending).max().unwrap_or(Ending::Interrupted))
+    Ok(all.iter().map(|entry| entry.ending).max().unwrap_or(Ending::Interrupted))
 }
 
 fn print_json<T: serde::Serialize>(value: &T) {
@@ -192,6 +192,10 @@ fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Endi
     let (keys, codes): (Vec<String>, Vec<String>) =
         arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name));
     let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
+    if arguments.files.len() > 1 {
+        let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
+        return Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")));
+    }
     let file = arguments.files.first().map(PathBuf::as_path);
     let Some(prepared) = resume::prepare(&resume::Request { run, file, allow: &keys, options }, output)? else {
         return Ok(Ending::Invalid);
@@ -205,7 +209,7 @@ fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Endi
 }
 
 /// Runs one pipeline, with one seed or several.
-fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Plain> {
+fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Entry> {
     let run = |sets: &[String], group: Option<&str>| {
         let options = Options { sets, runs: Some(&*output.runs_directory), ..arguments.lints.options() };
         let Some(mut prepared) = prepare(file, &options, output) else {
@@ -225,82 +229,8 @@ fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Plain> {
     };
     match arguments.seeds {
         Some(count) => seeds::run(file, count, &arguments.set, output, |sets, group| run(sets, Some(group))),
-        None => Ok(Plain::of(file, &run(&arguments.set, None)?)),
+        None => Ok(Entry::of(file, &run(&arguments.set, None)?)),
     }
-}
-
-/// What a summary tells of a pipeline.
-pub struct Plain {
-    file: PathBuf,
-    name: String,
-    ending: Ending,
-    run: Option<PathBuf>,
-    epochs: Option<usize>,
-    seconds: f64,
-    metrics: BTreeMap<String, f64>,
-    json: Json,
-    suite: Suite,
-}
-
-impl Plain {
-    fn of(file: &Path, finished: &Finished) -> Self {
-        let Some((directory, info)) = &finished.run else {
-            return Plain { ending: finished.ending, ..Plain::of_nothing(file, "") };
-        };
-        Plain {
-            file: file.to_owned(),
-            name: info.name.clone(),
-            ending: finished.ending,
-            run: Some(directory.path().to_owned()),
-            epochs: Some(info.training.epochs_done),
-            seconds: info.timings.total,
-            metrics: finished.evaluation.as_ref().map(|evaluation| evaluation.metrics.clone()).unwrap_or_default(),
-            json: finished.json(),
-            suite: finished.suite.clone(),
-        }
-    }
-
-    /// A pipeline that left no run.
-    fn of_nothing(file: &Path, name: &str) -> Self {
-        Plain {
-            file: file.to_owned(),
-            name: name.to_owned(),
-            ending: Ending::Failed,
-            run: None,
-            epochs: None,
-            seconds: 0.0,
-            metrics: BTreeMap::new(),
-            json: json!({ "pipeline": file.display().to_string(), "run": null }),
-            suite: Suite::of_nothing(file),
-        }
-    }
-}
-
-/// Several pipelines in one table.
-fn summary(all: &[Plain]) -> String {
-    let mut table =
-        Table::new(&["pipeline", "outcome", "epochs", "test accuracy", "test loss", "time", "run"], "<<>>>><");
-    for plain in all {
-        let outcome = match plain.ending {
-            Ending::Done => "done",
-            Ending::NotMet => "NOT MET",
-            Ending::Invalid => "INVALID",
-            Ending::Failed => "FAILED",
-            Ending::Interrupted => "interrupted",
-        };
-        let told = |name: &str| plain.metrics.get(name).map(|value| figure(name, *value)).unwrap_or_default();
-        let name = if plain.name.is_empty() { plain.file.display().to_string() } else { plain.name.clone() };
-        table.row(&[
-            name.as_str(),
-            outcome,
-            &plain.epochs.map(|epochs| epochs.to_string()).unwrap_or_default(),
-            &told("test_accuracy"),
-            &told("test_loss"),
-            &duration(plain.seconds),
-            &plain.run.as_ref().map(|run| run.display().to_string()).unwrap_or_default(),
-        ]);
-    }
-    format!("\n{table}")
 }
 
 /// Checks a pipeline; `None` where what is wrong was told.

@@ -1,6 +1,6 @@
 //! A pipeline run with several seeds, one behind the other.
 
-use super::{Finished, Plain, print_expectations};
+use super::{Finished, print_expectations, several::Entry};
 use crate::{
     cli::{Ending, context::Output, context::stop_flag},
     diagnostic::{Result, io_error},
@@ -27,10 +27,10 @@ pub fn run(
     sets: &[String],
     output: &Output,
     one: impl Fn(&[String], &str) -> Result<Finished>,
-) -> Result<Plain> {
+) -> Result<Entry> {
     let Some(sound) = spec::load(file, sets).pipeline else {
         // What is wrong is told by the run itself.
-        return Ok(Plain::of(file, &one(sets, "")?));
+        return Ok(Entry::of(file, &one(sets, "")?));
     };
     let pipeline = sound.pipeline;
     let parent = output.runs_directory.join(&pipeline.name);
@@ -67,7 +67,7 @@ pub fn run(
         runs.push(member(seed, &finished)?);
         directories.extend(finished.run.map(|(directory, _)| directory));
         if worst == Ending::Invalid {
-            return Ok(Plain { ending: worst, ..Plain::of_nothing(file, &pipeline.name) });
+            return Ok(Entry { ending: worst, ..Entry::of_nothing(file, &pipeline.name) });
         }
     }
     let figures = Seeds::spreads(&runs);
@@ -93,7 +93,7 @@ pub fn run(
     if !output.json {
         tell(&record, &page, output);
     }
-    Ok(Plain {
+    Ok(Entry {
         file: file.to_owned(),
         name: pipeline.name,
         ending: worst,
