@@ -200,12 +200,38 @@ const RUNS = {
     hostile,
 };
 
+/** Pages that are looked at, but have less in them than a report has, or the same again. */
+const MORE = {
+    /** The page over runs with several seeds. */
+    seeds: async (directory) => {
+        const rest = "  epochs: 3\nexpect:\n  test_accuracy: {min: 0.99, inconclusive: fail}\n";
+        writeFileSync(path.join(directory, "seeds.yaml"), digits({ layers: CONVOLUTIONS, rest }));
+        const { code, said } = await trainyard(directory, ["run", "seeds.yaml", "--seeds", "3"]);
+        if (code !== 3) throw new Error(`seeds ended with ${code}:\n${said}`);
+        const runs = path.join(directory, "runs", "seeds");
+        return path.join(runs, readdirSync(runs).find((name) => name.startsWith("seeds-")));
+    },
+    /** An interrupted run that was gone on with, and which a lock is held against. */
+    resumed: async (directory) => {
+        const first = await RUNS.interrupted(directory);
+        const shorter = ["--set", "training.epochs=20", "--allow", "training.epochs"];
+        const { code, said } = await trainyard(directory, ["run", "--resume", first, ...shorter]);
+        if (code !== 0) throw new Error(`resuming ended with ${code}:\n${said}`);
+        return first;
+    },
+};
+
 export const KINDS = Object.keys(RUNS);
+export const PAGES = [...KINDS, ...Object.keys(MORE)];
 
 /** Makes all runs; resolves to their directories by name. */
 export async function makeRuns(directory) {
     const made = {};
     for (const [name, make] of Object.entries(RUNS)) made[name] = await make(directory);
+    // In a directory of their own, where no other run of the same name is found.
+    const more = path.join(directory, "more");
+    mkdirSync(more);
+    for (const [name, make] of Object.entries(MORE)) made[name] = await make(more);
     return made;
 }
 
