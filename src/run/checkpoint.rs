@@ -11,6 +11,7 @@ use super::{
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
     exact::{self, Exact},
+    text::thousands,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -147,6 +148,7 @@ impl RunDirectory {
         write(&path, files)?;
         let same = read(&path).is_ok_and(|back| back == *files);
         let removed = remove_directory(&path).map_err(|error| io_error("remove", &path, &error));
+        self.hold_room(files)?;
         if !same {
             let message = format!("{} gave back something else than was written", path.display());
             return Err(Box::new(
@@ -154,6 +156,23 @@ impl RunDirectory {
             ));
         }
         removed
+    }
+
+    /// Refuses to begin where the disk hasn't room for what the run will leave: the checkpoints that are kept, one more while
+    /// it is written, and as much again as a checkpoint for all else.
+    fn hold_room(&self, files: &Files) -> Result<()> {
+        let checkpoint: u64 = files.values().map(|bytes| bytes.len() as u64).sum();
+        let needed = checkpoint * (KEPT as u64 + 2);
+        // Where nobody can say, it is tried.
+        let Ok(disk) = rustix::fs::statvfs(self.path()) else { return Ok(()) };
+        let room = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if room >= needed {
+            return Ok(());
+        }
+        let (needed, room) = (thousands(needed), thousands(room));
+        let message = format!("no space left on the disk for {}: the run takes {needed} bytes", self.path().display());
+        let problem = Diagnostic::error(Code::IO, message).fact(format!("{room} bytes are left"));
+        Err(Box::new(problem.help("make room, or keep runs on another disk: `--runs-dir DIR`")))
     }
 
     fn checkpoints(&self) -> Result<PathBuf> {
