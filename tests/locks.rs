@@ -190,6 +190,76 @@ fn a_lock_belongs_to_the_pipeline_as_it_is() {
 }
 
 #[test]
+fn a_run_that_was_trained_in_two_ways_cannot_be_locked() {
+    let bench = ran(&[]);
+    let on = ["run", "--quiet", "--resume", "net", "--set", "training.epochs=4", "--allow", "training.epochs"];
+    let faster = ["--set", "training.optimizer.adam.learning_rate=0.01", "--allow", "training.optimizer"];
+    let (code, _, stderr) = bench.call(&[&on[..], &faster].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let (code, _, stderr) = bench.call(&["lock", "net", "--output", "x.lock"]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("it could never be reproduced") && stderr.contains("0.001 -> 0.01"), "{stderr}");
+    // More epochs alone give what one longer run gives.
+    let first = runs(&bench, "net")[0].clone();
+    let on = ["run", "--quiet", "--resume", first.to_str().unwrap(), "--set", "training.epochs=3"];
+    assert_eq!(bench.call(&[&on[..], &["--allow", "training.epochs"]].concat()).0, 0);
+    assert_eq!(bench.call(&["lock", "last", "--quiet", "--output", "x.lock"]).0, 0);
+    let (code, stdout, _) =
+        bench.call(&["reproduce", "net.yaml", "--quiet", "--lock", "x.lock", "--set", "training.epochs=3"]);
+    assert!(code == 0 && stdout.contains("bit for bit"), "{stdout}");
+    // Fewer than there are is nothing to go on with.
+    let back = ["run", "--resume", "last", "--set", "training.epochs=2", "--allow", "training.epochs"];
+    let (code, _, stderr) = bench.call(&back);
+    assert!(code == 2 && stderr.contains("after 3 epochs: there is nothing to resume"), "{stderr}");
+    let (code, _, stderr) = bench.call(&["run", "--resume", "last", "--allow", "epochs"]);
+    assert!(code == 2 && stderr.contains("did you mean `training.epochs`?"), "{stderr}");
+}
+
+#[test]
+fn what_is_refused_before_it_begins_is_told_to_ci_too() {
+    let bench = Bench::new();
+    bench.write("net.yaml", NET.replace("dropout:", "droput:"));
+    let (code, stdout, _) = bench.call(&["run", "--quiet", "net.yaml", "--format", "github", "--junit", "a.xml"]);
+    assert_eq!(code, 2);
+    assert!(stdout.contains("::error file=net.yaml,line=15,col=") && stdout.contains("unknown layer"), "{stdout}");
+    assert!(fs::read_to_string(bench.path("a.xml")).unwrap().contains("unknown-layer"));
+    bench.write("net.yaml", NET);
+    let (code, stdout, _) = bench.call(&["reproduce", "net.yaml", "--format", "github", "--junit", "b.xml"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("::error file=net.yaml") && stdout.contains("cannot read the lock"), "{stdout}");
+    assert!(bench.path("b.xml").exists());
+    for arguments in [&["--locked", "net.yaml"][..], &["--resume", "nothing"]] {
+        let (code, stdout, _) =
+            bench.call(&[&["run", "--format", "github", "--summary", "c.md"][..], arguments].concat());
+        assert!(code != 0 && stdout.contains("::error "), "{stdout}");
+        assert!(bench.path("c.md").exists());
+        fs::remove_file(bench.path("c.md")).unwrap();
+    }
+}
+
+#[test]
+fn no_run_is_measured_against_itself() {
+    let bench = Bench::new();
+    let gate = "expect: {test_loss: {max_drop: 0.0001, against: previous, inconclusive: pass}}\n";
+    let write = |rate: f64| {
+        let net =
+            NET.replace("epochs: 5", "epochs: 1").replace("loss:", &format!("optimizer: {{adam: {rate}}}\n  loss:"));
+        bench.write("net.yaml", net + gate);
+    };
+    write(0.003);
+    assert_eq!(bench.call(&["run", "--quiet", "net.yaml"]).0, 0);
+    write(0.000_001);
+    assert_eq!(bench.call(&["run", "--quiet", "net.yaml"]).0, 3);
+    let (code, stdout, stderr) = bench.call(&["run", "--reuse", "net.yaml"]);
+    assert!(code == 3 && stderr.contains("reused"), "{stdout}{stderr}");
+    // Nor is a group against one of its own.
+    let bad = info(&runs(&bench, "net")[1])["id"].as_str().unwrap().to_owned();
+    let (_, stdout, _) = bench.call(&["run", "--quiet", "net.yaml", "--seeds", "2"]);
+    let last = stdout.lines().rfind(|line| line.starts_with("expected test_loss")).unwrap();
+    assert!(last.contains(&bad), "{stdout}");
+}
+
+#[test]
 fn what_is_the_same_is_not_run_again() {
     let bench = ran(&[]);
     let (code, stdout, stderr) = bench.call(&["run", "--reuse", "net.yaml"]);
@@ -220,10 +290,14 @@ fn several_pipelines_are_run_whatever_becomes_of_each() {
     assert!(table[3].starts_with("pipeline") && table[2].starts_with("a ") && table[2].contains(" done "), "{stdout}");
     assert!(table[1].starts_with("b.yaml") && table[1].contains("INVALID"), "{stdout}");
     assert!(table[0].starts_with("c ") && table[0].contains("NOT MET"), "{stdout}");
-    let (code, stdout, _) = bench.call(&["run", "--quiet", "--json", "--reuse", "a.yaml", "c.yaml"]);
-    assert_eq!(code, 3);
+    let (code, stdout, _) =
+        bench.call(&["run", "--quiet", "--json", "--reuse", "a.yaml", "b.yaml", "c.yaml", "d.yaml"]);
+    assert_eq!(code, 2);
     let all: Vec<Value> = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((all.len(), &all[0]["status"]), (2, &"completed".into()));
+    let told: Vec<_> =
+        all.iter().map(|one| (one["pipeline"].as_str().unwrap(), one["status"].as_str().unwrap())).collect();
+    let wanted = [("a.yaml", "completed"), ("b.yaml", "invalid"), ("c.yaml", "completed"), ("d.yaml", "invalid")];
+    assert_eq!(told, wanted);
 }
 
 #[test]

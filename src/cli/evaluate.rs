@@ -125,8 +125,8 @@ pub fn print_metrics(record: &EvaluationRecord) {
 
 /// Evaluates a run's model again.
 pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
+    let _lock = output.find_run(&arguments.run)?.lock()?;
     let run = open_run(&arguments.run, output)?;
-    let _lock = run.directory.lock()?;
     let recorded = run.info.provenance.data_directory.clone().map(PathBuf::from);
     let directory = output.data_directory.clone().or(recorded);
     let history = run.directory.read_history()?;

@@ -2,13 +2,13 @@
 
 use super::{Ending, context::Output};
 use crate::{
-    diagnostic::{Code, Diagnostic, Result, SourceMap},
+    diagnostic::{Code, Diagnostic, Result},
     lockfile::{LEAST_SEEDS, Lock, Source, differing},
     run::{
         RunDirectory, Status,
         store::{self, Contents, Listed},
     },
-    spec::{self, Pipeline},
+    spec::{self, Pipeline, contract},
 };
 use std::{
     collections::BTreeMap,
@@ -45,6 +45,13 @@ pub struct Read {
 pub fn read_run(directory: &RunDirectory) -> Result<Read> {
     let info = directory.read_info()?;
     let pipeline = pipeline_of(directory)?;
+    let changed: Vec<&String> = info.resumed.iter().flat_map(|again| &again.changes).collect();
+    if changed.iter().any(|change| contract::breaks_off(change)) {
+        let message = format!("{} was resumed with another training: it could never be reproduced", info.id);
+        let problem =
+            changed.iter().fold(Diagnostic::error(Code::BAD_LOCK, message), |it, change| it.fact(change.as_str()));
+        return Err(Box::new(problem.help("run the pipeline as it is from the beginning")));
+    }
     let figures = directory.read_figures()?.filter(|_| info.status == Status::Completed).ok_or_else(|| {
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't complete", directory.path().display()));
         Box::new(problem.help("only a run that came to its end can be reproduced"))
@@ -83,10 +90,10 @@ pub fn lock(arguments: &Arguments, output: &Output) -> Result<Ending> {
     println!("{}", path.display());
     if !output.quiet {
         match lock.seeds.len() {
-            0 => output.tell(
-                &SourceMap::default(),
-                &Diagnostic::warning(Code::BAD_LOCK, "no tolerances were measured: only this machine can reproduce it")
-                    .help(format!("`trainyard run {} --seeds {LEAST_SEEDS}`, then lock again", file.display())),
+            0 => eprintln!(
+                "no tolerances were measured, so that only such a machine can reproduce it: `trainyard run {} --seeds \
+                 {LEAST_SEEDS}`, then lock again",
+                file.display()
             ),
             seeds => eprintln!("tolerances measured from {seeds} runs with different seeds"),
         }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     check::Options,
     device,
-    diagnostic::{Code, Diagnostic, Result},
+    diagnostic::{Code, Diagnostic, Result, SourceMap},
     gate::{Case, Outcome, Suite},
     lockfile::{Compared, Data, Divergence, Lock, Tier, Verdict, surroundings, verdict},
     progress::figure,
@@ -42,20 +42,20 @@ pub struct Arguments {
 /// Checks the inputs, runs, and compares.
 pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     stop_flag();
-    let (lock, file, place) = find(arguments, output)?;
+    let found = find(arguments, output).inspect_err(|problem| tell_refused(arguments, problem, output));
+    let Found { lock, file, place, own } = found?;
     // What stands beside a run's own pipeline is no lock of it.
     let runs = (file == arguments.wanted).then_some(&*output.runs_directory);
     let options = Options { sets: &arguments.set, runs, ..arguments.lints.options() };
-    let Some(mut prepared) = prepare(&file, &options, output) else {
-        arguments.outcome.tell(&[Suite::of_nothing(&file)], output)?;
-        return Ok(Ending::Invalid);
+    let mut prepared = match prepare(&file, &options, output) {
+        Ok(prepared) => prepared,
+        Err(suite) => {
+            arguments.outcome.tell(&[suite], output)?;
+            return Ok(Ending::Invalid);
+        }
     };
-    if let Err(problem) = hold_to(&lock, &place, &mut prepared, output) {
-        let said = problem.notes.join("; ");
-        let case = Case { said, ..case("the inputs are those of the lock", Outcome::Failed, &file) };
-        arguments.outcome.tell(&[Suite { cases: vec![case], ..Suite::of_nothing(&file) }], output)?;
-        return Err(problem);
-    }
+    prepared.file = own;
+    hold_to(&lock, &place, &mut prepared, output).inspect_err(|problem| tell_refused(arguments, problem, output))?;
     let others = other_surroundings(&lock, &prepared)?;
     let promised = if others.is_empty() { Tier::Bits } else { Tier::Tolerance };
     if !output.quiet {
@@ -81,7 +81,7 @@ pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     write_report(directory)?;
     match output.json {
         true => {
-            let mut result = finished.json();
+            let mut result = finished.json(&arguments.wanted);
             result["reproduction"] = serde_json::to_value(&judged).expect("plain data");
             println!("{}", serde_json::to_string_pretty(&result).expect("plain data"));
         }
@@ -113,20 +113,41 @@ fn case(name: &str, outcome: Outcome, file: &Path) -> Case {
     }
 }
 
-/// The lock, the pipeline's file, and what the lock is called.
-fn find(arguments: &Arguments, output: &Output) -> Result<(Lock, PathBuf, String)> {
+/// Tells CI why nothing was run.
+fn tell_refused(arguments: &Arguments, problem: &Diagnostic, output: &Output) {
+    let suite = Suite::of_problems(&arguments.wanted, &SourceMap::default(), [problem]);
+    if let Err(problem) = arguments.outcome.tell(&[suite], output) {
+        output.tell(&SourceMap::default(), &problem);
+    }
+}
+
+/// What is to be reproduced.
+struct Found {
+    lock: Lock,
+    /// The pipeline to run.
+    file: PathBuf,
+    /// What the lock is called.
+    place: String,
+    /// The user's own file, which may be another than that which is run.
+    own: PathBuf,
+}
+
+fn find(arguments: &Arguments, output: &Output) -> Result<Found> {
     let wanted = &arguments.wanted;
     if let Some(path) = &arguments.lock {
-        return Ok((Lock::read(path)?, wanted.clone(), path.display().to_string()));
+        let lock = Lock::read(path)?;
+        return Ok(Found { lock, file: wanted.clone(), place: path.display().to_string(), own: wanted.clone() });
     }
     if !wanted.is_file()
         && let Ok(directory) = output.find_run(wanted)
     {
-        let Read { lock, .. } = read_run(&directory)?;
-        return Ok((lock, directory.file("resolved.yaml"), directory.path().display().to_string()));
+        let Read { lock, file: own, .. } = read_run(&directory)?;
+        let place = directory.path().display().to_string();
+        return Ok(Found { lock, file: directory.file("resolved.yaml"), place, own });
     }
     let path = Lock::beside(wanted);
-    Ok((Lock::read(&path)?, wanted.clone(), path.display().to_string()))
+    let lock = Lock::read(&path)?;
+    Ok(Found { lock, file: wanted.clone(), place: path.display().to_string(), own: wanted.clone() })
 }
 
 /// Reads the lock beside the pipeline and refuses other inputs than it says; for `run --locked`.

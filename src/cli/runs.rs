@@ -427,6 +427,9 @@ fn prune(arguments: &PruneArguments, output: &Output) -> Result<Ending> {
             json!({ "run": run.directory.path().display().to_string(), "status": state_name(run), "bytes": size }),
         );
     }
+    if arguments.yes {
+        pruning::delete_orphans(root);
+    }
     if arguments.yes && !rows.is_empty() && root.join("index.html").exists() {
         renew_index(output);
     }

@@ -16,7 +16,7 @@ pub use junit::junit;
 pub use markdown::markdown;
 
 use crate::{
-    diagnostic::{SourceMap, position::ColumnUnit},
+    diagnostic::{Diagnostic, Place, SourceMap, position::ColumnUnit},
     path,
     run::{ExpectationResult, Judgement, Numbers, RunInfo, Status},
     spec::load::Sound,
@@ -75,20 +75,31 @@ pub enum Outcome {
 }
 
 impl Suite {
-    /// That of a pipeline that could not be run: what is wrong with it was told.
-    pub fn of_nothing(file: &Path) -> Self {
-        let case = Case {
-            name: "can be run".to_owned(),
-            outcome: Outcome::Error,
-            counts_as_failure: true,
-            said: "`trainyard check` says why it cannot".to_owned(),
-            asked: String::new(),
-            value: String::new(),
-            place: Some((file.to_owned(), 1, 1)),
-            seconds: 0.0,
+    /// That of a pipeline that could not be run: a case for each of `problems` that is an error, whose places point into
+    /// `sources`.
+    pub fn of_problems<'a>(
+        file: &Path,
+        sources: &SourceMap,
+        problems: impl IntoIterator<Item = &'a Diagnostic>,
+    ) -> Self {
+        let case = |problem: &Diagnostic| {
+            let label = problem.labels.first();
+            let place = label.and_then(|label| place_of(label.place, sources));
+            let said = std::iter::once(&problem.message).chain(&problem.notes).cloned().collect::<Vec<_>>().join("; ");
+            Case {
+                name: problem.code.name().to_owned(),
+                outcome: Outcome::Error,
+                counts_as_failure: true,
+                said,
+                asked: String::new(),
+                value: String::new(),
+                place: place.or_else(|| Some((file.to_owned(), 1, 1))),
+                seconds: 0.0,
+            }
         };
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Suite { name, file: Some(file.to_owned()), cases: vec![case], ..Suite::default() }
+        let cases = problems.into_iter().filter(|problem| problem.is_error()).map(case).collect();
+        Suite { name, file: Some(file.to_owned()), cases, ..Suite::default() }
     }
 
     /// Whether a case counts as failure.
@@ -198,7 +209,11 @@ fn unjudged(figure: &str) -> Case {
 
 /// Where a figure's expectation stands; a flag lies in no file.
 fn place(figure: &str, sources: &SourceMap, sound: &Sound) -> Option<(PathBuf, usize, usize)> {
-    let place = sound.tree.key_place_of(path!["expect", figure]).place;
+    place_of(sound.tree.key_place_of(path!["expect", figure]).place, sources)
+}
+
+/// The file, the line and the column of a place; a flag lies in no file.
+fn place_of(place: Place, sources: &SourceMap) -> Option<(PathBuf, usize, usize)> {
     let file = sources.text(place.text).path.clone()?;
     let (start, _) = sources.positions(place, ColumnUnit::Characters);
     Some((file, start.line, start.column))

@@ -22,4 +22,4 @@ pub use predictions::{read_predictions, write_predictions};
 pub use provenance::{Circumstances, DiffFile, Provenance, sha256_hex};
 pub use record::*;
 pub use section::ReportSection;
-pub use seeds::{SeedRun, Seeds, Spread};
+pub use seeds::{SEEDS, SeedRun, Seeds, Spread};

@@ -1,7 +1,7 @@
 //! Which runs are to go, and their deletion.
 
 use super::{
-    RunDirectory, Status,
+    RunDirectory, SEEDS, Seeds, Status,
     directory::LOCK,
     store::{Listed, rank},
 };
@@ -52,6 +52,25 @@ pub fn delete(root: &Path, run: &RunDirectory) -> Result<()> {
     let removed = remove().map_err(failed);
     drop(lock);
     removed
+}
+
+/// Removes the pages over runs with several seeds of which none is left.
+pub fn delete_orphans(root: &Path) {
+    for name in fs::read_dir(root).into_iter().flatten().flatten() {
+        for group in fs::read_dir(name.path()).into_iter().flatten().flatten() {
+            let is_own = group.file_type().is_ok_and(|kind| kind.is_dir());
+            let record = group.path().join(SEEDS);
+            let seeds = is_own.then(|| fs::read(&record).ok()).flatten();
+            let Some(seeds) = seeds.and_then(|bytes| serde_json::from_slice::<Seeds>(&bytes).ok()) else { continue };
+            let is_plain = |id: &str| !id.contains(['/', '\\']) && !id.starts_with('.');
+            let mut ids = seeds.runs.iter().filter_map(|run| run.id.as_deref());
+            if !ids.any(|id| !is_plain(id) || name.path().join(id).exists()) {
+                // Only what the program itself wrote there.
+                let _ = fs::remove_file(record).and_then(|()| fs::remove_file(group.path().join("report.html")));
+                let _ = fs::remove_dir(group.path());
+            }
+        }
+    }
 }
 
 /// The bytes of all files below `path`, links left out.

@@ -5,6 +5,9 @@ use crate::evaluation::statistics::student_t;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The file in the directory of a group.
+pub const SEEDS: &str = "seeds.json";
+
 /// `seeds.json`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seeds {
@@ -75,15 +78,26 @@ impl Spread {
     }
 }
 
-/// Parts of the names of figures that are shares, from 0 to 1.
-const SHARES: [&str; 4] = ["accuracy", "precision", "recall", "f1"];
+/// Parts of the names of figures, with the least and the largest value that they can have.
+const RANGES: [(&str, (f64, f64)); 10] = [
+    ("accuracy", (0.0, 1.0)),
+    ("precision", (0.0, 1.0)),
+    ("recall", (0.0, 1.0)),
+    ("f1", (0.0, 1.0)),
+    ("auc", (0.0, 1.0)),
+    ("calibration_error", (0.0, 1.0)),
+    ("kappa", (-1.0, 1.0)),
+    ("correlation", (-1.0, 1.0)),
+    ("loss", (0.0, f64::INFINITY)),
+    ("brier", (0.0, 2.0)),
+];
 
 impl Spread {
-    /// The spread of a figure; what the interval of a share has beyond 0 and 1 is cut off.
+    /// The spread of a figure; what its interval has beyond the figure's range is cut off.
     pub fn of_figure(name: &str, values: &[f64]) -> Option<Self> {
         let mut spread = Self::of(values)?;
-        if SHARES.iter().any(|part| name.contains(part)) {
-            spread.interval = spread.interval.map(|(low, high)| (low.max(0.0), high.min(1.0)));
+        if let Some((_, (least, most))) = RANGES.iter().find(|(part, _)| name.contains(part)) {
+            spread.interval = spread.interval.map(|(low, high)| (low.max(*least), high.min(*most)));
         }
         Some(spread)
     }

@@ -139,7 +139,11 @@ fn run_at(path: &Path) -> Option<Listed> {
     left.then(|| Listed { contents: Err("it holds no `run.json`".to_owned()), directory })
 }
 
-/// The run that `wanted` names: its directory, that below `root`, or the latest one of a name, `NAME` or `NAME/last`.
+/// What stands for the latest run.
+pub const LAST: &str = "last";
+
+/// The run that `wanted` names: its directory, that below `root`, the latest one of a name, `NAME` or `NAME/last`, or of all,
+/// `last`.
 ///
 /// # Errors
 /// Where there is none.
@@ -148,7 +152,14 @@ pub fn find(root: &Path, wanted: &Path) -> Result<RunDirectory> {
     if let Some(run) = [wanted, &below].into_iter().find_map(|path| RunDirectory::open(path).ok()) {
         return Ok(run);
     }
-    let name = if wanted.ends_with("last") { wanted.parent().unwrap_or(wanted) } else { wanted };
+    if wanted == Path::new(LAST) {
+        let latest = runs_in(root)?.into_iter().find(|run| run.contents.is_ok());
+        return latest.map(|run| run.directory).ok_or_else(|| {
+            let problem = Diagnostic::error(Code::BAD_RUN, format!("there are no runs in {}", root.display()));
+            Box::new(problem.help("`trainyard run FILE` makes one"))
+        });
+    }
+    let name = if wanted.ends_with(LAST) { wanted.parent().unwrap_or(wanted) } else { wanted };
     let plain = !name.as_os_str().is_empty() && name.components().all(|part| matches!(part, Component::Normal(_)));
     let mut runs = Vec::new();
     if plain {
@@ -166,6 +177,8 @@ pub fn find(root: &Path, wanted: &Path) -> Result<RunDirectory> {
         .unwrap_or_default()
         .iter()
         .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        // One whose runs are gone is no help.
+        .filter(|other| *other != name.to_string_lossy())
         .collect();
     if let Some(near) = nearest(&name.to_string_lossy(), names.iter().map(String::as_str)).filter(|_| plain) {
         problem = problem.help(format!("did you mean `{near}`, for its latest run?"));
@@ -314,7 +327,8 @@ mod tests {
         assert_eq!(found("net/first").unwrap(), first);
         assert_eq!(found("net").unwrap(), second);
         assert_eq!(found("net/last").unwrap(), second);
-        for none in ["other", "net/third", "../net", "last", ".", "", "/"] {
+        assert_eq!(found("last").unwrap(), second);
+        for none in ["other", "net/third", "../net", ".", "", "/"] {
             assert!(found(none).is_err(), "{none}");
         }
         assert_eq!(found("nett").unwrap_err().help.last().unwrap(), "did you mean `net`, for its latest run?");

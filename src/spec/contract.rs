@@ -51,6 +51,19 @@ const KEYS: [(&str, Freedom); 15] = [
     ("precision", Freedom::OnRequest),
 ];
 
+/// Whether a change, as [`Change::text`] tells it, makes of a resumed run what no single run gives. More epochs alone don't, as
+/// long as no rate hangs on their number.
+pub fn breaks_off(text: &str) -> bool {
+    let path = text.trim_start_matches(['+', '-', ' ']);
+    let asked = KEYS.iter().filter(|(_, freedom)| *freedom == Freedom::OnRequest).map(|(key, _)| *key);
+    asked.filter(|key| *key != "training.epochs").any(|key| path.starts_with(key))
+}
+
+/// The keys that can be allowed to be different.
+pub fn allowable() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter(|(_, freedom)| *freedom == Freedom::OnRequest).map(|(key, _)| *key)
+}
+
 /// Whether a key can be allowed to be different.
 pub fn can_be_allowed(key: &str) -> bool {
     KEYS.contains(&(key, Freedom::OnRequest))

@@ -22,7 +22,7 @@ pub struct Expectation {
     #[schemars(range(min = 0), extend("examples" = [0.01]))]
     pub max_drop: Option<f64>,
     /// What `max_drop` is measured against: `lock`, the lock file beside the pipeline, `NAME.lock` beside `NAME.yaml`;
-    /// `previous`, the latest run of this name that came to its end; or one run, by its directory or as NAME for the latest
+    /// `previous`, the latest run of this name that came to its end, whether its own expectations held or not; or one run, by its directory or as NAME for the latest
     /// run of that name. It is read before training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Against", extend("x-default" = "`lock`"))]

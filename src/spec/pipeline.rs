@@ -240,13 +240,14 @@ pub struct Training {
     /// What accompanies training, such as `early_stopping` and `tensorboard`.
     #[serde(default)]
     pub callbacks: Vec<CallbackChoice>,
-    /// How often everything is kept that `run --resume` needs. When a run ends or is interrupted, it is kept in any case.
+    /// How often everything is kept that `run --resume` needs: where nothing is said, after every epoch and every ten minutes,
+    /// but for epochs so short that it would take more than a twentieth of the time. When a run ends or is interrupted, it is
+    /// kept in any case.
     #[serde(default)]
     pub checkpoint: Checkpoint,
 }
 
-/// How often a checkpoint is kept: whenever one of these has come round. Where nothing is given: after every epoch and every
-/// ten minutes, but for epochs that are so short that it would take more than a twentieth of the time.
+/// How often a checkpoint is kept: whenever one of these has come round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("examples" = [{"epochs": 1}, {"steps": 500}, {"minutes": 5}]))]

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     check::{self, Checked, Options},
     device,
-    diagnostic::{Code, Diagnostic, Result, SourceMap},
+    diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     gate::{Suite, suite_of_run},
     progress::{Terminal, duration},
     run::{
@@ -77,7 +77,7 @@ pub struct Arguments {
 /// A pipeline that is ready to be run.
 pub struct Prepared {
     /// The pipeline's file, as it was named.
-    file: PathBuf,
+    pub file: PathBuf,
     checked: Checked,
     start: Start,
     /// The threads to compute with where the pipeline says `auto`; nothing for what the machine allows.
@@ -131,14 +131,15 @@ pub struct Finished {
 
 impl Finished {
     /// That of a pipeline that cannot be run.
-    fn without_run(file: &Path, ending: Ending) -> Self {
-        Finished { ending, run: None, evaluation: None, reused: false, suite: Suite::of_nothing(file) }
+    fn invalid(suite: Suite) -> Self {
+        Finished { ending: Ending::Invalid, run: None, evaluation: None, reused: false, suite }
     }
 
     /// What `--json` prints of it.
-    pub fn json(&self) -> Json {
+    pub fn json(&self, file: &Path) -> Json {
         let Some((directory, info)) = &self.run else { return json!({ "run": null, "status": "invalid" }) };
         json!({
+            "pipeline": file.display().to_string(),
             "run": directory.path().display().to_string(), "report": directory.file("report.html").display().to_string(), "status": info.status,
             "epochs": info.training.epochs_done, "best_epoch": info.training.best_epoch,
             "metrics": self.evaluation.as_ref().map(|evaluation| &evaluation.metrics),
@@ -160,16 +161,15 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
         }
         match one(file, arguments, output) {
             Ok(entry) => all.push(entry),
-            Err(problem) if arguments.files.len() > 1 => {
+            Err(problem) => {
                 output.tell(&SourceMap::default(), &problem);
-                all.push(Entry { ending: Ending::of(&problem), ..Entry::of_nothing(file, "") });
+                let suite = Suite::of_problems(file, &SourceMap::default(), [&*problem]);
+                all.push(Entry { ending: Ending::of(&problem), suite, ..Entry::of_nothing(file, "") });
             }
-            Err(problem) => return Err(problem),
         }
     }
     match (output.json, &all[..]) {
-        (true, [single]) if single.run.is_some() => print_json(&single.json),
-        (true, [_]) => {}
+        (true, [single]) => print_json(&single.json),
         (true, several) => print_json(&several.iter().map(|entry| &entry.json).collect::<Vec<_>>()),
         (false, several) if arguments.files.len() > 1 => print!("{}", several::table(several)),
         _ => {}
@@ -192,29 +192,59 @@ fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Endi
     let (keys, codes): (Vec<String>, Vec<String>) =
         arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name));
     let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
-    if arguments.files.len() > 1 {
-        let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
-        return Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")));
-    }
     let file = arguments.files.first().map(PathBuf::as_path);
-    let Some(prepared) = resume::prepare(&resume::Request { run, file, allow: &keys, options }, output)? else {
-        return Ok(Ending::Invalid);
+    let shown = file.unwrap_or(run);
+    let prepared = if arguments.files.len() > 1 {
+        let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
+        Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")))
+    } else {
+        hold_to_keys(&codes)
+            .and_then(|()| resume::prepare(&resume::Request { run, file, allow: &keys, options }, output))
     };
-    let finished = execute(prepared, output)?;
-    if output.json {
-        print_json(&finished.json());
-    }
+    let finished = match prepared {
+        Ok(Ok(prepared)) => {
+            let shown = prepared.file.clone();
+            let finished = execute(prepared, output)?;
+            if output.json {
+                print_json(&finished.json(&shown));
+            }
+            finished
+        }
+        Ok(Err(suite)) => Finished::invalid(suite),
+        Err(problem) => {
+            let suite = Suite::of_problems(shown, &SourceMap::default(), [&*problem]);
+            arguments.outcome.tell(&[suite], output)?;
+            return Err(problem);
+        }
+    };
     arguments.outcome.tell(&[finished.suite], output)?;
     Ok(finished.ending)
 }
 
+/// Refuses what `--allow` names that is neither a key that may be different where a run is resumed nor a warning.
+fn hold_to_keys(codes: &[String]) -> Result<()> {
+    let Some(name) = codes.iter().find(|name| Code::named(name).is_none()) else { return Ok(()) };
+    let message = format!("`{name}` cannot be allowed to be different where a run is resumed");
+    let keys: Vec<&str> = contract::allowable().collect();
+    let near = keys.iter().find(|key| key.ends_with(&format!(".{name}"))).copied();
+    let problem = Diagnostic::error(Code::CANNOT_RESUME, message).fact(format!("these can: {}", keys.join(", ")));
+    Err(Box::new(match near.or_else(|| nearest(name, keys.iter().copied())) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem,
+    }))
+}
+
 /// Runs one pipeline, with one seed or several.
 fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Entry> {
-    let run = |sets: &[String], group: Option<&str>| {
+    let run = |sets: &[String], group: Option<&seeds::Group>| {
         let options = Options { sets, runs: Some(&*output.runs_directory), ..arguments.lints.options() };
-        let Some(mut prepared) = prepare(file, &options, output) else {
-            return Ok(Finished::without_run(file, Ending::Invalid));
+        let mut prepared = match prepare(file, &options, output) {
+            Ok(prepared) => prepared,
+            Err(suite) => return Ok(Finished::invalid(suite)),
         };
+        if let Some(baselines) = group.and_then(|group| group.baselines.clone()) {
+            prepared.checked.baselines = baselines;
+        }
         if arguments.locked {
             hold_to_lock(file, &mut prepared, output)?;
         }
@@ -224,7 +254,7 @@ fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Entry> {
             conclude(&finished, output);
             return Ok(finished);
         }
-        prepared.group = group.map(str::to_owned);
+        prepared.group = group.map(|group| group.id.clone());
         execute(prepared, output)
     };
     match arguments.seeds {
@@ -233,12 +263,15 @@ fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Entry> {
     }
 }
 
-/// Checks a pipeline; `None` where what is wrong was told.
-pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Option<Prepared> {
+/// Checks a pipeline; where it cannot be run, what is wrong is told, and given as a suite.
+pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Result<Prepared, Suite> {
     let checked = output.with_surroundings(None, |surroundings| {
         output.check(file, &Options { surroundings: Some(surroundings), ..*options })
     });
-    checked.is_sound().then(|| Prepared {
+    if !checked.is_sound() {
+        return Err(Suite::of_problems(file, &checked.sources, &checked.problems));
+    }
+    Ok(Prepared {
         file: file.to_owned(),
         checked,
         start: Start::New,
@@ -257,7 +290,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let began = Instant::now();
     let Prepared { file, checked, start, threads, other_callbacks, group, opened } = prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
-        return Ok(Finished::without_run(&file, Ending::Invalid));
+        return Ok(Finished::invalid(Suite::of_problems(&file, &checked.sources, &checked.problems)));
     };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline, threads);
@@ -282,6 +315,8 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         Start::Extended { parent, files, changes, notes } => {
             let (directory, lock, mut info, files) = new(Some(files))?;
             info.data = parent.data.clone();
+            // What was trained there took its time, too.
+            info.timings = parent.timings;
             if info.baselines.is_empty() {
                 info.baselines = parent.baselines.clone();
             }
@@ -304,10 +339,9 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
             None => eprintln!("{from} holds no checkpoint: it begins again"),
         }
     }
-    let total_before = info.timings.total;
     let listeners: Vec<Box<dyn crate::train::Observer>> = vec![Box::new(Terminal::new(output.quiet))];
     let policy = &pipeline.training.checkpoint;
-    let mut recorder = Recorder::new(info, directory, policy, input_advice(pipeline), listeners);
+    let mut recorder = Recorder::new(info, directory, policy, input_advice(pipeline), listeners, began);
     if changed {
         recorder.directory.write("pipeline.yaml", start::as_written(&checked).as_bytes())?;
         recorder.directory.write("resolved.yaml", pipeline.to_yaml().as_bytes())?;
@@ -332,7 +366,6 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         recorder.info.details = problem.notes.iter().chain(&problem.help).cloned().collect();
     }
     recorder.info.finished = Some(start::now());
-    recorder.info.timings.total = total_before + began.elapsed().as_secs_f64();
     let saved = recorder.save();
     renew_index(output);
     let Recorder { directory, info, .. } = recorder;
@@ -385,7 +418,8 @@ fn conclude(finished: &Finished, output: &Output) {
             _ => "trained for".to_owned(),
         };
         let time = duration(info.timings.training);
-        eprintln!("{how} {} epochs, {time}{kept}", training.epochs_done);
+        let epochs = if training.epochs_done == 1 { "epoch" } else { "epochs" };
+        eprintln!("{how} {} {epochs}, {time}{kept}", training.epochs_done);
     }
     if let Some(evaluation) = &finished.evaluation {
         print_metrics(evaluation);

@@ -5,7 +5,7 @@ use crate::{
     cli::report::write_report,
     diagnostic::{Diagnostic, Renderer, Result, SourceMap},
     report::render,
-    run::{EpochRecord, LOSSES, RunDirectory, RunInfo, Status, checkpoint::Files},
+    run::{EpochRecord, LOSSES, RunDirectory, RunInfo, Status, Timings, checkpoint::Files},
     spec::Checkpoint,
     train::{Event, Moment, Observer, Session},
 };
@@ -30,6 +30,11 @@ pub struct Recorder {
     /// When the report was last written, and how long it took.
     reported: Option<(Instant, Duration)>,
     checkpoints: Checkpoints,
+    /// When this process began with the run, and what earlier ones had taken.
+    began: Instant,
+    before: Timings,
+    /// When it began to train.
+    training_since: Option<Instant>,
 }
 
 /// The report may take this share of the time of a training whose epochs are short, and so may checkpoints.
@@ -43,8 +48,12 @@ impl Recorder {
         policy: &Checkpoint,
         input_advice: &'static str,
         listeners: Vec<Box<dyn Observer>>,
+        began: Instant,
     ) -> Self {
         Recorder {
+            began,
+            before: info.timings,
+            training_since: None,
             info,
             directory,
             history: Vec::new(),
@@ -70,8 +79,24 @@ impl Recorder {
         self.directory.write_history(&self.history)
     }
 
+    /// Notes the time that has gone by, so that a run that is killed says how long it was at work.
+    fn note_time(&mut self) {
+        let timings = &mut self.info.timings;
+        timings.total = self.before.total + self.began.elapsed().as_secs_f64();
+        if let Some(since) = self.training_since {
+            timings.training = self.before.training + since.elapsed().as_secs_f64();
+        }
+    }
+
+    /// Training is over.
+    pub fn end_training(&mut self) {
+        self.note_time();
+        self.training_since = None;
+    }
+
     /// Writes the record and the report.
     pub fn save(&mut self) -> Result<()> {
+        self.note_time();
         self.directory.write_json("run.json", &self.info)?;
         let start = Instant::now();
         if let Err(problem) = write_report(&self.directory) {
@@ -102,6 +127,7 @@ impl Recorder {
     /// Saves what an epoch brought; the report only where it isn't written all the time.
     fn save_epoch(&mut self) -> Result<()> {
         self.directory.write_history(&self.history)?;
+        self.note_time();
         match self.reported {
             Some(last) if !is_bearable(last) => self.directory.write_json("run.json", &self.info),
             _ => self.save(),
@@ -137,6 +163,9 @@ impl Observer for Recorder {
             listener.observe(event)?;
         }
         match event {
+            Event::EpochStarted { .. } => {
+                self.training_since.get_or_insert_with(Instant::now);
+            }
             Event::StepEnded { loss, .. } => self.losses.push(*loss as f32),
             Event::EpochEnded(record) => {
                 self.history.push((*record).clone());

@@ -6,6 +6,7 @@ use crate::{
     cli::context::Output,
     device,
     diagnostic::{Code, Diagnostic, Result},
+    gate::Suite,
     run::{DataInfo, RunDirectory, RunInfo, Status, TEMPLATE, checkpoint::Found, store},
     spec::{
         self, Pipeline,
@@ -30,11 +31,11 @@ fn refuse(message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::CANNOT_RESUME, message)
 }
 
-/// Finds the run and makes it ready to go on; `None` where what is wrong was told.
+/// Finds the run and makes it ready to go on; where its pipeline isn't sound, what is wrong is told, and given as a suite.
 ///
 /// # Errors
 /// Where there is no such run, another process is at work in it, or the pipeline differs in what it may not.
-pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared>> {
+pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Result<Prepared, Suite>> {
     let directory = find(request, output)?;
     let lock = directory.lock()?;
     let mut info = directory.read_info()?;
@@ -53,7 +54,9 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared
         let runs = request.file.map(|_| &*output.runs_directory);
         output.check(file, &Options { surroundings: Some(surroundings), sets: &sets, runs, ..request.options })
     });
-    let Some(now) = checked.pipeline.as_ref().filter(|_| checked.is_sound()) else { return Ok(None) };
+    let Some(now) = checked.pipeline.as_ref().filter(|_| checked.is_sound()) else {
+        return Ok(Err(Suite::of_problems(file, &checked.sources, &checked.problems)));
+    };
     let changes = changes(&before.pipeline, &now.pipeline);
     hold_to_contract(&changes, request.allow, &directory)?;
 
@@ -69,9 +72,16 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared
         output.tell(&checked.sources, &Diagnostic::warning(Code::BAD_RUN, note.clone()));
     }
     let complete = info.status == Status::Completed;
-    if complete && changes.is_empty() {
-        let problem = refuse(format!("{} is complete: there is nothing to resume", directory.path().display()));
-        return Err(Box::new(problem.help("train further with `--set training.epochs=N --allow training.epochs`")));
+    let (done, epochs) = (info.training.epochs_done, now.pipeline.training.epochs);
+    let only_epochs = changes.iter().all(|change| change.key == "training.epochs");
+    if complete && only_epochs && (changes.is_empty() || epochs <= done) || epochs < done {
+        let is = if complete { "is complete" } else { "is further than that" };
+        let message = format!("{} {is}, after {done} epochs: there is nothing to resume", directory.path().display());
+        let help = "train further with `--set training.epochs=N --allow training.epochs`";
+        return Err(Box::new(refuse(message).help(help)));
+    }
+    if request.file.is_none() {
+        tell_of_edits(&info, &directory, output);
     }
     tell_of_epochs(&info, &before.pipeline, &now.pipeline, output);
     (info.reason, info.details, info.finished) = (None, Vec::new(), None);
@@ -84,24 +94,31 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<Option<Prepared
         true => Start::Extended { parent: Box::new(info), files: files.unwrap_or_default(), changes, notes },
         false => Start::Resumed { directory, lock, info: Box::new(info), files, changes, notes },
     };
-    Ok(Some(Prepared { file, checked, start, threads, other_callbacks, group: None, opened: None }))
+    Ok(Ok(Prepared { file, checked, start, threads, other_callbacks, group: None, opened: None }))
 }
 
 fn find(request: &Request<'_>, output: &Output) -> Result<RunDirectory> {
-    if request.run != Path::new("last") {
-        return output.find_run(request.run);
-    }
-    if let Some(file) = request.file
-        && let Some(sound) = spec::load(file, request.options.sets).pipeline
-    {
-        return output.find_run(Path::new(&sound.pipeline.name));
-    }
-    let runs = store::runs_in(&output.runs_directory)?;
-    let latest = runs.into_iter().find(|run| run.contents.is_ok());
-    latest.map(|run| run.directory).ok_or_else(|| {
-        let problem = refuse(format!("there are no runs in {}", output.runs_directory.display()));
-        Box::new(problem.help("`trainyard run FILE` makes one"))
+    let of_file = request.file.filter(|_| request.run == Path::new(store::LAST));
+    let sound = of_file.and_then(|file| spec::load(file, request.options.sets).pipeline);
+    let wanted = sound.map_or_else(|| request.run.to_owned(), |sound| PathBuf::from(&sound.pipeline.name));
+    output.find_run(&wanted).map_err(|mut problem| {
+        // That there is nothing to go on with is told apart from what fails on the way.
+        problem.code = Code::CANNOT_RESUME;
+        problem
     })
+}
+
+/// Says where the user's file isn't what the run was made of: without it being named, the run goes on as it was.
+fn tell_of_edits(info: &RunInfo, directory: &RunDirectory, output: &Output) {
+    let file = &info.provenance.pipeline_file;
+    let now = std::fs::read_to_string(file);
+    let then = std::fs::read_to_string(directory.file("pipeline.yaml"));
+    if let (Ok(now), Ok(then)) = (now, then)
+        && !then.starts_with(&now)
+        && !output.quiet
+    {
+        eprintln!("{file} was edited since; the run goes on as it was. To take that over, name the file, too");
+    }
 }
 
 /// Refuses what may not be different, and what was not asked for.

@@ -12,7 +12,7 @@ use crate::{
         store::{self, Contents},
     },
     source::Surroundings,
-    spec::Threads,
+    spec::{Against, Threads, contract},
 };
 
 /// The latest complete run with the same pipeline, data, program and surroundings.
@@ -47,7 +47,7 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
             && it.instructions == machine::instructions()
             && it.processor == machine::processor()
             && (it.device.as_str(), it.threads) == (device.as_str(), threads)
-            && info.resumed.iter().all(|again| again.changes.is_empty())
+            && !info.resumed.iter().flat_map(|again| &again.changes).any(|change| contract::breaks_off(change))
     };
     let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
     let found = candidates
@@ -60,7 +60,16 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
         // What figures are measured against may be another lock by now.
         let history = directory.read_history()?;
         let kept = store::kept_epoch(&info, &history);
-        info.expectations = judge(&pipeline, evaluation, kept, &prepared.checked.baselines);
+        let mut baselines = prepared.checked.baselines.clone();
+        for (figure, expectation) in &pipeline.expect {
+            // The run before it is that which was there before it was made, and not the run itself.
+            if expectation.against() == Against::Previous
+                && let Some(before) = info.baselines.get(figure)
+            {
+                baselines.insert(figure.clone(), before.clone());
+            }
+        }
+        info.expectations = judge(&pipeline, evaluation, kept, &baselines);
     }
     if !output.quiet {
         let place = directory.path().display();
@@ -72,7 +81,7 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
     };
     let suite = match &prepared.checked.pipeline {
         Some(sound) => suite_of_run(&info, directory.path(), &prepared.checked.sources, sound),
-        None => Suite::of_nothing(&prepared.file),
+        None => Suite::default(),
     };
     Ok(Some(Finished { ending, run: Some((directory, info)), evaluation, reused: true, suite }))
 }

@@ -8,13 +8,27 @@ use crate::{
     progress::{figure, figures_line},
     report::{comparison::Compared, seeds},
     run::{
-        Baseline, EvaluationRecord, ExpectationResult, RunDirectory, SeedRun, Seeds, Spread, Status, store,
+        Baseline, EvaluationRecord, ExpectationResult, RunDirectory, SEEDS, SeedRun, Seeds, Spread, Status, store,
         write_atomically,
     },
     spec::{self, Pipeline},
     text::Table,
 };
-use std::{collections::BTreeMap, fs, path::Path, sync::atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+/// What the runs of a group share.
+#[derive(Default)]
+pub struct Group {
+    /// The name of its directory.
+    pub id: String,
+    /// What the first of them was measured against, and the others are, too: not one of their own.
+    pub baselines: Option<BTreeMap<String, Baseline>>,
+}
 
 /// Runs the pipeline in `file` with `count` seeds from its own on; `one` runs it with more overrides, as a member of the group of
 /// that name.
@@ -26,11 +40,11 @@ pub fn run(
     count: u32,
     sets: &[String],
     output: &Output,
-    one: impl Fn(&[String], &str) -> Result<Finished>,
+    one: impl Fn(&[String], &Group) -> Result<Finished>,
 ) -> Result<Entry> {
     let Some(sound) = spec::load(file, sets).pipeline else {
         // What is wrong is told by the run itself.
-        return Ok(Entry::of(file, &one(sets, "")?));
+        return Ok(Entry::of(file, &one(sets, &Group::default())?));
     };
     let pipeline = sound.pipeline;
     let parent = output.runs_directory.join(&pipeline.name);
@@ -42,7 +56,8 @@ pub fn run(
         .tempdir_in(&parent)
         .map_err(|error| io_error("make a directory in", &parent, &error))?;
     let id = directory.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut baselines = BTreeMap::new();
+    let mut group = Group { id: id.clone(), baselines: None };
+    let mut places = BTreeMap::new();
     let (mut runs, mut directories, mut cases, mut worst) = (Vec::new(), Vec::new(), Vec::new(), Ending::Done);
     for turn in 0..u64::from(count) {
         if stop_flag().load(Ordering::Relaxed) {
@@ -54,20 +69,21 @@ pub fn run(
         }
         let mut with_seed = sets.to_vec();
         with_seed.push(format!("seed={seed}"));
-        let finished = one(&with_seed, &id)?;
+        let finished = one(&with_seed, &group)?;
         // Whether expectations are met is judged by the means.
         if finished.ending != Ending::NotMet {
             worst = worst.max(finished.ending);
         }
+        places.extend(finished.suite.cases.iter().map(|case| (case.name.clone(), case.place.clone())));
         let trains = finished.suite.cases.first().cloned();
         cases.extend(trains.map(|case| Case { name: format!("seed {seed} {}", case.name), ..case }));
         if let Some((_, info)) = &finished.run {
-            baselines.clone_from(&info.baselines);
+            group.baselines.get_or_insert_with(|| info.baselines.clone());
         }
         runs.push(member(seed, &finished)?);
-        directories.extend(finished.run.map(|(directory, _)| directory));
+        directories.extend(finished.run.as_ref().map(|(directory, _)| directory.clone()));
         if worst == Ending::Invalid {
-            return Ok(Entry { ending: worst, ..Entry::of_nothing(file, &pipeline.name) });
+            return Ok(Entry { ending: worst, suite: finished.suite, ..Entry::of_nothing(file, &pipeline.name) });
         }
     }
     let figures = Seeds::spreads(&runs);
@@ -75,7 +91,7 @@ pub fn run(
         format: 1,
         name: pipeline.name.clone(),
         id,
-        expectations: judge_means(&pipeline, &runs, &baselines),
+        expectations: judge_means(&pipeline, &runs, &group.baselines.unwrap_or_default()),
         figures,
         runs,
     };
@@ -102,14 +118,18 @@ pub fn run(
         seconds: record.runs.iter().map(|run| run.seconds).sum(),
         metrics: record.figures.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
         json: serde_json::to_value(&record).expect("plain data"),
-        suite: suite(file, &record, cases),
+        suite: suite(file, &record, cases, &places),
     })
 }
 
+/// Where something was asked: a file, the line and the column.
+type Place = Option<(PathBuf, usize, usize)>;
+
 /// That each seed trains, and that the means keep to the expectations.
-fn suite(file: &Path, record: &Seeds, trained: Vec<Case>) -> Suite {
+fn suite(file: &Path, record: &Seeds, trained: Vec<Case>, places: &BTreeMap<String, Place>) -> Suite {
     let seconds = record.runs.iter().map(|run| run.seconds).sum();
     let judged = record.expectations.iter().map(case_of_expectation);
+    let judged = judged.map(|case| Case { place: places.get(&case.name).cloned().flatten(), ..case });
     let cases = trained.into_iter().chain(judged).collect();
     Suite { name: record.name.clone(), file: Some(file.to_owned()), run: None, seconds, cases }
 }
@@ -161,10 +181,10 @@ fn judge_means(
 }
 
 /// Writes the record and the page; gives the page's path.
-fn write(record: &Seeds, directory: &Path, runs: &[RunDirectory]) -> Result<std::path::PathBuf> {
+fn write(record: &Seeds, directory: &Path, runs: &[RunDirectory]) -> Result<PathBuf> {
     let mut text = serde_json::to_string_pretty(record).expect("plain data");
     text.push('\n');
-    write_atomically(&directory.join("seeds.json"), text.as_bytes())?;
+    write_atomically(&directory.join(SEEDS), text.as_bytes())?;
     let compared = runs.iter().map(Compared::read).collect::<Result<Vec<_>>>()?;
     let page = directory.join("report.html");
     write_atomically(&page, seeds::render(record, &compared)?.as_bytes())?;

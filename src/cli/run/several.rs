@@ -33,7 +33,9 @@ impl Entry {
     /// What became of the pipeline in `file`.
     pub fn of(file: &Path, finished: &Finished) -> Self {
         let Some((directory, info)) = &finished.run else {
-            return Entry { ending: finished.ending, ..Entry::of_nothing(file, "") };
+            let json = json!({ "pipeline": file.display().to_string(), "run": null, "status": "invalid" });
+            let suite = finished.suite.clone();
+            return Entry { ending: finished.ending, json, suite, ..Entry::of_nothing(file, "") };
         };
         Entry {
             file: file.to_owned(),
@@ -43,7 +45,7 @@ impl Entry {
             epochs: Some(info.training.epochs_done),
             seconds: info.timings.total,
             metrics: finished.evaluation.as_ref().map(|evaluation| evaluation.metrics.clone()).unwrap_or_default(),
-            json: finished.json(),
+            json: finished.json(file),
             suite: finished.suite.clone(),
         }
     }
@@ -58,8 +60,8 @@ impl Entry {
             epochs: None,
             seconds: 0.0,
             metrics: BTreeMap::new(),
-            json: json!({ "pipeline": file.display().to_string(), "run": null }),
-            suite: Suite::of_nothing(file),
+            json: json!({ "pipeline": file.display().to_string(), "run": null, "status": "failed" }),
+            suite: Suite::default(),
         }
     }
 }

@@ -156,9 +156,8 @@ impl Work<'_> {
         recorder.info.timings.setup += self.start.elapsed().as_secs_f64();
         recorder.save()?;
 
-        let training_start = Instant::now();
         let trained = session.train(recorder);
-        recorder.info.timings.training += training_start.elapsed().as_secs_f64();
+        recorder.end_training();
         // Whatever was trained is saved, even where it ended badly.
         let kept = keep(recorder, &model);
         let Outcome { steps, interrupted, stopped_early, best_epoch, .. } = trained?;
