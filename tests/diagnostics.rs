@@ -328,6 +328,9 @@ fn a_resolved_pipeline_resolves_to_itself() {
     for directory in ["pipelines", "templates/pipelines"] {
         for entry in fs::read_dir(format!("{}/{directory}", env!("CARGO_MANIFEST_DIR"))).unwrap() {
             let file = entry.unwrap().path();
+            if file.extension().is_some_and(|ending| ending == "lock") {
+                continue;
+            }
             let resolve = |file: &std::path::Path| {
                 let checked = check::check(file, &Options::default());
                 checked.pipeline.unwrap_or_else(|| panic!("{}: {:?}", file.display(), checked.problems)).pipeline

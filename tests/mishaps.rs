@@ -4,7 +4,7 @@ mod bench;
 
 use bench::{
     Bench, WAITING,
-    net::{NET, assert_same, info, only_run, reference},
+    net::{NET, assert_same, info, one_more, only_run, reference},
 };
 use std::{
     fs,
@@ -73,7 +73,8 @@ fn a_directory_that_is_taken_away_is_told() {
     assert_said(&output, 1, &["error[io]: cannot ", "runs/net/"]);
     // What was kept is as good as before.
     let arguments = ["--runs-dir", "elsewhere", "run", "--quiet", "--resume", "last", "--allow", "training.epochs"];
-    let (code, _, stderr) = bench.call(&[&arguments[..], &["--set", "training.epochs=1"]].concat());
+    let run = fs::read_dir(bench.path("elsewhere/net")).unwrap().next().unwrap().unwrap().path();
+    let (code, _, stderr) = bench.call(&[&arguments[..], &["--set", &one_more(&run)]].concat());
     assert_eq!(code, 0, "{stderr}");
 }
 
@@ -107,7 +108,8 @@ fn a_directory_that_nobody_may_write_to_is_told() {
     assert!(run.join("checkpoint").read_dir().unwrap().count() >= 2);
     mode("755", &run);
     mode("755", &run.join("checkpoint"));
-    let arguments = ["run", "--quiet", "--resume", "last", "--set", "training.epochs=1", "--allow", "training.epochs"];
+    let more = one_more(&run);
+    let arguments = ["run", "--quiet", "--resume", "last", "--set", &more, "--allow", "training.epochs"];
     let (code, _, stderr) = bench.call(&arguments);
     assert_eq!(code, 0, "{stderr}");
 }

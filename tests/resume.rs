@@ -4,7 +4,7 @@ mod bench;
 
 use bench::{
     Bench, WAITING,
-    net::{NET, assert_same, info, only_run, reference, runs},
+    net::{NET, assert_same, info, one_more, only_run, reference, runs},
 };
 use std::{
     fs,
@@ -211,7 +211,7 @@ fn a_complete_run_can_be_extended_and_stays_as_it_was() {
     let (bench, run) = reference(&[]);
     let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
     assert_eq!(code, 2, "{stderr}");
-    assert!(stderr.contains("is complete: there is nothing to resume"), "{stderr}");
+    assert!(stderr.contains("is complete, after 5 epochs: there is nothing to resume"), "{stderr}");
     let before = fs::read(run.join("run.json")).unwrap();
     let extend = ["run", "--quiet", "--resume", "last", "--set", "training.epochs=8", "--allow", "training.epochs"];
     let (code, _, stderr) = bench.call(&extend);
@@ -240,7 +240,7 @@ fn two_processes_cannot_write_one_run() {
     // The lock of a process that is dead holds nobody up.
     assert!(run.join(".lock").exists());
     let (code, _, stderr) =
-        bench.call(&["run", "--quiet", "--resume", "last", "--set", "training.epochs=1", "--allow", "training.epochs"]);
+        bench.call(&["run", "--quiet", "--resume", "last", "--set", &one_more(&run), "--allow", "training.epochs"]);
     assert_eq!(code, 0, "{stderr}");
 }
 

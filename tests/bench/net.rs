@@ -53,6 +53,11 @@ pub fn info(run: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap()
 }
 
+/// What lets a run train one epoch more than it has: `training.epochs=3`.
+pub fn one_more(run: &Path) -> String {
+    format!("training.epochs={}", info(run)["training"]["epochs_done"].as_u64().unwrap() + 1)
+}
+
 /// The runs in `runs/NAME`, the first one first.
 pub fn runs(bench: &Bench, name: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(bench.path("runs").join(name)).into_iter().flatten();
