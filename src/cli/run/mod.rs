@@ -327,6 +327,10 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         Start::Resumed { directory, lock, mut info, files, changes, notes } => {
             info.resumed.push(resumption(&files, changes, notes));
             info.status = Status::Running;
+            // What an evaluation that was cut off left isn't that of the run as it will be; nor is a history without a checkpoint.
+            let stale = ["evaluation.json", "predictions.parquet", "history.csv"];
+            let count = if files.is_some() { 2 } else { 3 };
+            stale[..count].iter().try_for_each(|name| directory.remove(name))?;
             resume::describe(&mut info, &checked, pipeline);
             (directory, lock, *info, files)
         }
