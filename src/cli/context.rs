@@ -8,7 +8,7 @@ use crate::{
     progress::SourceProgress,
     run::{RunDirectory, RunInfo, store},
     source::{Form, Surroundings},
-    spec::{Pipeline, Threads},
+    spec::{self, Pipeline, Threads},
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
@@ -100,7 +100,8 @@ struct Signals {
 
 static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
     let signals = Signals { stop: Arc::default(), which: Arc::default() };
-    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)) {
+    let ignored = ignored_signals();
+    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
         // Order matters: the first signal finds the flag unset and only sets it.
         let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
         let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
@@ -111,21 +112,40 @@ static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
     signals
 });
 
-/// Whether whoever started this process wants it to live through a signal, as `nohup` does.
-fn is_ignored(signal: i32) -> bool {
+/// The signals that whoever started this process wants it to live through, as `nohup` does: a bit for each, from 1.
+fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    mask.unwrap_or(0)
 }
 
-/// Sets libtorch up as the pipeline says, with `recorded` threads where it says nothing; gives the number of threads.
-pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
-    let threads = match pipeline.threads {
+/// The threads that the pipeline computes with: `recorded` where it says nothing, and else what the machine allows.
+pub fn threads_of(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
+    match pipeline.threads {
         Threads::Auto => recorded.unwrap_or_else(device::available_threads),
         Threads::Fixed(threads) => threads,
-    };
+    }
+}
+
+/// Sets libtorch up with the threads of [`threads_of`]; gives their number.
+pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
+    let threads = threads_of(pipeline, recorded);
     device::set_up(threads);
     threads
+}
+
+/// The resolved pipeline of a run, with `sets` applied last.
+///
+/// # Errors
+/// Where it isn't what a run writes.
+pub fn resolved_pipeline(directory: &RunDirectory, sets: &[String]) -> Result<Pipeline> {
+    let file = directory.file("resolved.yaml");
+    spec::load(&file, sets).pipeline.map(|sound| sound.pipeline).ok_or_else(|| unsound(&file))
+}
+
+fn unsound(resolved: &Path) -> Box<Diagnostic> {
+    let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", resolved.display()));
+    Box::new(problem.help("`trainyard check` on that file says more"))
 }
 
 /// A finished run with its model.
@@ -157,8 +177,7 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
         }),
     };
     let (Some(sound), Some(plan)) = (checked.pipeline, plan) else {
-        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", resolved.display()));
-        return Err(Box::new(problem.help("`trainyard check` on that file says more")));
+        return Err(unsound(&resolved));
     };
     let weights = directory.file("model.safetensors");
     if !weights.exists() {

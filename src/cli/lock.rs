@@ -1,6 +1,9 @@
 //! `trainyard lock`
 
-use super::{Ending, context::Output};
+use super::{
+    Ending,
+    context::{Output, resolved_pipeline},
+};
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
     lockfile::{LEAST_SEEDS, Lock, Source, differing},
@@ -8,7 +11,7 @@ use crate::{
         RunDirectory, Status,
         store::{self, Contents, Listed},
     },
-    spec::{self, Pipeline, contract},
+    spec::{self, contract},
 };
 use std::{
     collections::BTreeMap,
@@ -33,7 +36,6 @@ pub struct Arguments {
 /// What a lock is made of, read from a run's directory.
 pub struct Read {
     pub lock: Lock,
-    pub pipeline: Pipeline,
     /// The pipeline's file, as the run named it.
     pub file: PathBuf,
 }
@@ -44,7 +46,7 @@ pub struct Read {
 /// Where it isn't complete, or its directory isn't what a run writes.
 pub fn read_run(directory: &RunDirectory) -> Result<Read> {
     let info = directory.read_info()?;
-    let pipeline = pipeline_of(directory)?;
+    let pipeline = resolved_pipeline(directory, &[])?;
     let changed: Vec<&String> = info.resumed.iter().flat_map(|again| &again.changes).collect();
     if changed.iter().any(|change| contract::breaks_off(change)) {
         let message = format!("{} was resumed with another training: it could never be reproduced", info.id);
@@ -59,32 +61,27 @@ pub fn read_run(directory: &RunDirectory) -> Result<Read> {
     let (history, losses) = (directory.read_history()?, directory.read_losses()?);
     let source = Source { info: &info, pipeline: &pipeline, history: &history, figures: &figures, losses: &losses };
     let lock = Lock::of(&source)?;
-    Ok(Read { lock, pipeline, file: PathBuf::from(&info.provenance.pipeline_file) })
-}
-
-fn pipeline_of(directory: &RunDirectory) -> Result<Pipeline> {
-    let file = directory.file("resolved.yaml");
-    spec::load(&file, &[]).pipeline.map(|sound| sound.pipeline).ok_or_else(|| {
-        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", file.display()));
-        Box::new(problem.help("`trainyard check` on that file says more"))
-    })
+    Ok(Read { lock, file: PathBuf::from(&info.provenance.pipeline_file) })
 }
 
 /// Writes the lock of a run.
 pub fn lock(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let directory = latest_complete(&arguments.run, output)?;
-    let Read { mut lock, pipeline, file } = read_run(&directory)?;
+    let Read { mut lock, file } = read_run(&directory)?;
     let path = match &arguments.output {
         Some(path) => path.clone(),
         None => {
-            hold_to_file(&file, &pipeline)?;
+            hold_to_file(&file, &lock)?;
             Lock::beside(&file)
         }
     };
-    lock.measure(&other_seeds(&lock, &pipeline, output)?);
+    lock.measure(&other_seeds(&lock, output)?);
     lock.write(&path)?;
     if output.json {
-        println!("{}", serde_json::json!({ "lock": path, "run": directory.path(), "seeds": lock.seeds }));
+        println!(
+            "{}",
+            serde_json::json!({ "lock": path.display().to_string(), "run": directory.path().display().to_string(), "seeds": lock.seeds })
+        );
         return Ok(Ending::Done);
     }
     println!("{}", path.display());
@@ -119,18 +116,14 @@ fn latest_complete(wanted: &Path, output: &Output) -> Result<RunDirectory> {
 }
 
 /// Refuses a lock beside a pipeline that says something else by now.
-fn hold_to_file(file: &Path, pipeline: &Pipeline) -> Result<()> {
+fn hold_to_file(file: &Path, lock: &Lock) -> Result<()> {
     let anywhere = "name a file with `--output`";
     let Some(now) = spec::load(file, &[]).pipeline else {
         let problem =
             Diagnostic::error(Code::BAD_LOCK, format!("{} isn't there any more, or isn't sound", file.display()));
         return Err(Box::new(problem.help(anywhere)));
     };
-    let mut found: Vec<String> =
-        differing(&crate::lockfile::canonical(pipeline), &now.pipeline).iter().map(ToString::to_string).collect();
-    if now.pipeline.seed != pipeline.seed {
-        found.push(format!("seed: {} -> {}", pipeline.seed, now.pipeline.seed));
-    }
+    let found = lock.drift(&now.pipeline);
     if found.is_empty() {
         return Ok(());
     }
@@ -140,18 +133,20 @@ fn hold_to_file(file: &Path, pipeline: &Pipeline) -> Result<()> {
 }
 
 /// The figures of complete runs that differ in nothing but their seed, the latest of each.
-fn other_seeds(lock: &Lock, pipeline: &Pipeline, output: &Output) -> Result<Vec<(u64, BTreeMap<String, f64>)>> {
+fn other_seeds(lock: &Lock, output: &Output) -> Result<Vec<(u64, BTreeMap<String, f64>)>> {
     let mut found: BTreeMap<u64, BTreeMap<String, f64>> = BTreeMap::new();
     for run in store::runs_in(&output.runs_directory)? {
         let Ok(Contents { info, figures: Some(figures) }) = run.contents else { continue };
         let seed = info.provenance.seed;
         let same = info.status == Status::Completed
-            && info.name == pipeline.name
+            && info.name == lock.name
             && seed != lock.seed
             && !found.contains_key(&seed)
             && info.data.as_ref().is_some_and(|data| data.digest == lock.data.digest)
             && info.provenance.version == lock.surroundings.version;
-        if same && pipeline_of(&run.directory).is_ok_and(|other| differing(&lock.pipeline, &other).is_empty()) {
+        if same
+            && resolved_pipeline(&run.directory, &[]).is_ok_and(|other| differing(&lock.pipeline, &other).is_empty())
+        {
             let all = figures.metrics.into_iter().chain(figures.figures);
             found.insert(seed, all.filter(|(_, value)| value.is_finite()).collect());
         }

@@ -2,11 +2,11 @@
 
 use super::{
     Ending, LintArguments,
-    context::{Output, stop_flag},
+    context::{Output, stop_flag, threads_of},
     lock::{Read, read_run},
     outcome::OutcomeArguments,
     report::write_report,
-    run::{Prepared, data_info, execute, open_data, prepare},
+    run::{Prepared, data_info, execute, open_data, prepare, splits},
 };
 use crate::{
     check::Options,
@@ -92,25 +92,13 @@ pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     }
     let outcome = if judged.holds { Outcome::Passed } else { Outcome::Failed };
     let said = [&[reproduction.said][..], &reproduction.details].concat().join("; ");
-    finished.suite.cases.push(Case { said, ..case("gives again what the lock says", outcome, &file) });
+    let place = Some((file.clone(), 1, 1));
+    finished.suite.cases.push(Case { said, place, ..Case::new("gives again what the lock says", outcome) });
     arguments.outcome.tell(&[finished.suite], output)?;
     Ok(match judged.holds {
         true => finished.ending,
         false => Ending::NotMet,
     })
-}
-
-fn case(name: &str, outcome: Outcome, file: &Path) -> Case {
-    Case {
-        name: name.to_owned(),
-        outcome,
-        counts_as_failure: outcome != Outcome::Passed,
-        said: String::new(),
-        asked: String::new(),
-        value: String::new(),
-        place: Some((file.to_owned(), 1, 1)),
-        seconds: 0.0,
-    }
 }
 
 /// Tells CI why nothing was run.
@@ -165,7 +153,7 @@ fn hold_to(lock: &Lock, place: &str, prepared: &mut Prepared, output: &Output) -
     let mut drift = lock.drift(&pipeline);
     if drift.is_empty() {
         let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
-        drift = lock.drift_of_data(&Data::of(&data_info(&pipeline, &dataset, skipped.clone())));
+        drift = lock.drift_of_data(&Data::of(&data_info(&pipeline, &dataset, &splits(&pipeline, &dataset))));
         prepared.opened = Some((dataset, skipped));
     }
     if !drift.is_empty() {
@@ -184,10 +172,7 @@ fn other_surroundings(lock: &Lock, prepared: &Prepared) -> Result<Vec<String>> {
     let Some(pipeline) = prepared.pipeline() else { return Ok(Vec::new()) };
     let opened = device::open(&pipeline.device)?;
     let device = device::name(opened);
-    let threads = match pipeline.threads {
-        Threads::Fixed(threads) => threads,
-        Threads::Auto => prepared.threads.unwrap_or_else(device::available_threads),
-    };
+    let threads = threads_of(pipeline, prepared.threads);
     let mut others = lock.surroundings.differing(&surroundings(pipeline, &device, threads));
     others.extend(device::nondeterministic(opened).iter().map(|what| format!("{device}: {what}")));
     Ok(others)

@@ -86,16 +86,8 @@ impl Suite {
             let label = problem.labels.first();
             let place = label.and_then(|label| place_of(label.place, sources));
             let said = std::iter::once(&problem.message).chain(&problem.notes).cloned().collect::<Vec<_>>().join("; ");
-            Case {
-                name: problem.code.name().to_owned(),
-                outcome: Outcome::Error,
-                counts_as_failure: true,
-                said,
-                asked: String::new(),
-                value: String::new(),
-                place: place.or_else(|| Some((file.to_owned(), 1, 1))),
-                seconds: 0.0,
-            }
+            let place = place.or_else(|| Some((file.to_owned(), 1, 1)));
+            Case { said, place, ..Case::new(problem.code.name(), Outcome::Error) }
         };
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let cases = problems.into_iter().filter(|problem| problem.is_error()).map(case).collect();
@@ -109,6 +101,20 @@ impl Suite {
 }
 
 impl Case {
+    /// A case of which nothing more is known; it fails unless it passed or wasn't looked at.
+    pub fn new(name: impl Into<String>, outcome: Outcome) -> Self {
+        Case {
+            name: name.into(),
+            outcome,
+            counts_as_failure: !matches!(outcome, Outcome::Passed | Outcome::Skipped),
+            said: String::new(),
+            asked: String::new(),
+            value: String::new(),
+            place: None,
+            seconds: 0.0,
+        }
+    }
+
     /// The outcome in words, such as `inconclusive, counts as failed`.
     pub fn verdict(&self) -> &'static str {
         match (self.outcome, self.counts_as_failure) {
@@ -158,14 +164,10 @@ fn trains(info: &RunInfo) -> Case {
     };
     let epochs = info.training.epochs_done;
     Case {
-        name: "trains".to_owned(),
-        outcome,
-        counts_as_failure: outcome != Outcome::Passed,
         said: info.reason.clone().filter(|_| outcome != Outcome::Passed).unwrap_or_default(),
-        asked: String::new(),
         value: format!("{end} {epochs} {}", if epochs == 1 { "epoch" } else { "epochs" }),
-        place: None,
         seconds: info.timings.total,
+        ..Case::new("trains", outcome)
     }
 }
 
@@ -176,35 +178,24 @@ pub fn case_of_expectation(result: &ExpectationResult) -> Case {
         let (low, high) = ((numbers.value)(low), (numbers.value)(high));
         format!("; 95% interval {low} to {high}")
     });
+    let outcome = match result.judgement() {
+        Judgement::Passed => Outcome::Passed,
+        Judgement::Failed => Outcome::Failed,
+        Judgement::Inconclusive => Outcome::Inconclusive,
+    };
     Case {
-        name: result.figure.clone(),
-        outcome: match result.judgement() {
-            Judgement::Passed => Outcome::Passed,
-            Judgement::Failed => Outcome::Failed,
-            Judgement::Inconclusive => Outcome::Inconclusive,
-        },
         counts_as_failure: !result.met,
         // That it wasn't produced is its value.
         said: result.doubt().filter(|_| result.value.is_some()).unwrap_or_default().to_owned(),
         asked: result.asked(&numbers),
         value: result.came_to(&numbers) + &interval.unwrap_or_default(),
-        place: None,
-        seconds: 0.0,
+        ..Case::new(result.figure.as_str(), outcome)
     }
 }
 
 /// An expectation of a run that didn't come that far.
 fn unjudged(figure: &str) -> Case {
-    Case {
-        name: figure.to_owned(),
-        outcome: Outcome::Skipped,
-        counts_as_failure: false,
-        said: "the run wasn't evaluated".to_owned(),
-        asked: String::new(),
-        value: String::new(),
-        place: None,
-        seconds: 0.0,
-    }
+    Case { said: "the run wasn't evaluated".to_owned(), ..Case::new(figure, Outcome::Skipped) }
 }
 
 /// Where a figure's expectation stands; a flag lies in no file.

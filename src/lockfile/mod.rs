@@ -9,7 +9,7 @@ mod json;
 mod verdict;
 
 pub use canonical::{canonical, differing};
-pub use verdict::{Compared, Divergence, Tier, Verdict, surroundings, verdict};
+pub use verdict::{Compared, Divergence, Tier, Verdict, surroundings, surroundings_of, verdict};
 
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
@@ -161,7 +161,7 @@ impl Lock {
             pipeline: form,
             seed: pipeline.seed,
             data: Data::of(data),
-            surroundings: verdict::of_run(info, pipeline),
+            surroundings: surroundings_of(info, pipeline),
             weights: weights.clone(),
             steps: losses.iter().take(STEPS).copied().collect(),
             all_steps: losses.len() as u64,

@@ -83,7 +83,7 @@ fn strategy(pipeline: &Pipeline) -> Json {
 }
 
 /// What decided about the last digits of a run.
-pub(super) fn of_run(info: &RunInfo, pipeline: &Pipeline) -> Surroundings {
+pub fn surroundings_of(info: &RunInfo, pipeline: &Pipeline) -> Surroundings {
     let it = &info.provenance;
     Surroundings {
         version: it.version.clone(),

@@ -185,6 +185,11 @@ impl RunDirectory {
         Ok(directory)
     }
 
+    /// Whether there is a checkpoint, whole or not.
+    pub fn has_checkpoint(&self) -> bool {
+        !numbered(&self.file(CHECKPOINTS)).is_empty()
+    }
+
     /// The latest checkpoint that is whole.
     pub fn read_checkpoint(&self) -> Found {
         let mut found = Found::default();

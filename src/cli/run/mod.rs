@@ -392,7 +392,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         }
     };
     let goes_on = matches!(info.status, Status::Interrupted | Status::Failed);
-    if goes_on && !output.quiet && directory.read_checkpoint().files.is_some() {
+    if goes_on && !output.quiet && directory.has_checkpoint() {
         eprintln!("go on with it: trainyard run --resume {}", directory.path().display());
     }
     finished.ending = ending;

@@ -1,18 +1,17 @@
 //! The rehearsal before training: whatever a run will do is done once, small, so that hour three cannot fail for a reason that
 //! minute one could have told. It works on copies, and leaves no trace in weights, caches or figures.
 
-use super::{recorder::Recorder, work::splits};
+use super::recorder::Recorder;
 use crate::{
     check::Plan,
     data::{Feed, InputPipeline},
     diagnostic::{Diagnostic, Result},
     evaluate::{Inquiry, predictions, steps},
     evaluation::{Predictions, Split, StepResult},
-    model::{Model, computation},
+    model::computation,
     report::render,
     run::{EpochRecord, EvaluationRecord, Record, Status},
     source::{Dataset, Subset},
-    spec::Pipeline,
     stage::Stage,
     train::{Session, Training},
 };
@@ -30,6 +29,7 @@ pub fn rehearse(
     training: &Training<'_>,
     plan: &Plan,
     dataset: &Dataset,
+    class_counts: &[usize],
     workers: usize,
     recorder: &mut Recorder,
 ) -> Result<()> {
@@ -40,7 +40,7 @@ pub fn rehearse(
     let mut session = Session::new(&trial);
     let mut epoch = session.rehearse()?;
     recorder.rehearse_checkpoint(&session)?;
-    let evaluation = evaluate(pipeline, plan, &copy, dataset, workers, training, &epoch)?;
+    let evaluation = evaluate(&trial, plan, dataset, class_counts, workers, &epoch)?;
     if training.validation.is_some() {
         let validated =
             evaluation.metrics.iter().filter_map(|(name, value)| Some((name.strip_prefix("test_")?, *value)));
@@ -58,15 +58,16 @@ fn report(mut record: Record, epoch: EpochRecord, evaluation: EvaluationRecord) 
     std::thread::spawn(move || render(&record).map(|_| ()))
 }
 
+/// One batch of the evaluation, and its steps. `class_counts` are those of the training examples.
 fn evaluate(
-    pipeline: &Pipeline,
+    trial: &Training<'_>,
     plan: &Plan,
-    model: &Model,
     dataset: &Dataset,
+    class_counts: &[usize],
     workers: usize,
-    training: &Training<'_>,
     epoch: &EpochRecord,
 ) -> Result<EvaluationRecord> {
+    let Training { pipeline, model, stop, .. } = *trial;
     // Whatever else stands in the list could leave nothing of a single batch, and a cache would keep it.
     let batch: Vec<Stage> =
         pipeline.dataset.evaluate.iter().filter(|stage| stage.batch_size().is_some()).cloned().collect();
@@ -84,18 +85,17 @@ fn evaluate(
     };
     let mut quick = pipeline.clone();
     quick.evaluation.retain(|step| step.is_quick());
-    let (train, ..) = splits(pipeline, dataset);
-    let count = |name: &str, examples| Split { name: name.to_owned(), per_class: dataset.class_counts(examples) };
+    let split = |name: &str, per_class| Split { name: name.to_owned(), per_class };
     let inquiry = Inquiry {
         pipeline: &quick,
         plan,
         model,
         examples: first(few),
         features: &dataset.features,
-        splits: vec![count("train", &*train), count("test", &*dataset.test)],
+        splits: vec![split("train", class_counts.to_vec()), split("test", dataset.class_counts(&*dataset.test))],
         history: std::slice::from_ref(epoch),
         best_epoch: None,
-        stop: training.stop,
+        stop,
     };
     let mut record = EvaluationRecord {
         examples: few,

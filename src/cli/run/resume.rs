@@ -3,7 +3,7 @@
 use super::{Prepared, Start};
 use crate::{
     check::{Checked, Options},
-    cli::context::Output,
+    cli::context::{Output, resolved_pipeline},
     device,
     diagnostic::{Code, Diagnostic, Result},
     gate::Suite,
@@ -43,10 +43,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Re
     // The run's own page lies beside its own pipeline.
     let page =
         (request.file.is_none() && directory.file(TEMPLATE).is_file()).then(|| format!("report.template={TEMPLATE}"));
-    let before = spec::load(&own, &page.iter().cloned().collect::<Vec<_>>()).pipeline.ok_or_else(|| {
-        let problem = Diagnostic::error(Code::BAD_RUN, format!("{} isn't what a run writes", own.display()));
-        Box::new(problem.help("`trainyard check` on that file says more"))
-    })?;
+    let before = resolved_pipeline(&directory, page.as_slice())?;
     let sets: Vec<String> = page.into_iter().chain(request.options.sets.iter().cloned()).collect();
     let file = request.file.unwrap_or(&own);
     let checked = output.with_surroundings(None, |surroundings| {
@@ -57,7 +54,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Re
     let Some(now) = checked.pipeline.as_ref().filter(|_| checked.is_sound()) else {
         return Ok(Err(Suite::of_problems(file, &checked.sources, &checked.problems)));
     };
-    let changes = changes(&before.pipeline, &now.pipeline);
+    let changes = changes(&before, &now.pipeline);
     hold_to_contract(&changes, request.allow, &directory)?;
 
     let Found { files, passed_over } = directory.read_checkpoint();
@@ -83,7 +80,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Re
     if request.file.is_none() {
         tell_of_edits(&info, &directory, output);
     }
-    tell_of_epochs(&info, &before.pipeline, &now.pipeline, output);
+    tell_of_epochs(&info, &before, &now.pipeline, output);
     (info.reason, info.details, info.finished) = (None, Vec::new(), None);
     // That of the run, so that its last digits go on as they began.
     let threads = Some(info.provenance.threads).filter(|_| !changes.iter().any(|change| change.key == "threads"));

@@ -2,17 +2,21 @@
 
 use super::{Finished, Prepared, open_data};
 use crate::{
-    cli::{Ending, context::Output},
+    cli::{
+        Ending,
+        context::{Output, threads_of},
+    },
     device,
     diagnostic::Result,
     gate::{Suite, judge, suite_of_run},
-    machine, memo,
+    lockfile::{surroundings, surroundings_of},
+    memo,
     run::{
         RunInfo, Status, sha256_hex,
         store::{self, Contents},
     },
     source::Surroundings,
-    spec::{Against, Threads, contract},
+    spec::{Against, contract},
 };
 
 /// The latest complete run with the same pipeline, data, program and surroundings.
@@ -32,21 +36,12 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
         return Ok(None);
     }
     let device = device::name(device::open(&pipeline.device)?);
-    let threads = match pipeline.threads {
-        Threads::Fixed(threads) => threads,
-        Threads::Auto => prepared.threads.unwrap_or_else(device::available_threads),
-    };
+    let here = surroundings(&pipeline, &device, threads_of(&pipeline, prepared.threads));
     let program = memo::program_digest(&Surroundings::default_cache_directory()).unwrap_or_default();
     let same = |info: &RunInfo| {
-        let it = &info.provenance;
-        it.version == env!("CARGO_PKG_VERSION")
-            && !program.is_empty()
-            && it.program_digest == program
-            && it.libtorch == device::torch_version()
-            && it.cpu_capability == device::cpu_capability()
-            && it.instructions == machine::instructions()
-            && it.processor == machine::processor()
-            && (it.device.as_str(), it.threads) == (device.as_str(), threads)
+        !program.is_empty()
+            && info.provenance.program_digest == program
+            && surroundings_of(info, &pipeline) == here
             && !info.resumed.iter().flat_map(|again| &again.changes).any(|change| contract::breaks_off(change))
     };
     let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;

@@ -54,8 +54,11 @@ pub fn open_data(pipeline: &Pipeline, surroundings: &Surroundings<'_>) -> Result
     readable(spec.source.open(surroundings)?, on_unreadable, surroundings)
 }
 
-/// Examples to train on and to validate on.
-pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str) {
+/// Examples to train on, those to validate on, and what the latter are.
+pub type Splits = (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str);
+
+/// Divides the data as the pipeline says.
+pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> Splits {
     let validation = &pipeline.dataset.validation;
     match validation.divide(dataset.train.labels()) {
         Some((stay, off)) => {
@@ -70,9 +73,9 @@ pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> (Arc<dyn Examples>, Opt
     }
 }
 
-/// What the data turned out to be.
-pub fn data_info(pipeline: &Pipeline, dataset: &Dataset, skipped: Vec<Unreadable>) -> DataInfo {
-    let (train, validation, validation_kind) = splits(pipeline, dataset);
+/// What the data turned out to be; nothing of them is said to have been left out.
+pub fn data_info(pipeline: &Pipeline, dataset: &Dataset, splits: &Splits) -> DataInfo {
+    let (train, validation, validation_kind) = splits;
     DataInfo {
         source: pipeline.dataset.source.name().to_owned(),
         location: dataset.location.clone(),
@@ -80,10 +83,10 @@ pub fn data_info(pipeline: &Pipeline, dataset: &Dataset, skipped: Vec<Unreadable
         classes: dataset.classes.clone(),
         shape: dataset.form.shape(),
         train: train.len(),
-        validation: validation.map_or(0, |examples| examples.len()),
+        validation: validation.as_ref().map_or(0, |examples| examples.len()),
         test: dataset.test.len(),
-        validation_kind: validation_kind.to_owned(),
-        skipped,
+        validation_kind: (*validation_kind).to_owned(),
+        skipped: Vec::new(),
     }
 }
 
@@ -106,12 +109,13 @@ impl Work<'_> {
         if !skipped.is_empty() && !output.quiet {
             eprintln!("{} examples cannot be read and are left out; the report lists them", skipped.len());
         }
-        let (train_examples, validation_examples, validation_kind) = splits(pipeline, &dataset);
-        let data = data_info(pipeline, &dataset, skipped);
+        let divided = splits(pipeline, &dataset);
+        let data = DataInfo { skipped, ..data_info(pipeline, &dataset, &divided) };
         if self.files.is_some() {
             super::resume::same_data(recorder.info.data.as_ref(), &data)?;
         }
         recorder.info.data = Some(data);
+        let (train_examples, validation_examples, validation_kind) = divided;
         let class_counts = dataset.class_counts(&*train_examples);
         let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, device)?;
         let input = |feed, stages, path| {
@@ -152,7 +156,7 @@ impl Work<'_> {
             session.restore(files, self.other_callbacks)?;
             recorder.go_on_after(&session, files)?;
         }
-        preflight::rehearse(&training, plan, &dataset, threads, recorder)?;
+        preflight::rehearse(&training, plan, &dataset, &class_counts, threads, recorder)?;
         recorder.info.timings.setup += self.start.elapsed().as_secs_f64();
         recorder.save()?;
 
