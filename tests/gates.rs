@@ -2,22 +2,9 @@
 
 mod bench;
 
-use bench::Bench;
+use bench::{Bench, SMALL};
 use serde_json::{Value as Json, json};
 use std::{fs, path::PathBuf};
-
-const SMALL: &str = "\
-version: 1
-name: small
-threads: 1
-dataset:
-  source: digits
-  validation: {split: 0.2}
-  train: [cache, shuffle, {batch: 64}]
-model:
-  layers: [{rescaling: 1/255}, flatten, {dense: 10}]
-training: {loss: sparse_categorical_crossentropy, epochs: 2}
-";
 
 impl Bench {
     /// Runs the small pipeline with these expectations.

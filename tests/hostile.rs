@@ -4,7 +4,7 @@
 
 mod bench;
 
-use bench::Bench;
+use bench::{Bench, SMALL};
 use serde_json::{Value as Json, json};
 use std::{
     collections::BTreeMap,
@@ -20,20 +20,13 @@ use std::{
     time::Duration,
 };
 
-const SMALL: &str = "\
-version: 1
-name: small
-threads: 1
-dataset:
-  source: digits
-  validation: {split: 0.2}
-  train: [cache, shuffle, {batch: 256}]
-model:
-  layers: [{rescaling: 1/255}, flatten, {dense: 10}]
-training: {loss: sparse_categorical_crossentropy, epochs: 2}
-evaluation: [confusion_matrix, classification_report, roc, learning_curves]
+/// The small pipeline, with evaluation steps and an expectation.
+fn small() -> String {
+    let more = "evaluation: [confusion_matrix, classification_report, roc, learning_curves]
 expect: {val_accuracy: {min: 0.001}}
 ";
+    SMALL.replace("batch: 64", "batch: 256") + more
+}
 
 /// An image of one pixel.
 const PIXEL: &[u8] = include_bytes!("images/good/one_pixel.png");
@@ -67,7 +60,7 @@ impl Bench {
 
     /// A run of the small pipeline.
     fn run_small(&self) -> PathBuf {
-        self.write("small.yaml", SMALL);
+        self.write("small.yaml", small());
         let (code, stdout, stderr) = self.call(&["run", "small.yaml", "--quiet"]);
         assert_eq!(code, 0, "{stdout}{stderr}");
         self.latest()
@@ -346,7 +339,7 @@ fn names_with_every_awkward_character() {
         let bench = Bench::new();
         let place = bench.path("").join(name);
         fs::create_dir(&place).unwrap();
-        fs::write(place.join("p.yaml"), SMALL).unwrap();
+        fs::write(place.join("p.yaml"), small()).unwrap();
         for (class, number) in [("one", 0), ("two", 1), ("one", 2), ("two", 3), ("one", 4), ("two", 5)] {
             fs::create_dir_all(place.join("photos").join(class)).unwrap();
             fs::write(place.join("photos").join(class).join(format!("{number}.png")), PIXEL).unwrap();
@@ -419,7 +412,7 @@ fn other_places_and_other_languages() {
 fn data_that_never_end() {
     let bench = Bench::new();
     let source = "{image_folder: {train: photos, test: {split: 0.3}, image_size: 8, color_mode: grayscale}}";
-    bench.write("p.yaml", SMALL.replace("digits", source).replace("{dense: 10}", "{dense: 2}"));
+    bench.write("p.yaml", small().replace("digits", source).replace("{dense: 10}", "{dense: 2}"));
     for number in 0..10 {
         bench.write(&format!("photos/{}/{number}.png", ["one", "two"][number % 2]), PIXEL);
     }
@@ -464,9 +457,9 @@ fn pipelines_that_blow_up() {
         ("circle.yaml", b"extends: circle.yaml\n".to_vec()),
         ("binary.yaml", (0..=255).collect()),
         ("empty.yaml", Vec::new()),
-        ("units.yaml", SMALL.replace("dense: 10", "dense: 9223372036854775807").into_bytes()),
-        ("epochs.yaml", SMALL.replace("epochs: 2", "epochs: 1e400").into_bytes()),
-        ("name.yaml", SMALL.replace("name: small", "name: ../../elsewhere").into_bytes()),
+        ("units.yaml", small().replace("dense: 10", "dense: 9223372036854775807").into_bytes()),
+        ("epochs.yaml", small().replace("epochs: 2", "epochs: 1e400").into_bytes()),
+        ("name.yaml", small().replace("name: small", "name: ../../elsewhere").into_bytes()),
     ] {
         bench.write(name, content);
         let before = bench.outside(&bench.path("none"));

@@ -78,41 +78,21 @@ impl Spread {
     }
 }
 
-/// Parts of the names of figures, with the least and the largest value that they can have.
-const RANGES: [(&str, (f64, f64)); 10] = [
-    ("accuracy", (0.0, 1.0)),
-    ("precision", (0.0, 1.0)),
-    ("recall", (0.0, 1.0)),
-    ("f1", (0.0, 1.0)),
-    ("auc", (0.0, 1.0)),
-    ("calibration_error", (0.0, 1.0)),
-    ("kappa", (-1.0, 1.0)),
-    ("correlation", (-1.0, 1.0)),
-    ("loss", (0.0, f64::INFINITY)),
-    ("brier", (0.0, 2.0)),
-];
-
-impl Spread {
-    /// The spread of a figure; what its interval has beyond the figure's range is cut off.
-    pub fn of_figure(name: &str, values: &[f64]) -> Option<Self> {
-        let mut spread = Self::of(values)?;
-        if let Some((_, (least, most))) = RANGES.iter().find(|(part, _)| name.contains(part)) {
-            spread.interval = spread.interval.map(|(low, high)| (low.max(*least), high.min(*most)));
-        }
-        Some(spread)
-    }
-}
-
 impl Seeds {
-    /// The figures over `runs`, of those that are complete; those of single classes are left out.
-    pub fn spreads(runs: &[SeedRun]) -> BTreeMap<String, Spread> {
-        let complete = || runs.iter().filter(|run| run.status == Status::Completed);
-        let names = complete().flat_map(|run| run.figures.keys()).filter(|name| !name.contains('['));
-        let spread = |name: &String| {
-            let values: Vec<f64> = complete().filter_map(|run| run.figures.get(name).copied()).collect();
-            Some((name.clone(), Spread::of_figure(name, &values)?))
+    /// The figures over `runs`, of those that are complete. What an interval has beyond the figure's range is cut off.
+    pub fn spreads(runs: &[SeedRun], range_of: impl Fn(&str) -> (f64, f64)) -> BTreeMap<String, Spread> {
+        let complete = runs.iter().filter(|run| run.status == Status::Completed);
+        let mut values: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
+        for (name, value) in complete.flat_map(|run| &run.figures) {
+            values.entry(name).or_default().push(*value);
+        }
+        let spread = |(name, values): (&String, Vec<f64>)| {
+            let (least, most) = range_of(name);
+            let spread = Spread::of(&values)?;
+            let interval = spread.interval.map(|(low, high)| (low.max(least), high.min(most)));
+            Some((name.clone(), Spread { interval, ..spread }))
         };
-        names.filter_map(spread).collect()
+        values.into_iter().filter_map(spread).collect()
     }
 }
 

@@ -295,6 +295,17 @@ impl Pipeline {
         serde_saphyr::to_string(self).expect("a pipeline is plain data")
     }
 
+    /// The least and the largest value that a figure can have: a metric's, a step's, or else a loss's.
+    pub fn range_of(&self, figure: &str) -> (f64, f64) {
+        let of_steps = self.evaluation.iter().flat_map(|step| step.figures());
+        if let Some(of_step) = of_steps.into_iter().find(|of_step| of_step.is(figure, None)) {
+            return of_step.range;
+        }
+        let name = figure.strip_prefix("val_").or_else(|| figure.strip_prefix("test_")).unwrap_or(figure);
+        let metric = self.training.metrics.iter().find(|metric| metric.name() == name);
+        metric.map_or((0.0, f64::INFINITY), |metric| metric.range())
+    }
+
     /// Examples in a training batch.
     pub fn batch_size(&self) -> usize {
         self.dataset.train.iter().find_map(|stage| stage.batch_size()).unwrap_or(1)

@@ -9,6 +9,21 @@ use std::{fs, path::PathBuf};
 /// Threads that wait for each other by spinning take from the other tests what these compute with.
 pub const WAITING: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
 
+/// A pipeline that trains in a fraction of a second.
+#[allow(dead_code)] // not every test runs it
+pub const SMALL: &str = "\
+version: 1
+name: small
+threads: 1
+dataset:
+  source: digits
+  validation: {split: 0.2}
+  train: [cache, shuffle, {batch: 64}]
+model:
+  layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+training: {loss: sparse_categorical_crossentropy, epochs: 2}
+";
+
 /// An empty directory to work in.
 pub struct Bench {
     directory: tempfile::TempDir,

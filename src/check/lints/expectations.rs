@@ -33,8 +33,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
         if !names.contains(name) && of_step.is_none() {
             problems.push(unknown_expectation(name, &known, &names, place));
         }
-        let range = of_step.map_or_else(|| range(sound, name), |figure| figure.range);
-        problems.extend(misplaced(sound, name, expectation, range));
+        problems.extend(misplaced(sound, name, expectation, sound.pipeline.range_of(name)));
         if expectation.against.is_some() && expectation.max_drop.is_none() {
             problems.push(
                 Diagnostic::warning(
@@ -100,13 +99,6 @@ fn unknown_expectation(name: &str, known: &[String], always: &[String], place: S
         None if nearest(name, known.iter().map(String::as_str)).is_some() => unknown_figure(name, known, place),
         None => unknown_figure(name, always, place),
     }
-}
-
-/// The values that a figure can have.
-fn range(sound: &Sound, figure: &str) -> (f64, f64) {
-    let name = figure.strip_prefix("val_").or_else(|| figure.strip_prefix("test_")).unwrap_or(figure);
-    let metric = sound.pipeline.training.metrics.iter().find(|metric| metric.name() == name);
-    metric.map_or((0.0, f64::INFINITY), |metric| metric.range())
 }
 
 fn reach(low: f64, high: f64) -> String {

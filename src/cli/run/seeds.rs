@@ -86,15 +86,11 @@ pub fn run(
             return Ok(Entry { ending: worst, suite: finished.suite, ..Entry::of_nothing(file, &pipeline.name) });
         }
     }
-    let figures = Seeds::spreads(&runs);
-    let record = Seeds {
-        format: 1,
-        name: pipeline.name.clone(),
-        id,
-        expectations: judge_means(&pipeline, &runs, &group.baselines.unwrap_or_default()),
-        figures,
-        runs,
-    };
+    let mut figures = Seeds::spreads(&runs, |name| pipeline.range_of(name));
+    let expectations = judge_means(&pipeline, &figures, &group.baselines.unwrap_or_default());
+    // Those of single classes would make the tables long.
+    figures.retain(|name, _| !name.contains('['));
+    let record = Seeds { format: 1, name: pipeline.name.clone(), id, expectations, figures, runs };
     // It holds something from here on, and stays.
     let directory = directory.keep();
     #[cfg(unix)]
@@ -158,18 +154,9 @@ fn member(seed: u64, finished: &Finished) -> Result<SeedRun> {
 /// Holds the gates against the means.
 fn judge_means(
     pipeline: &Pipeline,
-    runs: &[SeedRun],
+    spreads: &BTreeMap<String, Spread>,
     baselines: &BTreeMap<String, Baseline>,
 ) -> Vec<ExpectationResult> {
-    let complete = runs.iter().filter(|run| run.status == Status::Completed);
-    let mut values: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
-    for (name, value) in complete.flat_map(|run| &run.figures) {
-        values.entry(name).or_default().push(*value);
-    }
-    let spreads: Vec<_> = values
-        .into_iter()
-        .filter_map(|(name, values)| Some((name.clone(), Spread::of_figure(name, &values)?)))
-        .collect();
     let means = EvaluationRecord {
         examples: 0,
         metrics: spreads.iter().map(|(name, spread)| (name.clone(), spread.mean)).collect(),
