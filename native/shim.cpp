@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/Version.h>
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/variable.h>
 #include <torch/headeronly/version.h>
 
 #include <string>
@@ -34,6 +37,30 @@ std::vector<at::Tensor> list(const tensor* p, size_t n) {
   for (size_t i = 0; i < n; ++i) v.push_back(*p[i]);
   return v;
 }
+
+// The way back of an operation that Rust computes. `call` gets the closure and the gradient of the output, writes one
+// gradient an input (or null) and returns null, or what went wrong; `drop` is called in the end.
+struct Closure final : torch::autograd::Node {
+  void* closure;
+  const char* (*call)(void*, tensor, tensor*);
+  void (*drop)(void*);
+  size_t inputs;
+
+  ~Closure() override { drop(closure); }
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
+    torch::autograd::variable_list results(inputs);
+    if (!gradients[0].defined()) return results;
+    std::vector<tensor> raw(inputs, nullptr);
+    if (const char* message = call(closure, &gradients[0], raw.data())) throw std::runtime_error(message);
+    for (size_t i = 0; i < inputs; ++i)
+      if (raw[i]) {
+        results[i] = std::move(*raw[i]);
+        delete raw[i];
+      }
+    return results;
+  }
+};
 }  // namespace
 
 extern "C" {
@@ -57,5 +84,28 @@ int shim_fused_adam(const tensor* p, const tensor* g, const tensor* m, const ten
     auto P = list(p, n), G = list(g, n), M = list(m, n), V = list(v, n), S = list(step, n);
     at::_fused_adam_(P, G, M, V, {}, S, lr, beta_1, beta_2, 0.0, eps, false, false);
   });
+}
+
+// Makes `output`, which was computed outside of autograd, depend on `inputs`: on the way back `call` gives their gradients.
+// The closure is this function's from the beginning, also where it fails.
+int shim_differentiable(const tensor output, const tensor* inputs, size_t n, void* closure,
+                        const char* (*call)(void*, tensor, tensor*), void (*drop)(void*)) {
+  auto node = std::shared_ptr<Closure>(new Closure(), torch::autograd::deleteNode);
+  node->closure = closure;
+  node->call = call;
+  node->drop = drop;
+  node->inputs = n;
+  return guard([&] {
+    node->set_next_edges(torch::autograd::collect_next_edges(list(inputs, n)));
+    torch::autograd::set_history(*output, std::move(node));
+  });
+}
+
+// Whether autograd records what is computed on this thread.
+int shim_is_recording() { return at::GradMode::is_enabled(); }
+
+// Forgets the gradient of a leaf, so that the next one takes its place instead of being added to zeros.
+int shim_forget_gradient(const tensor leaf) {
+  return guard([&] { leaf->mutable_grad().reset(); });
 }
 }

@@ -19,6 +19,7 @@ pub mod family;
 mod fault;
 pub mod gate;
 mod guard;
+pub mod kernel;
 pub mod layer;
 pub mod lockfile;
 pub mod loss;

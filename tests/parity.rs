@@ -10,7 +10,7 @@ use trainyard::{
         Calibration, ClassificationReport, ConfusionMatrix, Metrics, PrecisionRecall, Predictions, Roc, ThresholdTable,
         TopK, significance::mcnemar, statistics::wilson,
     },
-    layer::{Build, Forward, Initializer, Layer, Pass},
+    layer::{Build, Forward, Initializer, Layer, Pass, Precision},
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
     model::{Model, adapt},
@@ -110,6 +110,7 @@ fn layers_compute_what_keras_computes_forward_and_backward() {
             name: "it",
             input: &input_shape,
             parameters: parameters.iter().map(Tensor::shallow_clone).collect(),
+            precision: Precision::Float32,
         };
         let operations: Vec<Box<dyn Forward>> = layer.build(build);
         let mut x = channels_first(&input);
@@ -145,7 +146,7 @@ fn batch_normalization_is_keras_over_steps_and_in_inference() {
             })
             .collect();
         let own = parameters.iter().map(Tensor::shallow_clone).collect();
-        let operations = layer.build(Build { name: "it", input: &input_shape, parameters: own });
+        let operations = layer.build(Build { name: "it", input: &input_shape, parameters: own, precision: Precision::Float32 });
         let run = |x: &Tensor, training| {
             let pass = Pass { training, seed: 0, step: 0 };
             channels_last(&operations[0].forward(&channels_first(x), &pass).unwrap())

@@ -3,7 +3,11 @@
 mod native;
 
 pub use crate::machine::processors as available_threads;
-pub use native::{FusedAdam, cpu_capability, map_file, torch_version};
+pub use native::{
+    Backward, FusedAdam, bytes, cpu_capability, differentiable, fill_bytes, filled, forget_gradient, in_parallel,
+    is_recording, map_file, numbers,
+    torch_version, whole_numbers,
+};
 
 use crate::{
     diagnostic::{Code, Diagnostic, Result},

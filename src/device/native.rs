@@ -1,8 +1,12 @@
-//! The Rust side of `native/shim.cpp`, and the allocator's settings. All unsafe code of the crate is here.
+//! The Rust side of `native/shim.cpp`, the threads that libtorch computes with, and the allocator's settings.
 
-use libc::{c_char, c_int};
-use std::ffi::CStr;
-use tch::Tensor;
+use libc::{c_char, c_int, c_uint, c_void};
+use std::{
+    ffi::{CStr, CString},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
 type RawTensor = *mut C_tensor;
@@ -24,6 +28,25 @@ unsafe extern "C" {
         beta_2: f64,
         epsilon: f64,
     ) -> c_int;
+    fn shim_differentiable(
+        output: RawTensor,
+        inputs: *const RawTensor,
+        count: usize,
+        closure: *mut c_void,
+        call: unsafe extern "C" fn(*mut c_void, RawTensor, *mut RawTensor) -> *const c_char,
+        drop: unsafe extern "C" fn(*mut c_void),
+    ) -> c_int;
+    fn shim_forget_gradient(leaf: RawTensor) -> c_int;
+    fn shim_is_recording() -> c_int;
+}
+
+/// What the last call that gave `failed` had to say.
+fn outcome(failed: c_int) -> Result<(), TchError> {
+    if failed == 0 {
+        return Ok(());
+    }
+    // SAFETY: the last call on this thread failed, so a message is there.
+    Err(TchError::Torch(text(unsafe { shim_error() })))
 }
 
 /// A static C string as Rust's.
@@ -112,10 +135,195 @@ impl FusedAdam<'_> {
                 epsilon,
             )
         };
-        if failed == 0 {
-            return Ok(());
+        outcome(failed)
+    }
+}
+
+/// From the gradient of an output to those of the inputs, as many as there are; none for an input that needs none.
+pub type Backward = Box<dyn Fn(&Tensor) -> Result<Vec<Option<Tensor>>, TchError> + Send>;
+
+/// Makes `output`, which was computed without autograd, depend on `inputs`: on the way back, `backward` gives their gradients.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn differentiable(output: &Tensor, inputs: &[&Tensor], backward: Backward) -> Result<(), TchError> {
+    /// The closure, the number of inputs, and what went wrong, as long as somebody reads it.
+    struct State {
+        backward: Backward,
+        inputs: usize,
+        message: CString,
+    }
+
+    unsafe extern "C" fn call(state: *mut c_void, gradient: RawTensor, results: *mut RawTensor) -> *const c_char {
+        // SAFETY: libtorch hands back what it got below, one call at a time, with room for a result an input.
+        let (state, results) = unsafe {
+            let state = &mut *state.cast::<State>();
+            let inputs = state.inputs;
+            (state, std::slice::from_raw_parts_mut(results, inputs))
+        };
+        // SAFETY: the tensor lives for the length of the call; the clone counts for itself.
+        let gradient = unsafe { Tensor::clone_from_ptr(gradient) };
+        let done = catch_unwind(AssertUnwindSafe(|| tch::no_grad(|| (state.backward)(&gradient))));
+        let message = match done {
+            Ok(Ok(gradients)) => {
+                assert!(gradients.len() == results.len(), "a gradient an input");
+                for (result, gradient) in results.iter_mut().zip(gradients) {
+                    // Whoever gets it frees it.
+                    *result = gradient.map_or(std::ptr::null_mut(), |gradient| {
+                        let raw = gradient.as_ptr() as RawTensor;
+                        std::mem::forget(gradient);
+                        raw
+                    });
+                }
+                return std::ptr::null();
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "a mistake of the program on the way back".to_owned(),
+        };
+        state.message = CString::new(message.replace('\0', " ")).unwrap_or_default();
+        state.message.as_ptr()
+    }
+
+    unsafe extern "C" fn drop_state(state: *mut c_void) {
+        // SAFETY: it is the box of below, and this is called once.
+        drop(unsafe { Box::from_raw(state.cast::<State>()) });
+    }
+
+    let state = Box::new(State { backward, inputs: inputs.len(), message: CString::default() });
+    let raw: Vec<RawTensor> = inputs.iter().map(|input| input.as_ptr() as RawTensor).collect();
+    // SAFETY: the pointers are to tensors that are borrowed for the whole call; the state is handed over for good.
+    outcome(unsafe {
+        let output = output.as_ptr() as RawTensor;
+        shim_differentiable(output, raw.as_ptr(), raw.len(), Box::into_raw(state).cast(), call, drop_state)
+    })
+}
+
+/// Forgets the gradient of a leaf, so that the next one takes its place instead of being added to it.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn forget_gradient(leaf: &Tensor) -> Result<(), TchError> {
+    // SAFETY: a tensor that is borrowed for the whole call.
+    outcome(unsafe { shim_forget_gradient(leaf.as_ptr() as RawTensor) })
+}
+
+/// The numbers of a tensor on the CPU whose elements lie one behind the other in some order; nothing of others.
+pub fn numbers(tensor: &Tensor) -> Option<&[f32]> {
+    let dense = tensor.device() == tch::Device::Cpu && tensor.kind() == tch::Kind::Float && is_dense(tensor);
+    // SAFETY: so many numbers lie there, and live as long as the tensor.
+    dense.then(|| unsafe { elements(tensor) })
+}
+
+/// As [`numbers`], of bytes.
+pub fn bytes(tensor: &Tensor) -> Option<&[u8]> {
+    let dense = tensor.device() == tch::Device::Cpu && tensor.kind() == tch::Kind::Uint8 && is_dense(tensor);
+    // SAFETY: so many bytes lie there, and live as long as the tensor.
+    dense.then(|| unsafe { elements(tensor) })
+}
+
+/// As [`numbers`], of whole numbers.
+pub fn whole_numbers(tensor: &Tensor) -> Option<&[i64]> {
+    let dense = tensor.device() == tch::Device::Cpu && tensor.kind() == tch::Kind::Int64 && is_dense(tensor);
+    // SAFETY: so many numbers lie there, and live as long as the tensor.
+    dense.then(|| unsafe { elements(tensor) })
+}
+
+/// A new tensor on the CPU with the shape `[batch, height, width, channels]` or whatever is wanted, filled by `fill`, which
+/// gets all its numbers, whatever is in them.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor, TchError> {
+    let tensor = Tensor::f_empty(size, tch::kind::FLOAT_CPU)?;
+    let count = tensor.numel();
+    if count > 0 {
+        // SAFETY: nobody else has the tensor yet. Its memory holds any bits, all of which are numbers.
+        fill(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), count) });
+    }
+    Ok(tensor)
+}
+
+/// Lets `fill` write all bytes of a tensor on the CPU that nobody else has.
+///
+/// # Panics
+/// Where its elements don't lie one behind the other, or aren't bytes.
+pub fn fill_bytes(tensor: &Tensor, fill: impl FnOnce(&mut [u8])) {
+    assert!(bytes(tensor).is_some(), "bytes, one behind the other");
+    match tensor.numel() {
+        0 => fill(&mut []),
+        // SAFETY: so many bytes lie there, and the caller says that nobody else has them.
+        count => fill(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), count) }),
+    }
+}
+
+/// Whether operations are recorded for the way back.
+pub fn is_recording() -> bool {
+    // SAFETY: no arguments, no state but the thread's own.
+    unsafe { shim_is_recording() != 0 }
+}
+
+unsafe fn elements<T>(tensor: &Tensor) -> &[T] {
+    match tensor.numel() {
+        0 => &[],
+        // SAFETY: the caller's.
+        count => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) },
+    }
+}
+
+/// Whether the elements lie one behind the other, without gaps, in whatever order of the axes.
+fn is_dense(tensor: &Tensor) -> bool {
+    let (size, stride) = (tensor.size(), tensor.stride());
+    let mut axes: Vec<(i64, i64)> = stride.into_iter().zip(size).filter(|(_, size)| *size != 1).collect();
+    axes.sort_unstable();
+    let mut next = 1;
+    axes.into_iter().all(|(stride, size)| std::mem::replace(&mut next, stride * size) == stride)
+}
+
+type Region = unsafe extern "C" fn(*mut c_void);
+type Parallel = unsafe extern "C" fn(Region, *mut c_void, c_uint, c_uint);
+
+/// OpenMP's way into a parallel region, in the library that libtorch brought along: other threads beside those would wait
+/// for processors on which libtorch's spin.
+fn openmp() -> Option<Parallel> {
+    static FOUND: OnceLock<Option<Parallel>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        // SAFETY: the name is zero-terminated. The function has had this type since OpenMP 4.
+        unsafe {
+            let found = libc::dlsym(libc::RTLD_DEFAULT, c"GOMP_parallel".as_ptr());
+            (!found.is_null()).then(|| std::mem::transmute::<*mut c_void, Parallel>(found))
         }
-        // SAFETY: the last call on this thread failed, so a message is there.
-        Err(tch::TchError::Torch(text(unsafe { shim_error() })))
+    })
+}
+
+/// Does all of `tasks`, on libtorch's threads, one a thread where there are as many.
+pub fn in_parallel<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
+    struct Shared<'a, T> {
+        tasks: Mutex<std::vec::IntoIter<T>>,
+        work: &'a (dyn Fn(T) + Sync),
+        panicked: Mutex<Option<Box<dyn std::any::Any + Send>>>,
+    }
+    unsafe extern "C" fn region<T: Send>(shared: *mut c_void) {
+        // SAFETY: the region ends before what it shares does.
+        let shared = unsafe { &*shared.cast::<Shared<'_, T>>() };
+        let next = || shared.tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(task) = next() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
+                *shared.panicked.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+            }
+        }
+    }
+    let count = tasks.len().min(tch::get_num_threads().max(1) as usize);
+    let parallel = openmp().filter(|_| count > 1);
+    let mut shared = Shared { tasks: Mutex::new(tasks.into_iter()), work: &work, panicked: Mutex::new(None) };
+    let pointer = (&raw mut shared).cast::<c_void>();
+    // SAFETY: the region gets what it expects, and all threads have left it when this returns.
+    unsafe {
+        match parallel {
+            Some(parallel) => parallel(region::<T>, pointer, count as c_uint, 0),
+            None => region::<T>(pointer),
+        }
+    }
+    if let Some(panic) = shared.panicked.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        std::panic::resume_unwind(panic);
     }
 }

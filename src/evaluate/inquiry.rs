@@ -55,7 +55,7 @@ impl<'a> Answering<'a> {
     /// Where libtorch fails.
     pub fn new(inquiry: &'a Inquiry<'a>, predictions: &'a Predictions) -> Result<Self> {
         let layers = &inquiry.pipeline.model.layers;
-        let plain = inquiry.model.layer_by_layer(layers, inquiry.plan).map_err(failed)?;
+        let plain = inquiry.model.layer_by_layer().map_err(failed)?;
         Ok(Answering {
             predictions,
             shape: inquiry.plan.input.shape(),

@@ -129,12 +129,23 @@ impl super::Forward for Activate {
         }
     }
 
-    fn is_monotonic(&self) -> bool {
-        self.0 == ActivationFunction::Relu
+    fn operator(&self) -> super::Operator<'_> {
+        super::Operator::Activation(self.0)
     }
 }
 
 impl ActivationFunction {
+    /// Its name in a pipeline.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActivationFunction::Linear => "linear",
+            ActivationFunction::Relu => "relu",
+            ActivationFunction::Sigmoid => "sigmoid",
+            ActivationFunction::Softmax => "softmax",
+            ActivationFunction::Tanh => "tanh",
+        }
+    }
+
     /// The operation, where there is anything to do.
     pub fn operation(self) -> Option<Box<dyn super::Forward>> {
         (self != ActivationFunction::Linear).then(|| Box::new(Activate(self)) as Box<dyn super::Forward>)

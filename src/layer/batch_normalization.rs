@@ -5,7 +5,7 @@
 //! moving ones are used. `[height, width, channels]` and `[features]` keep their shape.
 
 use super::{
-    Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError, elements,
+    Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, elements,
     conv2d::{yes, zeros},
 };
 use schemars::JsonSchema;
@@ -98,7 +98,8 @@ impl LayerDefinition for BatchNormalization {
     }
 }
 
-struct Normalize {
+/// Normalization over the batch.
+pub struct Normalize {
     gamma: Option<Tensor>,
     beta: Option<Tensor>,
     /// The moving mean and variance.
@@ -109,6 +110,22 @@ struct Normalize {
 }
 
 impl Normalize {
+    /// What inference multiplies each channel by, and what it adds then.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn scaling(&self) -> Result<(Tensor, Tensor), TchError> {
+        let mut factor = self.variance.f_add_scalar(self.epsilon)?.f_rsqrt()?;
+        if let Some(gamma) = &self.gamma {
+            factor = factor.f_mul(gamma)?;
+        }
+        let mut offset = self.mean.f_mul(&factor)?.f_neg()?;
+        if let Some(beta) = &self.beta {
+            offset = offset.f_add(beta)?;
+        }
+        Ok((factor.f_detach()?, offset.f_detach()?))
+    }
+
     /// Lets the moving statistics follow those of a batch. libtorch gives `1 / sqrt(variance + epsilon)` back.
     fn follow(&self, mean: &Tensor, inverse_deviation: &Tensor) -> Result<(), TchError> {
         tch::no_grad(|| {
@@ -136,5 +153,9 @@ impl Forward for Normalize {
         let (y, mean, inverse_deviation) = x.f_native_batch_norm(gamma, beta, none, none, true, 0.0, self.epsilon)?;
         self.follow(&mean, &inverse_deviation)?;
         Ok(y)
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        Operator::BatchNormalization(self)
     }
 }

@@ -5,7 +5,8 @@
 //! `[height, width, channels]` becomes `[height', width', filters]`.
 
 use super::{
-    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Padding, Pair, Parameter, Pass, ShapeError,
+    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Operator, Padding, Pair, Parameter, Pass,
+    Precision, ShapeError,
     display_shape, elements, image_shape,
 };
 use schemars::JsonSchema;
@@ -105,6 +106,8 @@ impl LayerDefinition for Conv2d {
             strides: self.strides.0.map(|n| n as i64),
             padding: if even { [rows.before as i64, columns.before as i64] } else { [0, 0] },
             uneven_padding: (!even).then_some(amounts),
+            input: build.input.try_into().expect("the check lets only images through"),
+            precision: build.precision,
         };
         let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(convolution)];
         operations.extend(self.activation.operation());
@@ -120,18 +123,47 @@ impl LayerDefinition for Conv2d {
     }
 }
 
-struct Convolution {
-    kernel: Tensor,
-    bias: Option<Tensor>,
+/// A convolution with its bias.
+pub struct Convolution {
+    /// The kernel, OIHW.
+    pub kernel: Tensor,
+    /// The bias.
+    pub bias: Option<Tensor>,
     strides: [i64; 2],
     padding: [i64; 2],
     /// Left, right, top, bottom, where libtorch's even padding can't express it.
     uneven_padding: Option<[i64; 4]>,
+    /// Height, width and channels of what reaches it.
+    pub input: [usize; 3],
+    precision: Precision,
+}
+
+impl Convolution {
+    /// The same with another kernel and bias.
+    pub fn with(&self, kernel: Tensor, bias: Option<Tensor>) -> Self {
+        let Convolution { strides, padding, uneven_padding, input, precision, .. } = *self;
+        Convolution { kernel, bias, strides, padding, uneven_padding, input, precision }
+    }
+
+    /// Whether windows of 3x3 lie beside each other at every place, and multiply numbers of 32 bits; then, how many zeros are put
+    /// around the image.
+    pub fn plain_3x3(&self) -> Option<usize> {
+        let plain = self.kernel.size()[2..] == [3, 3] && self.strides == [1, 1] && self.uneven_padding.is_none();
+        let border = (self.padding[0] == self.padding[1]).then_some(self.padding[0] as usize);
+        border.filter(|_| plain && self.precision == Precision::Float32)
+    }
 }
 
 impl Forward for Convolution {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
         let padded = self.uneven_padding.map(|amounts| x.f_constant_pad_nd(amounts)).transpose()?;
-        padded.as_ref().unwrap_or(x).f_conv2d(&self.kernel, self.bias.as_ref(), self.strides, self.padding, [1, 1], 1)
+        let x = self.precision.factor(padded.as_ref().unwrap_or(x))?;
+        let kernel = self.precision.factor(&self.kernel)?;
+        let bias = self.bias.as_ref().map(|bias| self.precision.factor(bias)).transpose()?;
+        x.f_conv2d(&kernel, bias.as_ref(), self.strides, self.padding, [1, 1], 1)
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        Operator::Convolution(self)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::conv2d::{glorot_uniform, yes, zeros};
 use super::{
-    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError, display_shape,
+    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, Precision,
+    ShapeError, display_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,11 @@ impl LayerDefinition for Dense {
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
         let mut parameters = build.parameters.into_iter();
-        let product = Product { kernel: parameters.next().expect("a kernel is declared"), bias: parameters.next() };
+        let product = Product {
+            kernel: parameters.next().expect("a kernel is declared"),
+            bias: parameters.next(),
+            precision: build.precision,
+        };
         let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(product)];
         operations.extend(self.activation.operation());
         operations
@@ -72,13 +77,30 @@ impl LayerDefinition for Dense {
     }
 }
 
-struct Product {
-    kernel: Tensor,
-    bias: Option<Tensor>,
+/// A dense layer with its bias.
+pub struct Product {
+    /// The kernel, OI.
+    pub kernel: Tensor,
+    /// The bias.
+    pub bias: Option<Tensor>,
+    precision: Precision,
+}
+
+impl Product {
+    /// The same with another kernel and bias.
+    pub fn with(&self, kernel: Tensor, bias: Option<Tensor>) -> Self {
+        Product { kernel, bias, precision: self.precision }
+    }
 }
 
 impl Forward for Product {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
-        x.f_linear(&self.kernel, self.bias.as_ref())
+        let (x, kernel) = (self.precision.factor(x)?, self.precision.factor(&self.kernel)?);
+        let bias = self.bias.as_ref().map(|bias| self.precision.factor(bias)).transpose()?;
+        x.f_linear(&kernel, bias.as_ref())
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        Operator::Product(self)
     }
 }

@@ -1,7 +1,7 @@
 //! Dropout (Srivastava et al., 2014), as Keras': in training, each value is zero with probability `rate`, and the others are
 //! divided by `1 - rate`; in inference nothing happens.
 
-use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Pass, ShapeError, elements};
+use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, elements};
 use crate::random::Purpose;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,8 @@ impl LayerDefinition for Dropout {
     }
 }
 
-struct Mask {
+/// Dropout's mask.
+pub struct Mask {
     rate: f64,
     name: String,
 }
@@ -77,5 +78,9 @@ impl Forward for Mask {
             _ => mask.f_view(&size[..])?,
         };
         x.f_mul(&mask)
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        Operator::Dropout(self)
     }
 }

@@ -3,7 +3,7 @@
 //! `[height, width, channels]` becomes `[height', width', channels]`.
 
 use super::{
-    Build, FLOAT_BYTES, Forward, LayerDefinition, Padding, Pair, Pass, ShapeError, display_shape, elements, image_shape,
+    Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Padding, Pair, Pass, ShapeError, display_shape, elements, image_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,11 +74,19 @@ impl LayerDefinition for MaxPooling2d {
     }
 }
 
-struct MaxPooling {
+/// Maxima over windows.
+pub struct MaxPooling {
     size: [i64; 2],
     strides: [i64; 2],
     /// Left, right, top, bottom.
     padding: Option<[i64; 4]>,
+}
+
+impl MaxPooling {
+    /// Whether the windows are 2x2, side by side.
+    pub fn halves(&self) -> bool {
+        self.size == [2, 2] && self.strides == [2, 2] && self.padding.is_none()
+    }
 }
 
 impl Forward for MaxPooling {
@@ -87,7 +95,7 @@ impl Forward for MaxPooling {
         padded.as_ref().unwrap_or(x).f_max_pool2d(self.size, self.strides, [0, 0], [1, 1], false)
     }
 
-    fn is_max_pooling(&self) -> bool {
-        true
+    fn operator(&self) -> Operator<'_> {
+        Operator::MaxPooling(self)
     }
 }

@@ -5,15 +5,16 @@
 //! nothing is rearranged between the images' bytes and the first kernel.
 
 pub mod arguments;
+mod forward;
 pub mod initializer;
 pub mod structure;
 
 pub use arguments::{ActivationFunction, Padding, Pair};
+pub use forward::{Build, Forward, Operator, Pass, Precision};
 pub use initializer::Initializer;
 pub use structure::{Block, Merge, Structure};
 
 use crate::family;
-use tch::{TchError, Tensor};
 
 /// Why a layer cannot take the shape that reaches it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,51 +49,6 @@ pub struct Parameter {
     pub initializer: Initializer,
     /// Whether the optimizer changes it; what else is stored follows the data, such as moving averages.
     pub trainable: bool,
-}
-
-/// What a computation needs to know beyond its input.
-#[derive(Clone, Copy, Debug)]
-pub struct Pass {
-    /// Training, or inference.
-    pub training: bool,
-    /// The pipeline's seed.
-    pub seed: u64,
-    /// The optimizer step, from 0: what random masks depend on.
-    pub step: u64,
-}
-
-/// The computation that a layer was built into.
-pub trait Forward: Send {
-    /// Computes `[batch, ...]` from `[batch, ...]`.
-    ///
-    /// # Errors
-    /// What libtorch reports, such as a lack of memory.
-    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError>;
-
-    /// Whether it maps each element alone, and never a larger one to a smaller one.
-    fn is_monotonic(&self) -> bool {
-        false
-    }
-
-    /// Whether it takes the maximum over windows.
-    fn is_max_pooling(&self) -> bool {
-        false
-    }
-
-    /// Whether it takes bytes as well as numbers.
-    fn takes_bytes(&self) -> bool {
-        false
-    }
-}
-
-/// What a layer is built from.
-pub struct Build<'a> {
-    /// The unique name of the layer: `conv2d_1`.
-    pub name: &'a str,
-    /// The shape that reaches it.
-    pub input: &'a [usize],
-    /// Its parameters, in the order in which it declares them.
-    pub parameters: Vec<Tensor>,
 }
 
 /// What all layers share.

@@ -4,7 +4,7 @@
 //! split alone, before any augmentation, and are stored with the weights (what never varies is only shifted): what is predicted or evaluated later is
 //! normalized by the same numbers.
 
-use super::{Build, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError, display_shape, elements};
+use super::{Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, display_shape, elements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -106,7 +106,14 @@ impl Forward for Standardize {
         x.f_mul(&factor.f_view(&shape[..])?)?.f_sub_(&offset)
     }
 
-    fn takes_bytes(&self) -> bool {
-        true
+    fn operator(&self) -> Operator<'_> {
+        let scaling = || {
+            let numbers = |tensor: &Tensor| Vec::<f32>::try_from(&tensor.f_to_device(tch::Device::Cpu)?.f_contiguous()?);
+            let scale: Vec<f64> = numbers(&self.variance)?.into_iter().map(|variance| factor(variance.into())).collect();
+            let offset = numbers(&self.mean)?.into_iter().zip(&scale).map(|(mean, scale)| -f64::from(mean) * scale);
+            let offset = offset.collect();
+            Ok((scale, offset))
+        };
+        Operator::Scaling(scaling())
     }
 }

@@ -1,6 +1,6 @@
 //! `y = x * scale + offset`, without parameters.
 
-use super::{Build, Forward, LayerDefinition, Pass, ShapeError, elements};
+use super::{Build, Forward, LayerDefinition, Operator, Pass, ShapeError, elements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -42,7 +42,7 @@ impl Forward for Rescaling {
         if self.offset == 0.0 { Ok(y) } else { y.f_add_scalar_(self.offset) }
     }
 
-    fn takes_bytes(&self) -> bool {
-        true
+    fn operator(&self) -> Operator<'_> {
+        Operator::Scaling(Ok((vec![self.scale], vec![self.offset])))
     }
 }

@@ -1,6 +1,7 @@
 //! The layers, built: parameters, operations in a row, and the passes that make the row faster.
 
 mod adapt;
+mod fused_block;
 mod host;
 mod passes;
 #[cfg(test)]
@@ -10,13 +11,14 @@ mod weights_file;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
+pub use passes::{OperationRow, Purpose};
 pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
 
 use crate::{
     check::{Plan, PlannedLayer},
-    layer::{ActivationFunction, Build, Forward, Layer, Merge, Pass, Structure, last_activation},
+    layer::{ActivationFunction, Build, Forward, Layer, Merge, Operator, Pass, Precision, Structure, last_activation},
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A parameter with its unique name: `conv2d_1.kernel`.
@@ -29,30 +31,73 @@ pub struct NamedParameter {
     pub trainable: bool,
 }
 
-/// One operation, with the layer that it came from.
+/// One operation, with the layers that it computes.
 pub(crate) enum Operation {
     /// Computes.
-    Computation { layer: String, forward: Box<dyn Forward> },
+    Computation { layers: Vec<String>, forward: Box<dyn Forward> },
     /// Rows of operations that all get the same.
     Parallel { layer: String, rows: Vec<Vec<Operation>>, merge: Merge },
 }
 
 impl Operation {
-    fn computation(&self) -> Option<&dyn Forward> {
+    /// The computation of a layer.
+    fn of(layer: &str, forward: Box<dyn Forward>) -> Self {
+        Operation::Computation { layers: vec![layer.to_owned()], forward }
+    }
+
+    /// What it is, as far as passes know it.
+    fn operator(&self) -> Operator<'_> {
         match self {
-            Operation::Computation { forward, .. } => Some(&**forward),
-            Operation::Parallel { .. } => None,
+            Operation::Computation { forward, .. } => forward.operator(),
+            Operation::Parallel { .. } => Operator::Other,
         }
+    }
+
+    /// The layers that it computes.
+    fn layers(&self) -> &[String] {
+        match self {
+            Operation::Computation { layers, .. } => layers,
+            Operation::Parallel { layer, .. } => std::slice::from_ref(layer),
+        }
+    }
+
+    /// The layer to name where something is to be said about it.
+    fn layer(&self) -> &str {
+        self.layers().first().map_or("", String::as_str)
+    }
+}
+
+/// With what a model computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Means {
+    /// Where.
+    pub device: Device,
+    /// The numbers.
+    pub precision: Precision,
+    /// Whether passes over the operations may make it faster.
+    pub optimize: bool,
+}
+
+impl From<Device> for Means {
+    fn from(device: Device) -> Self {
+        Means { device, precision: Precision::Float32, optimize: true }
     }
 }
 
 /// Layers that compute.
 pub struct Model {
+    blueprint: Arc<Blueprint>,
     parameters: Vec<NamedParameter>,
     operations: Vec<Operation>,
     /// What the outputs went through.
     activation: ActivationFunction,
-    device: Device,
+}
+
+/// What a model is built by.
+struct Blueprint {
+    layers: Vec<Layer>,
+    plan: Plan,
+    means: Means,
 }
 
 /// What went wrong in which layer.
@@ -69,49 +114,66 @@ impl Model {
     ///
     /// # Errors
     /// What libtorch reports, such as a lack of memory.
-    pub fn new(layers: &[Layer], plan: &Plan, seed: u64, device: Device) -> Result<Self, TchError> {
-        let builder = Builder { weights: Weights::Drawn(seed), device, parameters: Vec::new() };
-        let mut model = Self::build(builder, layers, plan)?;
-        passes::pool_before_activation(&mut model.operations);
-        Ok(model)
+    pub fn new(layers: &[Layer], plan: &Plan, seed: u64, means: impl Into<Means>) -> Result<Self, TchError> {
+        let means = means.into();
+        let blueprint = Arc::new(Blueprint { layers: layers.to_vec(), plan: plan.clone(), means });
+        Self::build(blueprint, Weights::Drawn(seed), Purpose::Training)
     }
 
     /// The same model with copies of the weights: what is done to it leaves no trace in this one.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn copy(&self, layers: &[Layer], plan: &Plan) -> Result<Self, TchError> {
+    pub fn copy(&self) -> Result<Self, TchError> {
         let copy = |parameter: &NamedParameter| parameter.tensor.detach().copy().set_requires_grad(parameter.trainable);
         let weights = Weights::Given(self.parameters.iter().map(copy).collect());
-        let builder = Builder { weights, device: self.device, parameters: Vec::new() };
-        let mut model = Self::build(builder, layers, plan)?;
-        passes::pool_before_activation(&mut model.operations);
-        Ok(model)
+        Self::build(self.blueprint.clone(), weights, Purpose::Training)
     }
 
     /// The same model with the same weights, but without the passes that make it faster: what leaves each layer can be seen.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn layer_by_layer(&self, layers: &[Layer], plan: &Plan) -> Result<Self, TchError> {
-        let weights =
-            Weights::Given(self.parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect());
-        Self::build(Builder { weights, device: self.device, parameters: Vec::new() }, layers, plan)
+    pub fn layer_by_layer(&self) -> Result<Self, TchError> {
+        self.with_same_weights(Purpose::Looking)
     }
 
-    fn build(mut builder: Builder, layers: &[Layer], plan: &Plan) -> Result<Self, TchError> {
+    /// A model that only infers, with the weights as they are now: what changes them later leaves it as it is, or makes it wrong.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn frozen(&self) -> Result<Self, TchError> {
+        tch::no_grad(|| self.with_same_weights(Purpose::Inference))
+    }
+
+    fn with_same_weights(&self, purpose: Purpose) -> Result<Self, TchError> {
+        let weights = self.parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
+        Self::build(self.blueprint.clone(), Weights::Given(weights), purpose)
+    }
+
+    /// The operations that it computes, each with the layers behind it.
+    pub fn operations(&self) -> Vec<OperationRow> {
+        passes::rows(&self.operations)
+    }
+
+    fn build(blueprint: Arc<Blueprint>, weights: Weights, purpose: Purpose) -> Result<Self, TchError> {
+        let Blueprint { layers, plan, means } = &*blueprint;
+        let mut builder = Builder { weights, means: *means, parameters: Vec::new() };
         let mut operations = builder.row(layers, &plan.layers)?;
-        let device = builder.device;
         let mut activation = last_activation(layers);
-        if activation == ActivationFunction::Softmax && operations.pop_if(|last| last.computation().is_some()).is_some()
-        {
+        let is_computation = |operation: &mut Operation| matches!(operation, Operation::Computation { .. });
+        if activation == ActivationFunction::Softmax && operations.pop_if(is_computation).is_some() {
             // The loss and the probabilities are computed from what stands before it: the same, and exact.
             activation = ActivationFunction::Linear;
         }
-        if !operations.first().and_then(Operation::computation).is_some_and(Forward::takes_bytes) {
-            operations.insert(0, Operation::Computation { layer: "the input".to_owned(), forward: Box::new(Cast) });
+        if !operations.first().is_some_and(|first| matches!(first.operator(), Operator::Scaling(_))) {
+            operations.insert(0, Operation::of("the input", Box::new(Cast)));
         }
-        Ok(Model { parameters: builder.parameters, operations, activation, device })
+        if means.optimize && purpose != Purpose::Looking {
+            passes::optimize(&mut operations, purpose, means)?;
+        }
+        let parameters = builder.parameters;
+        Ok(Model { parameters, operations, activation, blueprint })
     }
 
     /// All that is kept, in the order of the layers.
@@ -126,7 +188,7 @@ impl Model {
 
     /// Where it computes.
     pub fn device(&self) -> Device {
-        self.device
+        self.blueprint.means.device
     }
 
     /// Whether the outputs are logits.
@@ -159,7 +221,10 @@ impl Model {
             4 => examples.f_permute([0, 3, 1, 2]).map_err(input)?,
             _ => examples.shallow_clone(),
         };
-        through(&self.operations, x, pass, see)
+        let outputs = through(&self.operations, x, pass, see)?;
+        // Losses and figures are computed with 32 bits.
+        let last = |error| LayerError { layer: self.operations.last().map_or("", Operation::layer).to_owned(), error };
+        if outputs.kind() == Kind::BFloat16 { outputs.f_to_kind(Kind::Float).map_err(last) } else { Ok(outputs) }
     }
 
     /// Turns outputs into probabilities, `[batch, classes]`.
@@ -186,7 +251,7 @@ enum Weights {
 /// Turns planned layers into operations.
 struct Builder {
     weights: Weights,
-    device: Device,
+    means: Means,
     parameters: Vec<NamedParameter>,
 }
 
@@ -218,7 +283,7 @@ impl Builder {
             let tensor = match &mut self.weights {
                 Weights::Drawn(seed) => {
                     let values = parameter.initializer.draw(&parameter.shape, *seed, &name);
-                    let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.device)?;
+                    let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.means.device)?;
                     channels_last(&tensor)?.set_requires_grad(parameter.trainable)
                 }
                 Weights::Given(tensors) => tensors.pop_front().expect("as many as the same layers have"),
@@ -226,9 +291,9 @@ impl Builder {
             own.push(tensor.shallow_clone());
             self.parameters.push(NamedParameter { name, tensor, trainable: parameter.trainable });
         }
-        let built = layer.build(Build { name: &planned.row.name, input: &planned.input, parameters: own });
-        let operation = |forward| Operation::Computation { layer: planned.row.name.clone(), forward };
-        Ok(built.into_iter().map(operation).collect())
+        let (name, input, precision) = (&planned.row.name, &planned.input, self.means.precision);
+        let built = layer.build(Build { name, input, parameters: own, precision });
+        Ok(built.into_iter().map(|forward| Operation::of(name, forward)).collect())
     }
 }
 
@@ -241,17 +306,16 @@ fn through(
 ) -> Result<Tensor, LayerError> {
     for operation in operations {
         x = match operation {
-            Operation::Computation { layer, forward } => {
-                forward.forward(&x, pass).map_err(|error| LayerError { layer: layer.clone(), error })?
-            }
+            Operation::Computation { forward, .. } => forward
+                .forward(&x, pass)
+                .map_err(|error| LayerError { layer: operation.layer().to_owned(), error })?,
             Operation::Parallel { layer, rows, merge } => {
                 let outputs = rows.iter().map(|row| through(row, x.shallow_clone(), pass, see));
                 let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
                 merge.apply(&outputs).map_err(|error| LayerError { layer: layer.clone(), error })?
             }
         };
-        let (Operation::Computation { layer, .. } | Operation::Parallel { layer, .. }) = operation;
-        see(layer, &x);
+        see(operation.layer(), &x);
     }
     Ok(x)
 }

@@ -201,3 +201,110 @@ mod random_networks {
         }
     }
 }
+
+/// Outputs and all gradients of a model, trained on so many images of `input`.
+fn outputs_and_gradients(model: &Model, images: &Tensor) -> Vec<Tensor> {
+    let y = run(model, images, &TRAINING);
+    model.trainable().for_each(|parameter| crate::device::forget_gradient(&parameter.tensor).unwrap());
+    (&y * (&y * 3.0).sin()).sum(Kind::Float).backward();
+    std::iter::once(y.detach()).chain(model.trainable().map(|parameter| parameter.tensor.grad().copy())).collect()
+}
+
+fn assert_close(what: &str, one: &[Tensor], other: &[Tensor]) {
+    assert_eq!(one.len(), other.len());
+    for (one, other) in one.iter().zip(other) {
+        let scale = other.abs().max().double_value(&[]).max(1e-3);
+        let difference = (one - other).abs().max().double_value(&[]);
+        assert!(difference < 2e-5 * scale, "{what}: {difference} of {scale}");
+    }
+}
+
+/// Networks that passes have something to say about.
+const BLOCKS: [&str; 6] = [
+    r#"[{"rescaling": {"scale": 0.0039, "offset": -0.2}}, {"normalization": {"mean": [0.1, 0.2, 0.3], "variance": [0.1, 0.2, 0.3]}},
+        {"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}}, {"max_pooling2d": {}},
+        {"conv2d": {"filters": 48, "kernel_size": 3, "padding": "same", "activation": "relu"}}, {"max_pooling2d": {}},
+        {"dropout": {"rate": 0.3}}, {"flatten": {}}, {"dense": {"units": 5}}]"#,
+    r#"[{"conv2d": {"filters": 16, "kernel_size": 3, "use_bias": false}}, {"max_pooling2d": {}}, {"batch_normalization": {}},
+        {"activation": {"function": "relu"}}, {"flatten": {}}]"#,
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same"}},
+        {"max_pooling2d": {}}, {"activation": {"function": "tanh"}}, {"flatten": {}}]"#,
+    r#"[{"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        {"residual": {"layers": [{"rescaling": {"scale": 0.01}}, {"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same"}}, {"max_pooling2d": {}}],
+                      "shortcut": [{"conv2d": {"filters": 32, "kernel_size": 1, "strides": 2}}]}}, {"flatten": {}}]"#,
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "relu"}}, {"flatten": {}}, {"dense": {"units": 7, "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5}}]"#,
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}}, {"max_pooling2d": {}},
+        {"batch_normalization": {"momentum": 0.5, "scale": false}}, {"activation": {"function": "relu"}}, {"flatten": {}}]"#,
+];
+
+/// The network on images that kernels take, once with passes and once without, with the same weights.
+fn with_and_without_passes(layers: &str) -> (Model, Model) {
+    let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+    let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
+    let model = |optimize| {
+        let means = Means { device: Device::Cpu, precision: Precision::Float32, optimize };
+        Model::new(&layers, &plan, 1, means).unwrap()
+    };
+    (model(true), model(false))
+}
+
+#[test]
+fn passes_keep_outputs_and_gradients() {
+    for layers in BLOCKS {
+        let (fast, plain) = with_and_without_passes(layers);
+        let x = images(5, [12, 8, 3]);
+        assert_close(layers, &outputs_and_gradients(&fast, &x), &outputs_and_gradients(&plain, &x));
+        // Without a batch there is nothing to be done, and nothing fails.
+        assert_eq!(run(&fast, &images(0, [12, 8, 3]), &TRAINING).size()[0], 0);
+    }
+}
+
+#[test]
+fn a_frozen_model_infers_the_same() {
+    for layers in BLOCKS {
+        let (fast, plain) = with_and_without_passes(layers);
+        let x = images(5, [12, 8, 3]);
+        // Statistics and weights that aren't those that a model begins with.
+        for model in [&fast, &plain] {
+            outputs_and_gradients(model, &x);
+            tch::no_grad(|| {
+                for (at, parameter) in model.parameters().iter().enumerate() {
+                    // Those of `normalization` are given by the pipeline.
+                    if parameter.tensor.dim() != 1 || parameter.name.starts_with("normalization") {
+                        continue;
+                    }
+                    let _ = parameter.tensor.shallow_clone().g_add_(
+                        &((Tensor::arange(parameter.tensor.numel() as i64, tch::kind::FLOAT_CPU) + at as f64).sin() * 0.1),
+                    );
+                }
+            });
+        }
+        let inference = Pass { training: false, ..TRAINING };
+        let infer = |model: &Model| tch::no_grad(|| run(model, &x, &inference));
+        let frozen = fast.frozen().unwrap();
+        assert_close(layers, &[infer(&frozen)], &[infer(&plain)]);
+        let shown = frozen.operations();
+        assert!(shown.iter().all(|row| row.operation != "mask"), "{shown:?}");
+    }
+}
+
+#[test]
+fn passes_do_what_they_are_for() {
+    let shown = |layers: &str| -> Vec<String> {
+        let (fast, _) = with_and_without_passes(layers);
+        fast.operations().into_iter().map(|row| format!("{}: {}", row.layers.join(" + "), row.operation)).collect()
+    };
+    if let Some(instructions) = crate::kernel::Instructions::chosen() {
+        let name = instructions.name();
+        let first = "rescaling + normalization + conv2d + max_pooling2d";
+        assert_eq!(
+            shown(BLOCKS[0])[..2],
+            [
+                format!("{first}: kernel: scale, convolution, max-pooling, relu ({name})"),
+                format!("conv2d_1 + max_pooling2d_1: kernel: convolution, max-pooling, relu ({name})"),
+            ]
+        );
+    }
+}

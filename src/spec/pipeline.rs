@@ -2,7 +2,7 @@
 
 use super::{ClassWeight, Expectation, Validation};
 use crate::{
-    callback::CallbackChoice, evaluation::Evaluation, layer::Layer, loss::Loss, metric::Metric,
+    callback::CallbackChoice, evaluation::Evaluation, layer::{Layer, Precision}, loss::Loss, metric::Metric,
     optimizer::OptimizerChoice, run::ReportSection, source::Source, stage::Stage, strategy::Strategy,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -156,15 +156,6 @@ impl JsonSchema for Threads {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 1024 }] })
     }
-}
-
-/// The numbers that are computed with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Precision {
-    /// 32 bits everywhere.
-    #[default]
-    Float32,
 }
 
 /// The data, and its way to the model.

@@ -4,6 +4,7 @@ use super::{Event, Moment, Observer};
 use crate::{
     callback::Callback,
     data::{HostBatch, InputPipeline},
+    device::forget_gradient,
     diagnostic::{Code, Diagnostic, Result},
     evaluate::{self, Figures},
     exact::Exact,
@@ -354,7 +355,7 @@ impl<'a> Session<'a> {
             targets.weights = Some(weights.f_index_select(0, &targets.labels).map_err(failed)?);
         }
         for parameter in training.model.trainable() {
-            parameter.tensor.shallow_clone().zero_grad();
+            forget_gradient(&parameter.tensor).map_err(failed)?;
         }
         let pass = Pass { training: true, seed: training.pipeline.seed, step: self.steps };
         let outputs = training.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;

@@ -33,9 +33,7 @@ pub fn rehearse(
     workers: usize,
     recorder: &mut Recorder,
 ) -> Result<()> {
-    let pipeline = training.pipeline;
-    let layers = &pipeline.model.layers;
-    let copy = training.model.copy(layers, plan).map_err(|error| computation(&error, "copying the model"))?;
+    let copy = training.model.copy().map_err(|error| computation(&error, "copying the model"))?;
     let trial = Training { model: &copy, ..*training };
     let mut session = Session::new(&trial);
     let mut epoch = session.rehearse()?;

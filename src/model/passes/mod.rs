@@ -1,5 +1,106 @@
-//! Rewritings of the row of operations that keep what it computes: one file a pass.
+//! Rewritings of the row of operations that keep what it computes: one file a pass, in the order in which they are made.
 
+mod fold_batch_normalization;
+mod fold_scaling;
+mod fuse_blocks;
+mod leave_out_dropout;
 mod pool_before_activation;
 
-pub use pool_before_activation::pool_before_activation;
+use super::{Means, Operation};
+use crate::layer::Operator;
+use serde::Serialize;
+use tch::TchError;
+
+/// What a model is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its weights change, and batches are normalized by themselves.
+    Training,
+    /// Its weights stay.
+    Inference,
+    /// What leaves each layer is looked at, so none is left out.
+    Looking,
+}
+
+/// A rewriting.
+struct Rewriting {
+    /// Its file's name.
+    name: &'static str,
+    /// Whether it is only true where weights stay.
+    for_inference: bool,
+    /// Rewrites a row.
+    rewrite: fn(&mut Vec<Operation>, &Means) -> Result<(), TchError>,
+}
+
+const REWRITINGS: [Rewriting; 5] = [
+    Rewriting { name: "leave_out_dropout", for_inference: true, rewrite: leave_out_dropout::rewrite },
+    Rewriting { name: "fold_batch_normalization", for_inference: true, rewrite: fold_batch_normalization::rewrite },
+    Rewriting { name: "pool_before_activation", for_inference: false, rewrite: pool_before_activation::rewrite },
+    Rewriting { name: "fold_scaling", for_inference: false, rewrite: fold_scaling::rewrite },
+    Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
+];
+
+/// The names of the passes that training makes.
+pub fn names() -> Vec<&'static str> {
+    REWRITINGS.iter().filter(|rewriting| !rewriting.for_inference).map(|rewriting| rewriting.name).collect()
+}
+
+/// Makes all passes over `operations` and the rows within them.
+pub fn optimize(operations: &mut Vec<Operation>, purpose: Purpose, means: &Means) -> Result<(), TchError> {
+    for operation in operations.iter_mut() {
+        if let Operation::Parallel { rows, .. } = operation {
+            rows.iter_mut().try_for_each(|row| optimize(row, purpose, means))?;
+        }
+    }
+    let wanted = |rewriting: &&Rewriting| purpose == Purpose::Inference || !rewriting.for_inference;
+    REWRITINGS.iter().filter(wanted).try_for_each(|rewriting| (rewriting.rewrite)(operations, means))
+}
+
+/// An operation, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperationRow {
+    /// How deep it stands within others.
+    pub depth: usize,
+    /// The layers that it computes.
+    pub layers: Vec<String>,
+    /// What computes it.
+    pub operation: String,
+}
+
+/// The operations as they are shown.
+pub fn rows(operations: &[Operation]) -> Vec<OperationRow> {
+    fn add(operations: &[Operation], depth: usize, rows: &mut Vec<OperationRow>) {
+        for operation in operations {
+            let shown = match operation {
+                Operation::Computation { forward, .. } => {
+                    forward.describe().unwrap_or_else(|| name(&forward.operator()).to_owned())
+                }
+                Operation::Parallel { .. } => "merge".to_owned(),
+            };
+            if let Operation::Parallel { rows: inner, .. } = operation {
+                inner.iter().for_each(|row| add(row, depth + 1, rows));
+            }
+            // A layer may have become several operations.
+            let known = operation.layers();
+            let firsts = known.iter().enumerate().filter(|(at, layer)| !known[..*at].contains(layer));
+            let layers = firsts.map(|(_, layer)| layer.clone()).collect();
+            rows.push(OperationRow { depth, layers, operation: shown });
+        }
+    }
+    let mut rows = Vec::new();
+    add(operations, 0, &mut rows);
+    rows
+}
+
+fn name(operator: &Operator<'_>) -> &'static str {
+    match operator {
+        Operator::Scaling(_) => "scale",
+        Operator::Convolution(_) => "convolution",
+        Operator::MaxPooling(_) => "max-pooling",
+        Operator::Activation(function) => function.name(),
+        Operator::BatchNormalization(_) => "normalize",
+        Operator::Product(_) => "matrix product",
+        Operator::Dropout(_) => "mask",
+        Operator::Other => "arrange",
+    }
+}

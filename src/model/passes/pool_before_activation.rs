@@ -4,32 +4,31 @@
 //! last bit, gradients included: the activation's gradient is the same at the maximum, and zero where ReLU cuts all of a
 //! window. Behind a 2x2 pooling the activation has a quarter of the work.
 
-use crate::{layer::Forward, model::Operation};
+use crate::{
+    layer::{ActivationFunction, Operator},
+    model::{Means, Operation},
+};
+use tch::TchError;
 
 /// Swaps each monotonic activation with the max-pooling behind it.
-pub fn pool_before_activation(operations: &mut [Operation]) {
-    for operation in operations.iter_mut() {
-        if let Operation::Parallel { rows, .. } = operation {
-            rows.iter_mut().for_each(|row| pool_before_activation(row));
-        }
-    }
+pub fn rewrite(operations: &mut Vec<Operation>, _: &Means) -> Result<(), TchError> {
     for at in 1..operations.len() {
-        let monotonic = operations[at - 1].computation().is_some_and(Forward::is_monotonic);
-        let pooling = operations[at].computation().is_some_and(Forward::is_max_pooling);
-        if monotonic && pooling {
+        let monotonic = matches!(operations[at - 1].operator(), Operator::Activation(ActivationFunction::Relu));
+        if monotonic && matches!(operations[at].operator(), Operator::MaxPooling(_)) {
             operations.swap(at - 1, at);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        layer::{Build, Layer, Pass},
+        layer::{Build, Layer, Pass, Precision},
         model::through,
     };
-    use tch::{Kind, Tensor};
+    use tch::{Device, Kind, Tensor};
 
     /// Outputs, and gradients of the images and of the kernel, of a convolution with ReLU before a pooling.
     fn computed(rewritten: bool) -> [Tensor; 3] {
@@ -41,15 +40,15 @@ mod tests {
         let kernel = numbers(5 * 3 * 9).view([5, 3, 3, 3]).set_requires_grad(true);
         let images = numbers(2 * 3 * 9 * 8).view([2, 3, 9, 8]).set_requires_grad(true);
         let parameters = vec![kernel.shallow_clone()];
-        let mut built = convolution.build(Build { name: "conv2d", input: &[9, 8, 3], parameters });
-        let pooling = Build { name: "max_pooling2d", input: &[9, 8, 5], parameters: vec![] };
+        let precision = Precision::Float32;
+        let mut built = convolution.build(Build { name: "conv2d", input: &[9, 8, 3], parameters, precision });
+        let pooling = Build { name: "max_pooling2d", input: &[9, 8, 5], parameters: vec![], precision };
         built.extend(layer(r#"{"max_pooling2d": {}}"#).build(pooling));
-        let operation = |forward| Operation::Computation { layer: String::new(), forward };
-        let mut operations: Vec<Operation> = built.into_iter().map(operation).collect();
+        let mut operations: Vec<Operation> = built.into_iter().map(|forward| Operation::of("", forward)).collect();
         if rewritten {
-            pool_before_activation(&mut operations);
-            let computes = |at: usize| operations[at].computation().expect("only computations");
-            assert!(computes(1).is_max_pooling() && computes(2).is_monotonic());
+            rewrite(&mut operations, &Device::Cpu.into()).expect("it rewrites");
+            assert!(matches!(operations[1].operator(), Operator::MaxPooling(_)));
+            assert!(matches!(operations[2].operator(), Operator::Activation(_)));
         }
         let pass = Pass { training: true, seed: 0, step: 0 };
         let outputs = through(&operations, images.shallow_clone(), &pass, &mut |_, _| ()).expect("it computes");
