@@ -47,6 +47,25 @@ impl Stream {
         self.block[self.used - 1]
     }
 
+    /// The next of them, as many as are computed side by side; what [`Stream::bits`] would give, one after the other, on a stream
+    /// that has given none or a multiple of four.
+    #[inline(always)]
+    pub fn many_bits(&mut self) -> [u32; 4 * LANES] {
+        debug_assert!(self.used == 4);
+        let lanes = |word: usize| [self.counter[word]; LANES];
+        let mut counters = [lanes(0), lanes(1), lanes(2), lanes(3)];
+        for (lane, word) in counters[0].iter_mut().enumerate() {
+            *word = word.wrapping_add(lane as u32);
+        }
+        self.counter[0] = self.counter[0].wrapping_add(LANES as u32);
+        let blocks = philox_lanes(counters, self.key);
+        let mut bits = [0; 4 * LANES];
+        for (lane, block) in bits.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            *block = [blocks[0][lane], blocks[1][lane], blocks[2][lane], blocks[3][lane]];
+        }
+        bits
+    }
+
     /// Uniform in `[0, 1)`, with 53 random bits.
     pub fn unit(&mut self) -> f64 {
         let (high, low) = (u64::from(self.bits()), u64::from(self.bits()));
@@ -103,7 +122,16 @@ impl Stream {
     }
 }
 
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+/// How many blocks are computed side by side.
+pub const LANES: usize = 16;
+
+fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox_lanes(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// Several blocks; a counter's words lie in as many arrays.
+#[inline(always)]
+fn philox_lanes<const N: usize>(mut counters: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     let multiply = |a: u32, b: u32| {
         let product = u64::from(a) * u64::from(b);
         ((product >> 32) as u32, product as u32)
@@ -112,11 +140,17 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
         if round > 0 {
             key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
         }
-        let (high_0, low_0) = multiply(0xD251_1F53, counter[0]);
-        let (high_1, low_1) = multiply(0xCD9E_8D57, counter[2]);
-        counter = [high_1 ^ counter[1] ^ key[0], low_1, high_0 ^ counter[3] ^ key[1], low_0];
+        for lane in 0..N {
+            let [a, b, c, d] = [counters[0][lane], counters[1][lane], counters[2][lane], counters[3][lane]];
+            let (high_0, low_0) = multiply(0xD251_1F53, a);
+            let (high_1, low_1) = multiply(0xCD9E_8D57, c);
+            counters[0][lane] = high_1 ^ b ^ key[0];
+            counters[1][lane] = low_1;
+            counters[2][lane] = high_0 ^ d ^ key[1];
+            counters[3][lane] = low_0;
+        }
     }
-    counter
+    counters
 }
 
 #[cfg(test)]

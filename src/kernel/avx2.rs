@@ -46,14 +46,15 @@ impl Vector for Avx2 {
     #[inline(always)]
     unsafe fn store_maximum(candidates: [Self; 4], relu: bool, to: *mut f32, codes: *mut u8) {
         unsafe {
-            let (mut largest, mut which) = (candidates[0].0, _mm256_setzero_ps());
-            for (code, candidate) in candidates.iter().enumerate().skip(1) {
-                let value = candidate.0;
+            let [a, b, c, d] = candidates.map(|candidate| candidate.0);
+            let larger = |(largest, which), code, value| {
                 let larger = _mm256_cmp_ps::<_CMP_GT_OQ>(value, largest);
                 let larger = _mm256_or_ps(larger, _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value));
-                largest = _mm256_blendv_ps(largest, value, larger);
-                which = _mm256_blendv_ps(which, _mm256_castsi256_ps(_mm256_set1_epi32(code as i32)), larger);
-            }
+                let code = _mm256_castsi256_ps(_mm256_set1_epi32(code));
+                (_mm256_blendv_ps(largest, value, larger), _mm256_blendv_ps(which, code, larger))
+            };
+            // Written out: a loop would put the candidates into memory.
+            let (mut largest, mut which) = larger(larger(larger((a, _mm256_setzero_ps()), 1, b), 2, c), 3, d);
             if relu {
                 let cut = _mm256_cmp_ps::<_CMP_LE_OQ>(largest, _mm256_setzero_ps());
                 largest = _mm256_andnot_ps(cut, largest);
@@ -75,6 +76,14 @@ impl Vector for Avx2 {
     unsafe fn pick(quad: *const f32, codes: __m256i) -> Self {
         // The permutation looks at the lowest two bits alone.
         unsafe { Avx2(_mm256_permutevar_ps(_mm256_broadcast_ps(&quad.cast::<__m128>().read_unaligned()), codes)) }
+    }
+
+    #[inline(always)]
+    unsafe fn equal_codes(codes: &[u8; 16], code: u8) -> u16 {
+        unsafe {
+            let equal = _mm_cmpeq_epi8(_mm_loadu_si128(codes.as_ptr().cast()), _mm_set1_epi8(code as i8));
+            _mm_movemask_epi8(equal) as u16
+        }
     }
 
     #[inline(always)]

@@ -46,14 +46,14 @@ impl Vector for Avx512 {
     #[inline(always)]
     unsafe fn store_maximum(candidates: [Self; 4], relu: bool, to: *mut f32, codes: *mut u8) {
         unsafe {
-            let (mut largest, mut which) = (candidates[0].0, _mm512_setzero_si512());
-            for (code, candidate) in candidates.iter().enumerate().skip(1) {
-                let value = candidate.0;
+            let [a, b, c, d] = candidates.map(|candidate| candidate.0);
+            let larger = |(largest, which), code, value| {
                 let larger = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, largest);
                 let larger = larger | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
-                largest = _mm512_mask_mov_ps(largest, larger, value);
-                which = _mm512_mask_set1_epi32(which, larger, code as i32);
-            }
+                (_mm512_mask_mov_ps(largest, larger, value), _mm512_mask_set1_epi32(which, larger, code))
+            };
+            // Written out: a loop would put the candidates into memory.
+            let (mut largest, mut which) = larger(larger(larger((a, _mm512_setzero_si512()), 1, b), 2, c), 3, d);
             if relu {
                 let cut = _mm512_cmp_ps_mask::<_CMP_LE_OQ>(largest, _mm512_setzero_ps());
                 largest = _mm512_maskz_mov_ps(!cut, largest);
@@ -73,6 +73,11 @@ impl Vector for Avx512 {
     unsafe fn pick(quad: *const f32, codes: __m512i) -> Self {
         // The permutation looks at the lowest two bits alone.
         unsafe { Avx512(_mm512_permutevar_ps(_mm512_broadcast_f32x4(_mm_loadu_ps(quad)), codes)) }
+    }
+
+    #[inline(always)]
+    unsafe fn equal_codes(codes: &[u8; 16], code: u8) -> u16 {
+        unsafe { _mm_cmpeq_epi8_mask(_mm_loadu_si128(codes.as_ptr().cast()), _mm_set1_epi8(code as i8)) }
     }
 
     #[inline(always)]

@@ -1,6 +1,9 @@
 //! The kernels over a batch, on all threads.
 
-use super::{Instructions, Lists, Quads, Shape, first_gradient, forward, input_gradient, weight_gradient};
+use super::{
+    Instructions, Lists, Quads, Shape, first_gradient, forward, input_gradient, room, transform_kernel, weight_gradient,
+    winograd,
+};
 use crate::device::in_parallel;
 use std::ops::Range;
 
@@ -107,7 +110,17 @@ impl Block {
         assert!(images.length() == count * self.image_length() && kernel.len() == 9 * inputs * outputs);
         let mut turned = Scratch::new(kernel.len());
         transpose(kernel, turned.numbers(), outputs);
-        let turned = &turned.numbers()[..kernel.len()];
+        let wide = inputs >= 16;
+        if wide {
+            let mut tiles = Scratch::new(16 * inputs * outputs);
+            // SAFETY: both have room for so many numbers.
+            unsafe {
+                let (kernel, tiles) = (turned.numbers().as_ptr(), tiles.numbers().as_mut_ptr());
+                transform_kernel(self.instructions, kernel, tiles, inputs * outputs);
+            }
+            turned = tiles;
+        }
+        let turned: &[f32] = turned.numbers();
         let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
         let bias = bias.unwrap_or(&zeros);
         assert!(bias.len() == outputs);
@@ -120,14 +133,21 @@ impl Block {
         }
         in_parallel(tasks, |(stretch, pooled, codes)| {
             let mut padded = Scratch::new(self.shape.padded());
+            let mut room = Scratch::new(if wide { room(&self.shape) } else { 0 });
             let outputs = pooled.chunks_exact_mut(length).zip(codes.chunks_exact_mut(length));
             for (image, (pooled, codes)) in stretch.zip(outputs) {
                 let image = self.padded(images, image, padded.numbers());
                 // SAFETY: the lengths are those of the shape.
                 unsafe {
                     let (pooled, codes) = (pooled.as_mut_ptr(), codes.as_mut_ptr());
-                    let (kernel, bias) = (turned.as_ptr(), bias.as_ptr());
-                    forward(self.instructions, image.as_ptr(), kernel, bias, pooled, codes, &self.shape, self.relu);
+                    let (image, kernel, bias) = (image.as_ptr(), turned.as_ptr(), bias.as_ptr());
+                    let (instructions, shape, relu) = (self.instructions, &self.shape, self.relu);
+                    if wide {
+                        let room = room.numbers().as_mut_ptr();
+                        winograd(instructions, image, kernel, bias, pooled, codes, room, shape, relu);
+                    } else {
+                        forward(instructions, image, kernel, bias, pooled, codes, shape, relu);
+                    }
                 }
             }
         });

@@ -38,16 +38,18 @@ unsafe fn generic<V: Vector>(
             // SAFETY: the window and the outputs lie within what the caller vouches for.
             unsafe {
                 let at = window * shape.outputs + first;
-                let which = masks(std::slice::from_raw_parts(codes.add(at), count));
+                let which = masks::<V>(std::slice::from_raw_parts(codes.add(at), count));
                 let kernel = kernel.add(first * 9 * shape.inputs);
                 for input in (0..shape.inputs).step_by(V::LANES) {
                     let (kernel, image) = (kernel.add(input), image.add(place + input));
                     let gradient = gradient.add(at);
                     if V::MANY {
-                        patch::<V, 0, 4>(kernel, gradient, &which, image, shape);
+                        of_window::<V>(kernel, gradient, &which, image, shape);
                     } else {
-                        patch::<V, 0, 2>(kernel, gradient, &which, image, shape);
-                        patch::<V, 2, 2>(kernel, gradient, &which, image, shape);
+                        of_place::<V, 0>(kernel, gradient, which[0], image, shape);
+                        of_place::<V, 1>(kernel, gradient, which[1], image, shape);
+                        of_place::<V, 2>(kernel, gradient, which[2], image, shape);
+                        of_place::<V, 3>(kernel, gradient, which[3], image, shape);
                     }
                 }
             }
@@ -57,19 +59,20 @@ unsafe fn generic<V: Vector>(
 
 /// For each of the four places in a window, the outputs, as bits, whose maximum it is.
 #[inline(always)]
-fn masks(codes: &[u8]) -> [u64; 4] {
-    std::array::from_fn(|place| {
-        let mut mask = 0;
-        for (at, code) in codes.iter().enumerate() {
-            mask |= u64::from(*code == place as u8) << at;
+unsafe fn masks<V: Vector>(codes: &[u8]) -> [u64; 4] {
+    let mut masks = [0; 4];
+    for (at, codes) in codes.as_chunks::<16>().0.iter().enumerate() {
+        for (place, mask) in masks.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            *mask |= u64::from(unsafe { V::equal_codes(codes, place as u8) }) << (16 * at);
         }
-        mask
-    })
+    }
+    masks
 }
 
-/// Rows `FROM..FROM + ROWS` of the 4x4 inputs around a window.
+/// What all outputs of a window give to the 4x4 inputs around it.
 #[inline(always)]
-unsafe fn patch<V: Vector, const FROM: usize, const ROWS: usize>(
+unsafe fn of_window<V: Vector>(
     kernel: *const f32,
     gradient: *const f32,
     which: &[u64; 4],
@@ -78,24 +81,51 @@ unsafe fn patch<V: Vector, const FROM: usize, const ROWS: usize>(
 ) {
     // SAFETY: the caller vouches for the pointers.
     unsafe {
-        let mut sums = [[V::splat(0.0); 4]; ROWS];
-        of_place::<V, 0, FROM, ROWS>(&mut sums, which[0], kernel, gradient, shape.inputs);
-        of_place::<V, 1, FROM, ROWS>(&mut sums, which[1], kernel, gradient, shape.inputs);
-        of_place::<V, 2, FROM, ROWS>(&mut sums, which[2], kernel, gradient, shape.inputs);
-        of_place::<V, 3, FROM, ROWS>(&mut sums, which[3], kernel, gradient, shape.inputs);
-        for (row, sums) in sums.into_iter().enumerate() {
-            for (column, sum) in sums.into_iter().enumerate() {
-                let at = image.add(((FROM + row) * shape.padded_width() + column) * shape.inputs);
+        let mut sums = [[V::splat(0.0); 4]; 4];
+        add::<V, 0, 4>(&mut sums, which[0], kernel, gradient, shape.inputs);
+        add::<V, 1, 4>(&mut sums, which[1], kernel, gradient, shape.inputs);
+        add::<V, 2, 4>(&mut sums, which[2], kernel, gradient, shape.inputs);
+        add::<V, 3, 4>(&mut sums, which[3], kernel, gradient, shape.inputs);
+        put(sums, image, shape);
+    }
+}
+
+/// What the outputs of `mask`, whose maximum is at `PLACE` in the window, give to the 3x3 inputs around that: for processors
+/// whose registers don't hold the sums of a whole window.
+#[inline(always)]
+unsafe fn of_place<V: Vector, const PLACE: usize>(
+    kernel: *const f32,
+    gradient: *const f32,
+    mask: u64,
+    image: *mut f32,
+    shape: &Shape,
+) {
+    // SAFETY: the caller vouches for the pointers.
+    unsafe {
+        let mut sums = [[V::splat(0.0); 3]; 3];
+        add::<V, 0, 3>(&mut sums, mask, kernel, gradient, shape.inputs);
+        put(sums, image.add((PLACE / 2 * shape.padded_width() + PLACE % 2) * shape.inputs), shape);
+    }
+}
+
+/// Adds sums to the inputs.
+#[inline(always)]
+unsafe fn put<V: Vector, const SIDE: usize>(sums: [[V; SIDE]; SIDE], image: *mut f32, shape: &Shape) {
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (column, sum) in sums.into_iter().enumerate() {
+            // SAFETY: the caller vouches for the pointer.
+            unsafe {
+                let at = image.add((row * shape.padded_width() + column) * shape.inputs);
                 V::load(at).plus(sum).store(at);
             }
         }
     }
 }
 
-/// What the outputs of `mask`, whose maximum is at `PLACE`, give to the inputs around it.
+/// Adds what the outputs of `mask`, whose maximum is at `PLACE`, give to the inputs around it.
 #[inline(always)]
-unsafe fn of_place<V: Vector, const PLACE: usize, const FROM: usize, const ROWS: usize>(
-    sums: &mut [[V; 4]; ROWS],
+unsafe fn add<V: Vector, const PLACE: usize, const SIDE: usize>(
+    sums: &mut [[V; SIDE]; SIDE],
     mut mask: u64,
     kernel: *const f32,
     gradient: *const f32,
@@ -110,11 +140,8 @@ unsafe fn of_place<V: Vector, const PLACE: usize, const FROM: usize, const ROWS:
             let gradient = V::splat(*gradient.add(output));
             let taps = kernel.add(output * 9 * inputs);
             for tap in 0..9 {
-                let (row, column) = (tap / 3 + down, tap % 3 + right);
-                if row >= FROM && row < FROM + ROWS {
-                    let sum = &mut sums[row - FROM][column];
-                    *sum = sum.plus_product(gradient, V::load(taps.add(tap * inputs)));
-                }
+                let sum = &mut sums[tap / 3 + down][tap % 3 + right];
+                *sum = sum.plus_product(gradient, V::load(taps.add(tap * inputs)));
             }
         }
     }

@@ -10,17 +10,21 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod block;
+mod dropout;
 mod first_gradient;
 mod forward;
 mod input_gradient;
 mod vector;
 mod weight_gradient;
+mod winograd;
 
 pub use block::{Block, Gradients, Images};
+pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
 use weight_gradient::{Lists, weight_gradient};
+use winograd::{room, transform_kernel, winograd};
 
 /// The vector instructions that kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

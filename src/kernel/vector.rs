@@ -35,6 +35,8 @@ pub trait Vector: Copy {
     unsafe fn pick(quad: *const f32, codes: Self::Codes) -> Self;
     /// `self`, but 0 where the code says none.
     unsafe fn where_any(self, codes: Self::Codes) -> Self;
+    /// Which of sixteen codes are this one, as bits.
+    unsafe fn equal_codes(codes: &[u8; 16], code: u8) -> u16;
 }
 
 /// Eight numbers without any instructions of their own: what tests, and Miri, run.
@@ -105,5 +107,9 @@ impl Vector for Portable {
 
     unsafe fn where_any(self, codes: [u8; 8]) -> Self {
         Portable(std::array::from_fn(|lane| if codes[lane] < 4 { self.0[lane] } else { 0.0 }))
+    }
+
+    unsafe fn equal_codes(codes: &[u8; 16], code: u8) -> u16 {
+        codes.iter().enumerate().fold(0, |mask, (at, one)| mask | u16::from(*one == code) << at)
     }
 }

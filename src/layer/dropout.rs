@@ -2,10 +2,14 @@
 //! divided by `1 - rate`; in inference nothing happens.
 
 use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, elements};
-use crate::random::Purpose;
+use crate::{
+    device,
+    kernel::{Dropout as Kernel, Instructions},
+    random::Purpose,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 /// Sets random values to zero while training, so that no unit relies on another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,19 +52,28 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// What values are multiplied by: 0, or `1 / (1 - rate)`. Each example of the batch has numbers of its own.
-    fn draw(&self, examples: usize, values: usize, pass: &Pass) -> Vec<f32> {
-        let purpose = Purpose::new(pass.seed, &format!("dropout/{}", self.name));
-        // A value is dropped where 32 random bits lie below this share of their range.
-        let threshold = (self.rate * f64::from(u32::MAX)) as u32;
-        let kept = (1.0 / (1.0 - self.rate)) as f32;
-        let mut mask = vec![0.0; examples * values];
-        for (example, row) in mask.chunks_mut(values.max(1)).enumerate() {
-            let mut stream = purpose.stream(pass.step, example as u32);
-            row.iter_mut().for_each(|value| *value = if stream.bits() < threshold { 0.0 } else { kept });
+    /// What is dropped at a step.
+    fn dropout(&self, pass: &Pass) -> Kernel {
+        Kernel {
+            purpose: Purpose::new(pass.seed, &format!("dropout/{}", self.name)),
+            step: pass.step,
+            // A value is dropped where 32 random bits lie below this share of their range.
+            threshold: (self.rate * f64::from(u32::MAX)) as u32,
+            kept: (1.0 / (1.0 - self.rate)) as f32,
+            instructions: Instructions::chosen().unwrap_or(Instructions::Portable),
+            threads: tch::get_num_threads().max(1) as usize,
         }
-        mask
     }
+}
+
+/// `[batch, channels, height, width]` as `[batch, height, width, channels]`: the mask lies in memory as the images do.
+fn as_stored(x: &Tensor) -> Result<Tensor, TchError> {
+    if x.dim() == 4 { x.f_permute([0, 2, 3, 1])?.f_contiguous() } else { x.f_contiguous() }
+}
+
+/// The reverse of it.
+fn as_computed(x: &Tensor) -> Result<Tensor, TchError> {
+    if x.dim() == 4 { x.f_permute([0, 3, 1, 2]) } else { Ok(x.shallow_clone()) }
 }
 
 impl Forward for Mask {
@@ -68,16 +81,25 @@ impl Forward for Mask {
         if !pass.training || self.rate == 0.0 {
             return Ok(x.shallow_clone());
         }
-        let size = x.size();
-        let examples = size[0] as usize;
-        let values = size[1..].iter().product::<i64>() as usize;
-        let mask = Tensor::from_slice(&self.draw(examples, values, pass)).to_device(x.device());
-        // The mask lies in memory as the images do, channels last.
-        let mask = match size[..] {
-            [n, c, h, w] => mask.f_view([n, h, w, c])?.f_permute([0, 3, 1, 2])?,
-            _ => mask.f_view(&size[..])?,
-        };
-        x.f_mul(&mask)
+        let (dropout, kind, device) = (self.dropout(pass), x.kind(), x.device());
+        let stored = as_stored(&x.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
+        let mask = Tensor::f_empty(stored.size(), (Kind::Uint8, Device::Cpu))?;
+        let values = device::numbers(&stored).expect("contiguous numbers");
+        let kept = device::filled(&stored.size(), |into| {
+            device::fill_bytes(&mask, |mask| dropout.forward(stored.size()[0] as usize, values, into, mask));
+        })?;
+        let output = as_computed(&kept)?.f_to_kind(kind)?.f_to_device(device)?;
+        if x.requires_grad() && device::is_recording() {
+            let back = move |gradient: &Tensor| {
+                let stored = as_stored(&gradient.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
+                let values = device::numbers(&stored).expect("contiguous numbers");
+                let mask = device::bytes(&mask).expect("contiguous bytes");
+                let gradient = device::filled(&stored.size(), |into| dropout.backward(values, mask, into))?;
+                Ok(vec![Some(as_computed(&gradient)?.f_to_kind(kind)?.f_to_device(device)?)])
+            };
+            device::differentiable(&output, &[x], Box::new(back))?;
+        }
+        Ok(output)
     }
 
     fn operator(&self) -> Operator<'_> {
