@@ -146,7 +146,8 @@ fn batch_normalization_is_keras_over_steps_and_in_inference() {
             })
             .collect();
         let own = parameters.iter().map(Tensor::shallow_clone).collect();
-        let operations = layer.build(Build { name: "it", input: &input_shape, parameters: own, precision: Precision::Float32 });
+        let operations =
+            layer.build(Build { name: "it", input: &input_shape, parameters: own, precision: Precision::Float32 });
         let run = |x: &Tensor, training| {
             let pass = Pass { training, seed: 0, step: 0 };
             channels_last(&operations[0].forward(&channels_first(x), &pass).unwrap())

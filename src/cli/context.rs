@@ -4,7 +4,7 @@ use crate::{
     check::{self, Checked, Options, Plan},
     device,
     diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
-    model::{Model, load_weights},
+    model::{Means, Model, load_weights},
     progress::SourceProgress,
     run::{RunDirectory, RunInfo, store},
     source::{Form, Surroundings},
@@ -186,7 +186,8 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
     }
     let threads = set_up_threads(&sound.pipeline, None);
     let device = device::open(&sound.pipeline.device)?;
-    let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, device)
+    let means = Means::of(&sound.pipeline, device, !info.provenance.passes.is_empty());
+    let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, means)
         .map_err(|error| crate::model::computation(&error, "building the model"))?;
     load_weights(&model, &weights)?;
     Ok(OpenedRun { directory, info, pipeline: sound.pipeline, model, plan, threads })

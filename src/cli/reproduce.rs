@@ -14,6 +14,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result, SourceMap},
     gate::{Case, Outcome, Suite},
     lockfile::{Compared, Data, Divergence, Lock, Tier, Verdict, surroundings, verdict},
+    model::{Means, pass_names},
     progress::figure,
     run::{Figures, Reproduction, Status},
     spec::Threads,
@@ -161,6 +162,7 @@ fn hold_to(lock: &Lock, place: &str, prepared: &mut Prepared, output: &Output) -
         let problem = drift.into_iter().fold(problem, Diagnostic::fact);
         return Err(Box::new(problem.help("take that back, or run it and lock that run where it is meant")));
     }
+    prepared.optimize = !lock.surroundings.passes.is_empty();
     if pipeline.threads == Threads::Auto {
         prepared.threads = Some(lock.surroundings.threads);
     }
@@ -173,7 +175,8 @@ fn other_surroundings(lock: &Lock, prepared: &Prepared) -> Result<Vec<String>> {
     let opened = device::open(&pipeline.device)?;
     let device = device::name(opened);
     let threads = threads_of(pipeline, prepared.threads);
-    let mut others = lock.surroundings.differing(&surroundings(pipeline, &device, threads));
+    let passes = pass_names(&Means::of(pipeline, opened, prepared.optimize));
+    let mut others = lock.surroundings.differing(&surroundings(pipeline, &device, threads, passes));
     others.extend(device::nondeterministic(opened).iter().map(|what| format!("{device}: {what}")));
     Ok(others)
 }

@@ -3,15 +3,24 @@
 use super::{Ending, PipelineArguments, context::Output};
 use crate::{
     check::{Options, Plan},
+    device,
     diagnostic::Result,
     layer::display_shape,
+    model::{Means, Model, OperationRow, computation},
+    spec::Pipeline,
     text::{Table, bytes, thousands},
 };
+use std::collections::BTreeMap;
 
 /// `trainyard summary FILE`
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  trainyard summary pipelines/cifar10.yaml")]
+#[command(
+    after_help = "Examples:\n  trainyard summary pipelines/cifar10.yaml\n  trainyard summary --optimized pipelines/cifar10.yaml"
+)]
 pub struct Arguments {
+    /// Show what is computed instead: the operations that the passes over the model leave, for training and for inference.
+    #[arg(long)]
+    optimized: bool,
     #[command(flatten)]
     pipeline: PipelineArguments,
 }
@@ -46,6 +55,28 @@ pub fn layer_table(plan: &Plan) -> String {
     table.to_string()
 }
 
+/// Shows the operations that the passes over the model leave.
+fn optimized(pipeline: &Pipeline, plan: &Plan, output: &Output) -> Result<Ending> {
+    let means = Means::of(pipeline, device::open(&pipeline.device)?, true);
+    let failed = |error| computation(&error, "building the model");
+    let model = Model::new(&pipeline.model.layers, plan, pipeline.seed, means).map_err(failed)?;
+    let both = [("training", model.operations()), ("inference", model.frozen().map_err(failed)?.operations())];
+    if output.json {
+        let both: BTreeMap<&str, &Vec<OperationRow>> = both.iter().map(|(name, rows)| (*name, rows)).collect();
+        println!("{}", serde_json::to_string_pretty(&both).expect("rows are plain data"));
+        return Ok(Ending::Done);
+    }
+    for (at, (name, rows)) in both.iter().enumerate() {
+        let mut table = Table::new(&[name, "operation"], "<<");
+        for row in rows {
+            let layers = format!("{:indent$}{}", "", row.layers.join(" + "), indent = 2 * row.depth);
+            table.row(&[&layers, &row.operation]);
+        }
+        print!("{}{table}", if at > 0 { "\n" } else { "" });
+    }
+    Ok(Ending::Done)
+}
+
 /// Shows the layers.
 pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let (file, options) = (&arguments.pipeline.file, arguments.pipeline.options());
@@ -57,6 +88,9 @@ pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
         });
     }
     let Some(plan) = checked.plan.as_ref().filter(|_| checked.is_sound()) else { return Ok(Ending::Invalid) };
+    if let Some(sound) = checked.pipeline.as_ref().filter(|_| arguments.optimized) {
+        return optimized(&sound.pipeline, plan, output);
+    }
     if output.json {
         println!("{}", serde_json::to_string_pretty(&plan.rows()).expect("rows are plain data"));
     } else {

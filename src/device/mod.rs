@@ -5,8 +5,7 @@ mod native;
 pub use crate::machine::processors as available_threads;
 pub use native::{
     Backward, FusedAdam, bytes, cpu_capability, differentiable, fill_bytes, filled, forget_gradient, in_parallel,
-    is_recording, map_file, numbers,
-    torch_version, whole_numbers,
+    is_recording, map_file, numbers, torch_version, whole_numbers,
 };
 
 use crate::{
@@ -56,6 +55,15 @@ pub fn memory(wanted: &str) -> Option<u64> {
         return None;
     }
     machine::memory_limit().or_else(machine::memory)
+}
+
+/// Whether the device that `wanted` names multiplies bfloat16 by instructions of its own, as far as anybody knows.
+pub fn multiplies_bfloat16(wanted: &str) -> bool {
+    let on_processor = open(wanted).is_ok_and(|device| device == tch::Device::Cpu);
+    let instructions = machine::instructions();
+    !on_processor
+        || !cfg!(target_arch = "x86_64")
+        || ["avx512_bf16", "amx_bf16"].iter().any(|name| instructions.split(' ').any(|word| word == *name))
 }
 
 /// What isn't the same on a device when a computation is repeated, in words. All that is random is drawn by this program,

@@ -832,6 +832,8 @@ codes! {
     /// device: auto
     /// ```
     DEVICE = "device";
+    /// The processor computes with the wanted `precision` slower than without it.
+    SLOW_PRECISION = "slow-precision";
     /// The user wanted to stop.
     INTERRUPTED = "interrupted";
     /// Something that a run directory should hold is missing or damaged.

@@ -46,6 +46,8 @@ pub struct Answering<'a> {
     layers: Vec<LayerShape>,
     /// The model without passes.
     plain: Model,
+    /// The model for inference alone.
+    frozen: Model,
 }
 
 impl<'a> Answering<'a> {
@@ -61,6 +63,7 @@ impl<'a> Answering<'a> {
             shape: inquiry.plan.input.shape(),
             layers: inquiry.plan.outputs(layers),
             plain,
+            frozen: inquiry.model.frozen().map_err(failed)?,
             inquiry,
         })
     }
@@ -175,7 +178,7 @@ impl Subject for Answering<'_> {
 
     fn probabilities(&self, examples: &[u8]) -> Result<Vec<f32>> {
         self.go_on()?;
-        let model = self.inquiry.model;
+        let model = &self.frozen;
         tch::no_grad(|| {
             let images = self.tensor(examples).map_err(failed)?;
             let outputs = model.forward(&images, &self.pass()).map_err(broken)?;

@@ -60,6 +60,7 @@ pub fn probabilities(
     mut each: impl FnMut(&HostBatch, &[f32]),
 ) -> Result<()> {
     let failed = |error| computation(&error, "the prediction");
+    let model = model.frozen().map_err(failed)?;
     let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
     for batch in data.epoch(0) {
         let batch = batch?;
@@ -96,6 +97,7 @@ fn over(
 ) -> Result<Vec<(String, f64)>> {
     let spec = &pipeline.training;
     let failed = |error| computation(&error, "the evaluation");
+    let model = model.frozen().map_err(failed)?;
     let mut figures = Figures::new(prefix, &spec.metrics);
     let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
     for batch in data.epoch(0) {

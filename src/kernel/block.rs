@@ -1,8 +1,8 @@
 //! The kernels over a batch, on all threads.
 
 use super::{
-    Instructions, Lists, Quads, Shape, first_gradient, forward, input_gradient, room, transform_kernel, weight_gradient,
-    winograd,
+    Instructions, Lists, Quads, Shape, first_gradient, forward, input_gradient, room, transform_kernel,
+    weight_gradient, winograd,
 };
 use crate::device::in_parallel;
 use std::ops::Range;
@@ -102,7 +102,14 @@ impl Block {
     ///
     /// # Panics
     /// Where a slice has another length.
-    pub fn forward(&self, images: Images<'_>, kernel: &[f32], bias: Option<&[f32]>, pooled: &mut [f32], codes: &mut [u8]) {
+    pub fn forward(
+        &self,
+        images: Images<'_>,
+        kernel: &[f32],
+        bias: Option<&[f32]>,
+        pooled: &mut [f32],
+        codes: &mut [u8],
+    ) {
         let Shape { inputs, outputs, .. } = self.shape;
         let length = self.shape.pooled();
         let count = pooled.len() / length;
@@ -177,9 +184,9 @@ impl Block {
         let mut into = into;
         let mut tasks = Vec::new();
         for (stretch, part) in stretches.into_iter().zip(&mut parts) {
-            let own = into.as_mut().map(|into| {
-                into.split_off_mut(..stretch.len() * image_length).expect("as many as there are images")
-            });
+            let own = into
+                .as_mut()
+                .map(|into| into.split_off_mut(..stretch.len() * image_length).expect("as many as there are images"));
             tasks.push((stretch, part, own));
         }
         in_parallel(tasks, |(stretch, (kernel_sums, bias_sums), into)| {
@@ -248,9 +255,7 @@ impl Block {
     ) {
         let length = self.shape.pooled();
         let (mut padded, mut quads) = (Scratch::new(self.shape.padded()), Quads::default());
-        for ((image, gradient), codes) in
-            stretch.zip(gradient.chunks_exact(length)).zip(codes.chunks_exact(length))
-        {
+        for ((image, gradient), codes) in stretch.zip(gradient.chunks_exact(length)).zip(codes.chunks_exact(length)) {
             let image = self.padded(images, image, padded.numbers());
             first_gradient(self.instructions, image, gradient, codes, kernel, bias, &mut quads, &self.shape);
         }
@@ -269,7 +274,14 @@ impl Block {
                 // SAFETY: the lengths are those of the shape.
                 unsafe {
                     let (kernel, gradient) = (kernel.as_ptr(), gradient.as_ptr());
-                    input_gradient(self.instructions, kernel, gradient, codes.as_ptr(), padded.as_mut_ptr(), &self.shape);
+                    input_gradient(
+                        self.instructions,
+                        kernel,
+                        gradient,
+                        codes.as_ptr(),
+                        padded.as_mut_ptr(),
+                        &self.shape,
+                    );
                 }
             }
             self.each_row(|row, at| into[row].copy_from_slice(&padded[at]));
@@ -485,9 +497,15 @@ mod tests {
 
     #[test]
     fn every_kernel_gives_what_plain_loops_give() {
-        for (height, width, inputs, outputs) in
-            [(2, 2, 1, 16), (4, 6, 3, 16), (6, 2, 3, 48), (4, 4, 16, 16), (2, 6, 32, 48), (6, 4, 48, 32), (2, 2, 16, 80)]
-        {
+        for (height, width, inputs, outputs) in [
+            (2, 2, 1, 16),
+            (4, 6, 3, 16),
+            (6, 2, 3, 48),
+            (4, 4, 16, 16),
+            (2, 6, 32, 48),
+            (6, 4, 48, 32),
+            (2, 2, 16, 80),
+        ] {
             for same in [true, false] {
                 for relu in [true, false] {
                     trial(Shape { height, width, inputs, outputs }, same, relu, 2);
@@ -500,7 +518,13 @@ mod tests {
     fn bytes_are_scaled_as_they_are_read() {
         for inputs in [1, 3, 16] {
             let shape = Shape { height: 4, width: 4, inputs, outputs: 16 };
-            let block = Block { shape, same: true, relu: true, instructions: Instructions::supported().first().copied().unwrap_or(Instructions::Portable), threads: 1 };
+            let block = Block {
+                shape,
+                same: true,
+                relu: true,
+                instructions: Instructions::supported().first().copied().unwrap_or(Instructions::Portable),
+                threads: 1,
+            };
             let values: Vec<u8> = (0..16 * inputs).map(|value| (value * 37 % 256) as u8).collect();
             let scale: Vec<f32> = (0..inputs).map(|at| 0.01 + at as f32 * 0.001).collect();
             let offset: Vec<f32> = (0..inputs).map(|at| 0.5 - at as f32).collect();
@@ -525,7 +549,13 @@ mod tests {
         let values = numbers(9 * 256, "images");
         let kernel = numbers(9 * 16 * 32, "kernel");
         let of = |threads, images: usize| {
-            let block = Block { shape, same: true, relu: true, instructions: Instructions::supported().first().copied().unwrap_or(Instructions::Portable), threads };
+            let block = Block {
+                shape,
+                same: true,
+                relu: true,
+                instructions: Instructions::supported().first().copied().unwrap_or(Instructions::Portable),
+                threads,
+            };
             let (mut pooled, mut codes) = (vec![0.0; images * shape.pooled()], vec![0; images * shape.pooled()]);
             let images = Images::Numbers(&values[..images * 256]);
             block.forward(images, &kernel, None, &mut pooled, &mut codes);

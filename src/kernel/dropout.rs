@@ -92,7 +92,8 @@ mod tests {
         for instructions in Instructions::supported().into_iter().chain([Instructions::Portable]) {
             for (examples, length) in [(3, 5), (5, 64), (2, 131), (0, 4), (4, 0)] {
                 for threads in [1, 3] {
-                    let dropout = Dropout { purpose, step: 7, threshold: 1 << 30, kept: 4.0 / 3.0, instructions, threads };
+                    let dropout =
+                        Dropout { purpose, step: 7, threshold: 1 << 30, kept: 4.0 / 3.0, instructions, threads };
                     let values: Vec<f32> = (0..examples * length).map(|value| value as f32 - 3.0).collect();
                     let (mut into, mut mask) = (vec![f32::NAN; values.len()], vec![9; values.len()]);
                     dropout.forward(examples, &values, &mut into, &mut mask);
@@ -103,7 +104,10 @@ mod tests {
                         let mut stream = purpose.stream(7, example as u32);
                         for at in example * length..(example + 1) * length {
                             let kept = stream.bits() >= 1 << 30;
-                            assert_eq!((into[at], mask[at]), (if kept { values[at] * (4.0 / 3.0) } else { 0.0 }, kept.into()));
+                            assert_eq!(
+                                (into[at], mask[at]),
+                                (if kept { values[at] * (4.0 / 3.0) } else { 0.0 }, kept.into())
+                            );
                         }
                     }
                 }

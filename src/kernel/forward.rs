@@ -83,8 +83,9 @@ unsafe fn windows<V: Vector, const WINDOWS: usize, const VECTORS: usize>(
         for tap_row in 0..3 {
             // The three columns of a tap row and their channels lie one behind the other.
             for tap in 0..3 * inputs {
-                let weights: [V; VECTORS] =
-                    std::array::from_fn(|at| V::load(kernel.add((tap_row * 3 * inputs + tap) * outputs + at * V::LANES)));
+                let weights: [V; VECTORS] = std::array::from_fn(|at| {
+                    V::load(kernel.add((tap_row * 3 * inputs + tap) * outputs + at * V::LANES))
+                });
                 let first = image.add(tap_row * row + tap);
                 for (window, sums) in sums.iter_mut().enumerate() {
                     for (position, sums) in sums.iter_mut().enumerate() {

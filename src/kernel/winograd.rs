@@ -146,7 +146,12 @@ unsafe fn transform_window<V: Vector>(window: *const f32, tile: *mut f32, tiles:
 
 /// For each element of the tiles, `[tiles, inputs]` times `[inputs, outputs]`.
 #[inline(always)]
-unsafe fn multiply<V: Vector, const TILES: usize>(tiles: *const f32, kernel: *const f32, sums: *mut f32, shape: &Shape) {
+unsafe fn multiply<V: Vector, const TILES: usize>(
+    tiles: *const f32,
+    kernel: *const f32,
+    sums: *mut f32,
+    shape: &Shape,
+) {
     let Shape { inputs, outputs, .. } = *shape;
     for element in 0..TILE {
         // SAFETY: the caller vouches for the pointers.

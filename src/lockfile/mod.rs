@@ -123,6 +123,9 @@ pub struct Surroundings {
     pub instructions: String,
     /// Threads that libtorch computed with.
     pub threads: usize,
+    /// The passes over the model's operations.
+    #[serde(default)]
+    pub passes: Vec<String>,
 }
 
 /// A complete run, as far as a lock is made of it.

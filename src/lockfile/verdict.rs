@@ -65,7 +65,7 @@ impl Compared {
 }
 
 /// What decides about the last digits in this process.
-pub fn surroundings(pipeline: &Pipeline, device: &str, threads: usize) -> Surroundings {
+pub fn surroundings(pipeline: &Pipeline, device: &str, threads: usize, passes: Vec<String>) -> Surroundings {
     Surroundings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         libtorch: device::torch_version(),
@@ -75,6 +75,7 @@ pub fn surroundings(pipeline: &Pipeline, device: &str, threads: usize) -> Surrou
         cpu_capability: device::cpu_capability(),
         instructions: machine::instructions(),
         threads,
+        passes,
     }
 }
 
@@ -94,6 +95,7 @@ pub fn surroundings_of(info: &RunInfo, pipeline: &Pipeline) -> Surroundings {
         cpu_capability: it.cpu_capability.clone(),
         instructions: it.instructions.clone(),
         threads: it.threads,
+        passes: it.passes.clone(),
     }
 }
 
@@ -109,6 +111,7 @@ impl Surroundings {
             ("processor", self.processor.clone(), now.processor.clone()),
             ("vector instructions", self.cpu_capability.clone(), now.cpu_capability.clone()),
             ("threads", self.threads.to_string(), now.threads.to_string()),
+            ("passes over the model", self.passes.join(", "), now.passes.join(", ")),
         ];
         let others = all.into_iter().filter(|(_, locked, now)| locked != now);
         let mut told: Vec<String> = others.map(|(what, locked, now)| format!("{what}: {locked} -> {now}")).collect();

@@ -8,6 +8,9 @@ use crate::{
 };
 use tch::{Kind, TchError, Tensor};
 
+/// What the description of an operation begins with that a kernel computes.
+pub const KERNEL: &str = "kernel";
+
 /// A block as an operation: `[batch, inputs, height, width]` becomes `[batch, outputs, height / 2, width / 2]`.
 pub struct FusedBlock {
     /// OIHW, stored as OHWI.
@@ -146,6 +149,6 @@ impl Forward for FusedBlock {
         let scale = if self.scaling.is_some() { "scale, " } else { "" };
         let relu = if self.block.relu { ", relu" } else { "" };
         let instructions = self.block.instructions.name();
-        Some(format!("kernel: {scale}convolution, max-pooling{relu} ({instructions})"))
+        Some(format!("{KERNEL}: {scale}convolution, max-pooling{relu} ({instructions})"))
     }
 }

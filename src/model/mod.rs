@@ -11,12 +11,14 @@ mod weights_file;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
-pub use passes::{OperationRow, Purpose};
+pub use passes::{OperationRow, Purpose, names as pass_names};
 pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
 
 use crate::{
     check::{Plan, PlannedLayer},
+    kernel::Instructions,
     layer::{ActivationFunction, Build, Forward, Layer, Merge, Operator, Pass, Precision, Structure, last_activation},
+    spec::Pipeline,
 };
 use std::{collections::VecDeque, sync::Arc};
 use tch::{Device, Kind, TchError, Tensor};
@@ -76,6 +78,13 @@ pub struct Means {
     pub precision: Precision,
     /// Whether passes over the operations may make it faster.
     pub optimize: bool,
+}
+
+impl Means {
+    /// Those of `pipeline`.
+    pub fn of(pipeline: &Pipeline, device: Device, optimize: bool) -> Self {
+        Means { device, precision: pipeline.precision, optimize }
+    }
 }
 
 impl From<Device> for Means {
@@ -149,6 +158,12 @@ impl Model {
     fn with_same_weights(&self, purpose: Purpose) -> Result<Self, TchError> {
         let weights = self.parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
         Self::build(self.blueprint.clone(), Weights::Given(weights), purpose)
+    }
+
+    /// The vector instructions of the program's own kernels, where any serves it.
+    pub fn kernels(&self) -> Option<String> {
+        let fused = self.operations().into_iter().any(|row| row.operation.starts_with(fused_block::KERNEL));
+        fused.then(Instructions::chosen).flatten().map(|instructions| instructions.name().to_owned())
     }
 
     /// The operations that it computes, each with the layers behind it.
@@ -283,7 +298,8 @@ impl Builder {
             let tensor = match &mut self.weights {
                 Weights::Drawn(seed) => {
                     let values = parameter.initializer.draw(&parameter.shape, *seed, &name);
-                    let tensor = Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.means.device)?;
+                    let tensor =
+                        Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.means.device)?;
                     channels_last(&tensor)?.set_requires_grad(parameter.trainable)
                 }
                 Weights::Given(tensors) => tensors.pop_front().expect("as many as the same layers have"),
@@ -306,9 +322,9 @@ fn through(
 ) -> Result<Tensor, LayerError> {
     for operation in operations {
         x = match operation {
-            Operation::Computation { forward, .. } => forward
-                .forward(&x, pass)
-                .map_err(|error| LayerError { layer: operation.layer().to_owned(), error })?,
+            Operation::Computation { forward, .. } => {
+                forward.forward(&x, pass).map_err(|error| LayerError { layer: operation.layer().to_owned(), error })?
+            }
             Operation::Parallel { layer, rows, merge } => {
                 let outputs = rows.iter().map(|row| through(row, x.shallow_clone(), pass, see));
                 let outputs = outputs.collect::<Result<Vec<_>, _>>()?;

@@ -1,7 +1,12 @@
 //! One harness puts every documented example of every layer through the same trials, as a model of its own.
 
 use super::*;
-use crate::family::examples;
+use crate::{
+    family::examples,
+    loss::{LossDefinition, SparseCategoricalCrossentropy, Targets},
+    optimizer::{Adam, OptimizerDefinition},
+    random::Purpose,
+};
 
 /// Images of that many bytes, all different.
 fn images(examples: i64, [height, width, channels]: [usize; 3]) -> Tensor {
@@ -276,7 +281,8 @@ fn a_frozen_model_infers_the_same() {
                         continue;
                     }
                     let _ = parameter.tensor.shallow_clone().g_add_(
-                        &((Tensor::arange(parameter.tensor.numel() as i64, tch::kind::FLOAT_CPU) + at as f64).sin() * 0.1),
+                        &((Tensor::arange(parameter.tensor.numel() as i64, tch::kind::FLOAT_CPU) + at as f64).sin()
+                            * 0.1),
                     );
                 }
             });
@@ -306,5 +312,69 @@ fn passes_do_what_they_are_for() {
                 format!("conv2d_1 + max_pooling2d_1: kernel: convolution, max-pooling, relu ({name})"),
             ]
         );
+    }
+}
+
+/// The tutorial's network, trained for 50 steps: all losses.
+fn losses_of_50_steps(optimize: bool) -> Vec<f64> {
+    let layers = r#"[{"rescaling": {"scale": 0.00392156862745098}},
+        {"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}}, {"max_pooling2d": {}},
+        {"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}}, {"max_pooling2d": {}},
+        {"conv2d": {"filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}}, {"max_pooling2d": {}},
+        {"dropout": {"rate": 0.2}}, {"flatten": {}}, {"dense": {"units": 128, "activation": "relu"}}, {"dense": {"units": 10}}]"#;
+    let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+    let plan = Plan::new(&layers, [32, 32, 3]).unwrap_or_else(|error| panic!("{}", error.message));
+    let means = Means { device: Device::Cpu, precision: Precision::Float32, optimize };
+    let model = Model::new(&layers, &plan, 1, means).unwrap();
+    let parameters = model.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();
+    let mut optimizer = Adam::default().start(parameters);
+    let loss = SparseCategoricalCrossentropy::default();
+    let noise = Purpose::new(4, "images");
+    let steps = (0..50).map(|step| {
+        // Images of ten brightnesses, with noise.
+        let images: Vec<u8> = (0..32)
+            .flat_map(|example| {
+                let mut stream = noise.stream(step, example);
+                (0..3072).map(move |_| (stream.below(120) + 12 * (example % 10)) as u8)
+            })
+            .collect();
+        let x = Tensor::from_slice(&images).view([32, 32, 32, 3]);
+        let labels = Tensor::arange(32, (Kind::Int64, Device::Cpu)).remainder(10);
+        model.trainable().for_each(|parameter| crate::device::forget_gradient(&parameter.tensor).unwrap());
+        let outputs = run(&model, &x, &Pass { training: true, seed: 9, step });
+        let loss = loss.compute(&outputs, &Targets::of(labels), true).unwrap();
+        loss.backward();
+        optimizer.step().unwrap();
+        loss.double_value(&[])
+    });
+    steps.collect()
+}
+
+#[test]
+fn passes_train_as_the_plain_layers_do() {
+    let (fast, plain) = (losses_of_50_steps(true), losses_of_50_steps(false));
+    assert!(plain[49] < 0.8 * plain[0], "{plain:?}");
+    for (step, (fast, plain)) in fast.iter().zip(&plain).enumerate() {
+        assert!((fast - plain).abs() < 1e-5 * plain.max(1.0), "step {step}: {fast} for {plain}");
+    }
+}
+
+#[test]
+fn mixed_bfloat16_computes_nearly_the_same() {
+    for layers in BLOCKS {
+        let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
+        let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
+        let model = |precision, optimize| {
+            Model::new(&layers, &plan, 1, Means { device: Device::Cpu, precision, optimize }).unwrap()
+        };
+        let x = images(5, [12, 8, 3]);
+        let exact = run(&model(Precision::Float32, true), &x, &TRAINING);
+        for optimize in [true, false] {
+            let mixed = outputs_and_gradients(&model(Precision::MixedBfloat16, optimize), &x);
+            assert!(mixed.iter().all(|tensor| tensor.kind() == Kind::Float), "{layers:?}");
+            let (scale, off) =
+                (exact.abs().max().double_value(&[]), (&mixed[0] - &exact).abs().max().double_value(&[]));
+            assert!(off < 0.03 * scale, "{layers:?}: {off} of {scale}");
+        }
     }
 }

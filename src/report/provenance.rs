@@ -42,6 +42,8 @@ fn data(record: &Record) -> Option<Value> {
         ("Processor", Some(from.processor.clone()), false),
         ("Processors", Some(from.processors).filter(|count| *count > 0).map(|count| count.to_string()), false),
         ("Vector instructions", Some(from.cpu_capability.clone()), false),
+        ("Kernels of its own", from.kernels.clone(), false),
+        ("Passes over the model", Some(from.passes.join(", ")), false),
         ("Memory", memory(from), false),
         ("System", Some(system(from)), false),
         ("Environment", Some(environment(&from.environment)), true),

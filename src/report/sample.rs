@@ -161,6 +161,8 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             threads: 2,
             processor: "AMD EPYC 9B14".into(),
             processors: 2,
+            passes: vec!["fuse_blocks".into()],
+            kernels: Some("AVX-512".into()),
             cpu_capability: "AVX512".into(),
             instructions: "avx avx2 fma".into(),
             memory: Some(32 << 30),

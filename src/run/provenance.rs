@@ -30,6 +30,12 @@ pub struct Provenance {
     pub nondeterministic: Vec<String>,
     /// Threads that libtorch computed with.
     pub threads: usize,
+    /// The passes over the model's operations that training made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<String>,
+    /// The vector instructions of the program's own kernels, where any served the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<String>,
     /// Processor model.
     pub processor: String,
     /// Processors that the program could use; 0 where that isn't known.
@@ -99,6 +105,10 @@ pub struct Circumstances<'a> {
     pub cpu_capability: String,
     /// Threads that libtorch computes with.
     pub threads: usize,
+    /// The passes over the model's operations.
+    pub passes: Vec<String>,
+    /// The vector instructions of the program's own kernels.
+    pub kernels: Option<String>,
     /// The pipeline's seed.
     pub seed: u64,
     /// The pipeline's file.
@@ -135,6 +145,8 @@ impl Provenance {
             device: circumstances.device,
             nondeterministic: circumstances.nondeterministic,
             threads: circumstances.threads,
+            passes: circumstances.passes,
+            kernels: circumstances.kernels,
             processor: machine::processor(),
             processors: machine::processors(),
             cpu_capability: circumstances.cpu_capability,

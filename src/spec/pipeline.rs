@@ -2,8 +2,16 @@
 
 use super::{ClassWeight, Expectation, Validation};
 use crate::{
-    callback::CallbackChoice, evaluation::Evaluation, layer::{Layer, Precision}, loss::Loss, metric::Metric,
-    optimizer::OptimizerChoice, run::ReportSection, source::Source, stage::Stage, strategy::Strategy,
+    callback::CallbackChoice,
+    evaluation::Evaluation,
+    layer::{Layer, Precision},
+    loss::Loss,
+    metric::Metric,
+    optimizer::OptimizerChoice,
+    run::ReportSection,
+    source::Source,
+    stage::Stage,
+    strategy::Strategy,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};

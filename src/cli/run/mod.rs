@@ -25,6 +25,7 @@ use crate::{
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     gate::{Suite, suite_of_run},
+    model::Means,
     progress::{Terminal, duration},
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
@@ -72,6 +73,10 @@ pub struct Arguments {
     /// Run with so many seeds, from the pipeline's own on, and tell mean and spread. Expectations are held against the means.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: Option<u32>,
+    /// Compute layer by layer, without the passes over the model that make it faster: for comparing. `summary --optimized` shows
+    /// what they do.
+    #[arg(long, conflicts_with_all = ["resume", "locked"])]
+    no_optimize: bool,
 }
 
 /// A pipeline that is ready to be run.
@@ -88,6 +93,8 @@ pub struct Prepared {
     group: Option<String>,
     /// The data, where they were looked at already.
     pub opened: Option<Opened>,
+    /// Whether passes over the model may make it faster.
+    pub optimize: bool,
 }
 
 impl Prepared {
@@ -245,6 +252,7 @@ fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Entry> {
         if let Some(baselines) = group.and_then(|group| group.baselines.clone()) {
             prepared.checked.baselines = baselines;
         }
+        prepared.optimize = !arguments.no_optimize;
         if arguments.locked {
             hold_to_lock(file, &mut prepared, output)?;
         }
@@ -279,6 +287,7 @@ pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Result<Pr
         other_callbacks: false,
         group: None,
         opened: None,
+        optimize: true,
     })
 }
 
@@ -288,13 +297,13 @@ pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Result<Pr
 /// Where there can be no run at all. What fails within one is told, and the run's record says it.
 pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let began = Instant::now();
-    let Prepared { file, checked, start, threads, other_callbacks, group, opened } = prepared;
+    let Prepared { file, checked, start, threads, other_callbacks, group, opened, optimize } = prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
         return Ok(Finished::invalid(Suite::of_problems(&file, &checked.sources, &checked.problems)));
     };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline, threads);
-    let device = device::open(&pipeline.device)?;
+    let means = Means::of(pipeline, device::open(&pipeline.device)?, optimize);
     if !output.quiet {
         eprintln!("{}", layer_table(plan));
     }
@@ -302,7 +311,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let new = |files: Option<Files>| -> Result<_> {
         let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
         let (directory, lock) = RunDirectory::create(&output.runs_directory, &pipeline.name, &stamp)?;
-        let info = start::first_info(&checked, pipeline, plan, &directory, output, device, threads, &file);
+        let info = start::first_info(&checked, pipeline, plan, &directory, output, &means, threads, &file);
         Ok((directory, lock, info, files))
     };
     let resumption = |files: &Option<Files>, changes, notes| {
@@ -354,7 +363,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         }
     }
 
-    let work = Work { pipeline, plan, device, threads, start: began, files: files.as_ref(), other_callbacks };
+    let work = Work { pipeline, plan, means, threads, start: began, files: files.as_ref(), other_callbacks };
     let result = recorder.save().and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {

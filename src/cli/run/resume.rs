@@ -83,6 +83,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Re
     tell_of_epochs(&info, &before, &now.pipeline, output);
     (info.reason, info.details, info.finished) = (None, Vec::new(), None);
     // That of the run, so that its last digits go on as they began.
+    let optimize = !info.provenance.passes.is_empty();
     let threads = Some(info.provenance.threads).filter(|_| !changes.iter().any(|change| change.key == "threads"));
     let other_callbacks = changes.iter().any(|change| change.key == "training.callbacks");
     let file = request.file.map_or_else(|| PathBuf::from(&info.provenance.pipeline_file), Path::to_owned);
@@ -91,7 +92,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Re
         true => Start::Extended { parent: Box::new(info), files: files.unwrap_or_default(), changes, notes },
         false => Start::Resumed { directory, lock, info: Box::new(info), files, changes, notes },
     };
-    Ok(Ok(Prepared { file, checked, start, threads, other_callbacks, group: None, opened: None }))
+    Ok(Ok(Prepared { file, checked, start, threads, other_callbacks, group: None, opened: None, optimize }))
 }
 
 fn find(request: &Request<'_>, output: &Output) -> Result<RunDirectory> {

@@ -11,6 +11,7 @@ use crate::{
     gate::{Suite, judge, suite_of_run},
     lockfile::{surroundings, surroundings_of},
     memo,
+    model::{Means, pass_names},
     run::{
         RunInfo, Status, sha256_hex,
         store::{self, Contents},
@@ -35,8 +36,9 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
     if candidates.is_empty() {
         return Ok(None);
     }
-    let device = device::name(device::open(&pipeline.device)?);
-    let here = surroundings(&pipeline, &device, threads_of(&pipeline, prepared.threads));
+    let device = device::open(&pipeline.device)?;
+    let passes = pass_names(&Means::of(&pipeline, device, prepared.optimize));
+    let here = surroundings(&pipeline, &device::name(device), threads_of(&pipeline, prepared.threads), passes);
     let program = memo::program_digest(&Surroundings::default_cache_directory()).unwrap_or_default();
     let same = |info: &RunInfo| {
         !program.is_empty()

@@ -5,6 +5,7 @@ use crate::{
     cli::context::Output,
     device,
     diagnostic::Renderer,
+    model::{Means, pass_names},
     run::{Circumstances, Provenance, RunDirectory, RunInfo, Status, Timings, TrainingInfo},
     source::Surroundings,
     spec::{Pipeline, extends, origins::resolved_lines},
@@ -40,7 +41,7 @@ pub fn first_info(
     plan: &Plan,
     directory: &RunDirectory,
     output: &Output,
-    device: tch::Device,
+    means: &Means,
     threads: usize,
     file: &Path,
 ) -> RunInfo {
@@ -78,10 +79,12 @@ pub fn first_info(
         provenance: Provenance::of(
             Circumstances {
                 libtorch: device::torch_version(),
-                device: device::name(device),
-                nondeterministic: device::nondeterministic(device),
+                device: device::name(means.device),
+                nondeterministic: device::nondeterministic(means.device),
                 cpu_capability: device::cpu_capability(),
                 threads,
+                passes: pass_names(means),
+                kernels: None,
                 seed: pipeline.seed,
                 pipeline_file: file,
                 resolved: &pipeline.to_yaml(),

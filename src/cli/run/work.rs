@@ -12,7 +12,7 @@ use crate::{
     diagnostic::Result,
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
-    model::{Model, adapt, computation, digest, wants_statistics, weights_bytes},
+    model::{Means, Model, adapt, computation, digest, wants_statistics, weights_bytes},
     run::{
         DataInfo, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
         checkpoint::Files, read_predictions, store,
@@ -31,7 +31,7 @@ pub type Opened = (Dataset, Vec<Unreadable>);
 pub struct Work<'a> {
     pub pipeline: &'a Pipeline,
     pub plan: &'a Plan,
-    pub device: tch::Device,
+    pub means: Means,
     pub threads: usize,
     /// When the program began.
     pub start: Instant,
@@ -101,7 +101,7 @@ impl Work<'_> {
         opened: Option<Opened>,
         output: &Output,
     ) -> Result<Option<EvaluationRecord>> {
-        let Work { pipeline, plan, device, threads, .. } = *self;
+        let Work { pipeline, plan, means, threads, .. } = *self;
         let (dataset, skipped) = match opened {
             Some(opened) => opened,
             None => output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?,
@@ -117,7 +117,7 @@ impl Work<'_> {
         recorder.info.data = Some(data);
         let (train_examples, validation_examples, validation_kind) = divided;
         let class_counts = dataset.class_counts(&*train_examples);
-        let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, device)?;
+        let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, means.device)?;
         let input = |feed, stages, path| {
             let pipeline = InputPipeline::new(feed, stages, path, pipeline.seed, threads);
             output.with_surroundings(None, |surroundings| pipeline.with_cache(surroundings))
@@ -132,8 +132,9 @@ impl Work<'_> {
             let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
             recorder.listeners.push(Box::new(files));
         }
-        let model = Model::new(layers, plan, pipeline.seed, device)
+        let model = Model::new(layers, plan, pipeline.seed, means)
             .map_err(|error| computation(&error, "building the model"))?;
+        recorder.info.provenance.kernels = model.kernels();
         // A checkpoint holds the statistics, too.
         if wants_statistics(layers) && self.files.is_none() {
             adapt(&model, layers, plan, &data.statistics()?)?;

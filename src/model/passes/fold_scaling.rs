@@ -78,7 +78,8 @@ mod tests {
         let row = || -> Vec<Operation> {
             let built = texts.iter().flat_map(|text| {
                 let layer: Layer = serde_json::from_str(text).expect("a layer");
-                let parameters = vec![Tensor::zeros([3], tch::kind::FLOAT_CPU), Tensor::ones([3], tch::kind::FLOAT_CPU)];
+                let parameters =
+                    vec![Tensor::zeros([3], tch::kind::FLOAT_CPU), Tensor::ones([3], tch::kind::FLOAT_CPU)];
                 layer.build(Build { name: "", input: &[4, 4, 3], parameters, precision: Precision::Float32 })
             });
             built.map(|forward| Operation::of("", forward)).collect()

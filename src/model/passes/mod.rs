@@ -40,9 +40,10 @@ const REWRITINGS: [Rewriting; 5] = [
     Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
 ];
 
-/// The names of the passes that training makes.
-pub fn names() -> Vec<&'static str> {
-    REWRITINGS.iter().filter(|rewriting| !rewriting.for_inference).map(|rewriting| rewriting.name).collect()
+/// The names of the passes that training makes with `means`.
+pub fn names(means: &Means) -> Vec<String> {
+    let made = REWRITINGS.iter().filter(|rewriting| means.optimize && !rewriting.for_inference);
+    made.map(|rewriting| rewriting.name.to_owned()).collect()
 }
 
 /// Makes all passes over `operations` and the rows within them.

@@ -55,7 +55,7 @@ pub fn differing(runs: &[Compared]) -> Vec<Setting> {
 /// What differs of the data, the machine and the program.
 pub fn surroundings(runs: &[Compared]) -> Vec<Setting> {
     type Ask = fn(&RunInfo) -> Option<String>;
-    let asked: [(&str, Ask); 12] = [
+    let asked: [(&str, Ask); 13] = [
         ("data", |info| {
             let data = info.data.as_ref()?;
             Some(format!("{} {}", data.source, &data.digest.get(..12).unwrap_or(&data.digest)))
@@ -66,6 +66,7 @@ pub fn surroundings(runs: &[Compared]) -> Vec<Setting> {
         ("threads", |info| Some(info.provenance.threads.to_string())),
         ("processor", |info| Some(info.provenance.processor.clone())),
         ("vector instructions", |info| Some(info.provenance.cpu_capability.clone())),
+        ("passes over the model", |info| Some(info.provenance.passes.join(", ")).filter(|passes| !passes.is_empty())),
         ("system", |info| info.provenance.operating_system.clone()),
         ("kernel", |info| info.provenance.kernel.clone()),
         ("libtorch", |info| Some(info.provenance.libtorch.clone())),
