@@ -1,5 +1,5 @@
 //! Calls the library and maps what comes back to an exit code.
 
-fn main() -> std::process::ExitCode {
+fn main() {
     trainyard::cli::main()
 }

@@ -160,7 +160,7 @@ impl Ending {
 }
 
 /// Runs the program.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     let arguments = Arguments::parse();
     quiet_panics();
     let output = Output {
@@ -191,13 +191,16 @@ pub fn main() -> ExitCode {
         output.tell(&SourceMap::default(), &problem);
         Ending::of(&problem)
     });
-    ExitCode::from(match ending {
+    let code = match ending {
         Ending::Done => 0,
         Ending::Failed => 1,
         Ending::Invalid => 2,
         Ending::NotMet => 3,
         Ending::Interrupted => 128 + stopped_by() as u8,
-    })
+    };
+    // A pipe that nobody reads any more is no reason to say anything.
+    let _ = std::io::stdout().flush();
+    device::leave(code)
 }
 
 /// A panic is a mistake of ours: say so in a sentence, without a backtrace.

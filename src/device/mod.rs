@@ -5,7 +5,7 @@ mod native;
 pub use crate::machine::processors as available_threads;
 pub use native::{
     Backward, FusedAdam, bytes, cpu_capability, differentiable, fill_bytes, filled, forget_gradient, in_parallel,
-    is_recording, map_file, numbers, torch_version, whole_numbers,
+    is_recording, leave, map_file, numbers, torch_version, whole_numbers,
 };
 
 use crate::{
@@ -95,4 +95,5 @@ pub fn name(device: tch::Device) -> String {
 pub fn set_up(threads: usize) {
     tch::set_num_threads(threads as i32);
     native::keep_freed_memory();
+    native::let_idle_threads_sleep(threads);
 }

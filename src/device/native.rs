@@ -295,6 +295,40 @@ fn openmp() -> Option<Parallel> {
     })
 }
 
+/// Lets libtorch's threads sleep soon where they wait for work. By itself libgomp has them spin for milliseconds; beside any
+/// other program at work that takes the processor from those that are waited for, and a step takes ten times as long. It spins
+/// less where it knows of more threads than processors, so it gets to know a few that never do anything. What the user says
+/// in the environment stays.
+pub fn let_idle_threads_sleep(threads: usize) {
+    static DONE: OnceLock<()> = OnceLock::new();
+    unsafe extern "C" fn nothing(_: *mut c_void) {}
+    let said = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"].iter().any(|name| std::env::var_os(name).is_some());
+    let Some(parallel) = openmp().filter(|_| !said && threads > 1) else { return };
+    DONE.get_or_init(|| {
+        let (ready, wait) = std::sync::mpsc::channel();
+        let keep = move || {
+            // SAFETY: the region does nothing with its pointer.
+            unsafe { parallel(nothing, std::ptr::null_mut(), threads as c_uint, 0) }
+            let _ = ready.send(());
+            // The threads are known as long as the one that called for them lives.
+            loop {
+                std::thread::park();
+            }
+        };
+        // Without such a thread all is as it was.
+        if std::thread::Builder::new().name("idle".to_owned()).spawn(keep).is_ok() {
+            let _ = wait.recv();
+        }
+    });
+}
+
+/// Ends the process without the libraries' tidying up, which takes longer than a small command. All that was written is
+/// written by then.
+pub fn leave(code: u8) -> ! {
+    // SAFETY: nothing of this process is used any more.
+    unsafe { libc::_exit(code.into()) }
+}
+
 /// Does all of `tasks`, on libtorch's threads, one a thread where there are as many.
 pub fn in_parallel<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
     struct Shared<'a, T> {
