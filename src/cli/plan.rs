@@ -156,7 +156,10 @@ fn steps(pipeline: &Pipeline, declared: &Declared) -> Steps {
         validation_examples: validation.examples(declared),
         test_examples: declared.test,
         batch,
-        steps_per_epoch: train.map(|examples| count_steps(&pipeline.dataset.train, examples)),
+        steps_per_epoch: pipeline
+            .training
+            .steps_per_epoch
+            .or_else(|| train.map(|examples| count_steps(&pipeline.dataset.train, examples))),
         epochs: pipeline.training.epochs,
     }
 }

@@ -7,10 +7,12 @@ mod passes;
 mod tests;
 mod weights;
 mod weights_file;
+mod whiten;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
 pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
+pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};
 
 use crate::{
     check::{Plan, PlannedLayer},
