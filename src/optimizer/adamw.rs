@@ -16,7 +16,7 @@ use tch::TchError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("x-bare" = "learning_rate", "examples" = [{}, {"learning_rate": {"cosine_decay": {"initial_learning_rate": 0.001}}, "weight_decay": 0.01}]))]
-pub struct AdamW {
+pub struct Adamw {
     /// The size of the steps: a number, or a schedule.
     #[schemars(extend("x-known-as" = ["lr", "alpha"]))]
     pub learning_rate: LearningRate,
@@ -36,9 +36,9 @@ pub struct AdamW {
     pub epsilon: f64,
 }
 
-impl Default for AdamW {
+impl Default for Adamw {
     fn default() -> Self {
-        AdamW {
+        Adamw {
             learning_rate: LearningRate::Constant(0.001),
             weight_decay: 0.004,
             beta_1: 0.9,
@@ -48,7 +48,7 @@ impl Default for AdamW {
     }
 }
 
-impl OptimizerDefinition for AdamW {
+impl OptimizerDefinition for Adamw {
     fn learning_rate(&self) -> &LearningRate {
         &self.learning_rate
     }

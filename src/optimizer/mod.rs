@@ -71,7 +71,7 @@ family! {
     /// How gradients become changes of the parameters.
     pub enum OptimizerChoice("optimizer"): OptimizerDefinition {
         adam::Adam,
-        adamw::AdamW,
+        adamw::Adamw,
         sgd::Sgd,
         muon::Muon,
     }

@@ -12,13 +12,16 @@
 use super::{
     LayerPattern, Optimizer, OptimizerDefinition, Parameter, Slot,
     adaptive::Adaptive,
-    orthogonal::{as_kernel, as_matrix, norm, orthogonalize},
+    orthogonal::{as_kernel, as_matrix, orthogonalize},
     shrink,
 };
 use crate::schedule::LearningRate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
+
+/// A kernel of zeros has no direction that could be kept.
+const SMALLEST_NORM: f64 = 1e-20;
 
 /// Steps that change all directions of a kernel equally; Adam for biases and other vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,11 +152,9 @@ impl Kernel {
         };
         let step = orthogonalize(&matrix, arguments.ns_steps)?.f_mul_scalar_(-rate * size)?;
         if arguments.keep_norm {
-            let filters = self.kernel.size()[0] as f64;
-            let norm = norm(&self.kernel)?;
-            if norm > 0.0 {
-                let _ = self.kernel.shallow_clone().f_mul_scalar_(filters.sqrt() / norm)?;
-            }
+            let wanted = (self.kernel.size()[0] as f64).sqrt();
+            let factor = self.kernel.f_norm()?.f_clamp_min(SMALLEST_NORM)?.f_reciprocal()?.f_mul_scalar_(wanted)?;
+            let _ = self.kernel.shallow_clone().f_mul_(&factor)?;
         }
         let _ = self.kernel.shallow_clone().f_add_(&as_kernel(&step, &self.kernel.size())?)?;
         Ok(())

@@ -3,7 +3,7 @@
 //! With `A = X X'`, each step is `X = a X + (b A + c A A) X`, an odd polynomial of the singular values that brings all of them near
 //! to 1.
 
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 /// Keeps the division sound where all is 0.
 const EPSILON: f64 = 1e-7;
@@ -50,11 +50,6 @@ pub(super) fn as_kernel(matrix: &Tensor, shape: &[i64]) -> Result<Tensor, TchErr
         }
         _ => matrix.f_reshape(shape),
     }
-}
-
-/// The Frobenius norm.
-pub(super) fn norm(tensor: &Tensor) -> Result<f64, TchError> {
-    tensor.f_norm()?.f_to_kind(Kind::Double)?.f_double_value(&[])
 }
 
 #[cfg(test)]
