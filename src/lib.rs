@@ -33,6 +33,7 @@ pub mod progress;
 pub mod random;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod source;
 pub mod spec;
 pub mod stage;

@@ -82,6 +82,7 @@ fn families_know_nothing_of_what_stands_above_them() {
         "source/",
         "stage/",
         "optimizer/",
+        "schedule/",
         "loss/",
         "metric/",
         "callback/",

@@ -14,7 +14,8 @@ use trainyard::{
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
     model::{Model, adapt},
-    optimizer::{Adam, OptimizerDefinition},
+    optimizer::{Adam, OptimizerChoice, OptimizerDefinition, Parameter},
+    schedule::{Length, Schedule},
     stage::Stage,
 };
 
@@ -288,12 +289,12 @@ fn adam_steps_as_keras_adam_does() {
         let name = case["name"].as_str().unwrap();
         let adam: Adam = serde_json::from_value(case["arguments"].clone()).unwrap();
         let parameter = tensor(&case["start"]).set_requires_grad(true);
-        let mut optimizer = adam.start(vec![parameter.shallow_clone()]);
+        let mut optimizer = adam.start(vec![trained("it", &parameter)]);
         let (gradients, expected) = (tensor(&case["gradients"]), tensor(&case["parameters"]));
         for step in 0..gradients.size()[0] {
             parameter.shallow_clone().zero_grad();
             (&parameter * gradients.get(step)).sum(Kind::Float).backward();
-            optimizer.step().unwrap();
+            optimizer.step(adam.learning_rate().at(0, &LENGTH)).unwrap();
             assert_close(&parameter.detach(), &expected.get(step), 2e-6, &format!("{name}: step {}", step + 1));
         }
     }
@@ -319,7 +320,7 @@ fn the_tutorials_network_follows_keras_loss() {
             parameter.tensor.shallow_clone().copy_(&kernel(&tensor(&case["parameters"][&parameter.name])));
         }
     });
-    let mut optimizer = Adam::default().start(model.parameters().iter().map(|p| p.tensor.shallow_clone()).collect());
+    let mut optimizer = Adam::default().start(model.parameters().iter().map(|p| trained(&p.name, &p.tensor)).collect());
     let (images, labels) = (tensor(&case["images"]).to_kind(Kind::Uint8), tensor(&case["labels"]).to_kind(Kind::Int64));
     for (step, theirs) in numbers(&case["losses"]).into_iter().enumerate() {
         let pass = Pass { training: true, seed: 0, step: step as u64 };
@@ -330,7 +331,65 @@ fn the_tutorials_network_follows_keras_loss() {
         assert!((ours - f64::from(theirs)).abs() < 1e-4, "step {step}: {ours}, and Keras has {theirs}");
         model.parameters().iter().for_each(|p| p.tensor.shallow_clone().zero_grad());
         loss.backward();
-        optimizer.step().unwrap();
+        optimizer.step(0.001).unwrap();
+    }
+}
+
+/// What a schedule without a length of its own would hang on.
+const LENGTH: Length = Length { steps_per_epoch: 10, steps: 1000 };
+
+fn trained(name: &str, tensor: &Tensor) -> Parameter {
+    Parameter { name: name.to_owned(), tensor: tensor.shallow_clone(), factor: 1.0 }
+}
+
+#[test]
+fn optimizers_step_as_kerass() {
+    for case in read("optimizers")["optimizers"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let definition: OptimizerChoice = serde_json::from_value(case["optimizer"].clone()).unwrap();
+        let cases = case["parameters"].as_object().unwrap();
+        let parameters: Vec<Tensor> =
+            cases.values().map(|case| kernel(&tensor(&case["start"])).set_requires_grad(true)).collect();
+        let mut optimizer = definition.start(cases.keys().zip(&parameters).map(|(n, p)| trained(n, p)).collect());
+        for step in 0..10 {
+            for (parameter, case) in parameters.iter().zip(cases.values()) {
+                parameter.shallow_clone().zero_grad();
+                (parameter * kernel(&tensor(&case["gradients"]).get(step))).sum(Kind::Float).backward();
+            }
+            optimizer.step(definition.learning_rate().at(step as u64, &LENGTH)).unwrap();
+            for ((parameter, case), own) in parameters.iter().zip(cases.values()).zip(cases.keys()) {
+                let theirs = kernel(&tensor(&case["after"]).get(step));
+                assert_close(&parameter.detach(), &theirs, 1e-5, &format!("{name}: {own}, step {}", step + 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn schedules_give_kerass_rates() {
+    for case in read("optimizers")["schedules"].as_array().unwrap() {
+        let schedule: Schedule = serde_json::from_value(case["schedule"].clone()).unwrap();
+        for (step, theirs) in case["steps"].as_array().unwrap().iter().zip(numbers(&case["rates"])) {
+            let ours = schedule.rate(step.as_u64().unwrap(), &LENGTH);
+            assert!((ours - f64::from(theirs)).abs() < 1e-7, "{schedule:?}: {ours} at {step}, not {theirs}");
+        }
+    }
+}
+
+#[test]
+fn smoothed_losses_are_kerass() {
+    for case in read("optimizers")["smoothed_losses"].as_array().unwrap() {
+        let smoothing = serde_json::json!({ "label_smoothing": case["label_smoothing"] });
+        let loss: Loss =
+            serde_json::from_value(serde_json::json!({ "sparse_categorical_crossentropy": smoothing })).unwrap();
+        let outputs = tensor(&case["outputs"]).set_requires_grad(true);
+        let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+        let shares = case["shares"].is_object().then(|| tensor(&case["shares"]));
+        let targets = Targets { shares, ..Targets::of(Tensor::from_slice(&labels)) };
+        let value = loss.compute(&outputs, &targets, case["from_logits"].as_bool().unwrap()).unwrap();
+        assert_close(&value, &Tensor::from(case["loss"].as_f64().unwrap() as f32), 1e-5, "smoothed");
+        value.backward();
+        assert_close(&outputs.grad(), &tensor(&case["gradient"]), 1e-5, "smoothed: gradient");
     }
 }
 

@@ -68,6 +68,45 @@ fn killed_at_any_moment_a_run_ends_as_if_nothing_had_happened() {
     }
 }
 
+/// A schedule over the whole training, momenta of kernels beside Adam's moments, epochs that end within a pass, and filters that
+/// come from the data.
+const RECIPE: [&str; 4] = [
+    "training.optimizer={muon: {learning_rate: {one_cycle: {peak_learning_rate: 0.1}}, momentum: 0.6, rms_rate: 0, \
+     keep_norm: true, exclude_layers: [dense], adam_lr_ratio: 0.05}}",
+    "training.parameter_groups=[{layers: [dense], learning_rate_factor: 0.5}]",
+    "training.steps_per_epoch=31",
+    "model.layers[1].conv2d={filters: 8, kernel_size: 3, padding: same, activation: relu, \
+     kernel_initializer: whitening, trainable: false}",
+];
+
+#[test]
+fn a_recipe_that_is_killed_within_a_pass_ends_as_if_nothing_had_happened() {
+    let (_whole, whole) = reference(&RECIPE);
+    let bench = Bench::new();
+    bench.write("net.yaml", NET);
+    let sets = RECIPE.iter().flat_map(|set| ["--set", set]);
+    let arguments: Vec<&str> = ["run", "--quiet", "net.yaml"].into_iter().chain(sets).collect();
+    let mut child = start(&bench, &arguments);
+    let run = wait_for_checkpoint(&bench, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_ne!(info(&run)["status"], "completed");
+    let longer = ["run", "--quiet", "--resume", "last", "--set", "training.epochs=6", "--allow", "training.epochs"];
+    let (code, _, stderr) = bench.call(&longer);
+    assert!(code != 0 && stderr.contains("hangs on how long the training is"), "{stderr}");
+    let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_same(&run, &whole, "a recipe");
+    let rates: Vec<f64> = fs::read_to_string(run.join("history.csv")).unwrap().lines().skip(1).map(rate).collect();
+    assert!(rates.len() == 5 && rates[1] < 0.1 && rates[4] < rates[3] && rates[4] < 0.002, "{rates:?}");
+}
+
+/// What a row of `history.csv` says of the learning rate.
+fn rate(row: &str) -> f64 {
+    let columns: Vec<&str> = row.split(',').collect();
+    columns[columns.len() - 4].parse().unwrap()
+}
+
 #[test]
 fn signals_end_a_run_with_a_checkpoint_and_a_report() {
     let (_bench, whole) = reference(&["training.epochs=30"]);

@@ -33,11 +33,12 @@ mod summary;
 
 use crate::{
     check::Options,
+    device,
     diagnostic::{Code, Diagnostic, SourceMap},
 };
 use clap::{Args, Parser, Subcommand};
 use context::{Output, stopped_by};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf};
 
 /// Image-classification experiments from one YAML file: checked, trained with libtorch, reported.
 #[derive(Parser)]

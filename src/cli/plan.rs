@@ -156,14 +156,20 @@ fn steps(pipeline: &Pipeline, declared: &Declared) -> Steps {
         validation_examples: validation.examples(declared),
         test_examples: declared.test,
         batch,
-        steps_per_epoch: train.map(|examples| count_steps(&pipeline.dataset.train, examples)),
+        steps_per_epoch: pipeline
+            .training
+            .steps_per_epoch
+            .or_else(|| train.map(|examples| count_steps(&pipeline.dataset.train, examples))),
         epochs: pipeline.training.epochs,
     }
 }
 
 /// Looks for the latest completed run of the same layers on the same device.
 fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &Path) -> Option<Estimate> {
-    let examples = steps.train_examples?;
+    let examples = match pipeline.training.steps_per_epoch {
+        Some(count) => count * steps.batch,
+        None => steps.train_examples?,
+    };
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(runs.join(&pipeline.name)).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
     names.sort();

@@ -1,4 +1,4 @@
-//! Makes the batches of an epoch ready on other threads, in their order.
+//! Makes the batches of passes over the data ready on other threads, in their order.
 
 use super::{
     Statistics,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     diagnostic::Result,
     fault,
-    random::Purpose,
+    random::{Purpose, Stream},
     source::{Dataset, Examples, Form, ImageReader, Surroundings},
     stage::{Blend, Element, ReadAhead, Stage},
 };
@@ -75,6 +75,8 @@ pub struct InputPipeline {
     seed: u64,
     workers: Arc<rayon::ThreadPool>,
     buffers: Arc<Pool>,
+    /// Batches in a pass.
+    steps: usize,
 }
 
 /// Fewer bytes are copied faster by one thread than handed out to several.
@@ -92,6 +94,7 @@ impl InputPipeline {
         let order = Order { stages, path, examples: feed.examples.len(), seed };
         let reader = Arc::new(Reader::new(&feed, &order));
         InputPipeline {
+            steps: super::count_steps(stages, feed.examples.len()),
             feed,
             reader,
             stages: stages.to_vec(),
@@ -125,9 +128,9 @@ impl InputPipeline {
         self.reader.examples()
     }
 
-    /// Batches in an epoch.
+    /// Batches in a pass.
     pub fn steps(&self) -> usize {
-        super::count_steps(&self.stages, self.examples())
+        self.steps
     }
 
     /// The examples of the first epoch, in the order in which they come.
@@ -148,14 +151,33 @@ impl InputPipeline {
         self.reader.statistics(&self.workers)
     }
 
-    /// The batches of `epoch`, from 0, made ready in the background.
-    pub fn epoch(&self, epoch: u64) -> Batches {
-        self.epoch_from(epoch, 0)
+    /// So many examples as they come from the source, spread evenly over it.
+    ///
+    /// # Errors
+    /// Where an example cannot be read.
+    pub fn sample(&self, count: usize) -> Result<HostBatch> {
+        let (all, bytes) = (self.examples(), self.form().bytes());
+        let count = count.min(all);
+        let mut batch = HostBatch { examples: self.buffers.take(count * bytes), ..HostBatch::default() };
+        let into = batch.examples.par_chunks_mut(bytes).enumerate();
+        self.workers.install(|| into.try_for_each(|(at, into)| self.feed.examples.read(at * all / count, into)))?;
+        let label = |at: usize| i64::from(self.reader.label((at * all / count) as u32));
+        batch.labels = (0..count).map(label).collect();
+        Ok(batch)
     }
 
-    /// The batches of `epoch`, but for the first ones, made ready in the background.
-    pub fn epoch_from(&self, epoch: u64, first: usize) -> Batches {
-        let order = self.order().epoch(epoch);
+    /// The batches of the pass `epoch`, from 0, made ready in the background.
+    pub fn epoch(&self, epoch: u64) -> Batches {
+        self.stream(epoch * self.steps as u64, self.steps)
+    }
+
+    /// So many batches from the `first` on, counted from 0 through all passes, which follow each other. They are made ready in the
+    /// background.
+    pub fn stream(&self, first: u64, count: usize) -> Batches {
+        let steps = self.steps.max(1) as u64;
+        let (pass, skipped) = (first / steps, (first % steps) as usize);
+        let order = self.order().epoch(pass);
+        let count = if order.is_empty() { 0 } else { count };
         let ahead: Option<ReadAhead> = self.stages.iter().rev().find_map(|stage| stage.read_ahead());
         let largest = order.first().map_or(0, Vec::len) * self.reader.form().bytes();
         let queue = Arc::new(Queue::new(ahead, largest));
@@ -165,14 +187,19 @@ impl InputPipeline {
             buffers: self.buffers.clone(),
             blendings: self.blendings(),
             classes: self.feed.classes,
-            epoch,
         };
-        let (steps, into) = (order.len(), Closing(queue.clone()));
+        let (stages, path, examples, seed) = (self.stages.clone(), self.path, self.examples(), self.seed);
+        let into = Closing(queue.clone());
         let thread = std::thread::Builder::new()
             .name("data".to_owned())
             .spawn(move || {
-                for (step, elements) in order.iter().enumerate().skip(first) {
-                    let batch = maker.batch(step, elements);
+                let later = |pass| Order { stages: &stages, path, examples, seed }.epoch(pass);
+                let passes = std::iter::once((pass, order)).chain((pass + 1..).map(|pass| (pass, later(pass))));
+                let places = passes.flat_map(|(pass, order)| {
+                    order.into_iter().enumerate().map(move |(step, elements)| (pass, step, elements))
+                });
+                for (pass, step, elements) in places.skip(skipped).take(count) {
+                    let batch = maker.batch(pass, step, &elements);
                     let failed = batch.is_err();
                     // A closed queue: nobody wants the rest.
                     if !into.0.push(batch) || failed {
@@ -181,7 +208,7 @@ impl InputPipeline {
                 }
             })
             .expect("threads can be started");
-        Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps }
+        Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps: count }
     }
 
     /// The stages that blend examples, each with its random numbers. The check refuses a cache behind them.
@@ -195,22 +222,21 @@ impl InputPipeline {
     }
 }
 
-/// Makes the batches of one epoch.
+/// Makes batches.
 struct Maker {
     reader: Arc<Reader>,
     workers: Arc<rayon::ThreadPool>,
     buffers: Arc<Pool>,
     blendings: Vec<(Stage, Purpose)>,
     classes: usize,
-    epoch: u64,
 }
 
 impl Maker {
-    fn batch(&self, step: usize, elements: &[Element]) -> Result<HostBatch> {
+    fn batch(&self, pass: u64, step: usize, elements: &[Element]) -> Result<HostBatch> {
         fault::batch();
         let example_bytes = self.reader.form().bytes();
         let mut examples = self.buffers.take(elements.len() * example_bytes);
-        let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, self.epoch, into);
+        let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, pass, into);
         match self.reader.only_copies(elements) {
             true if examples.len() <= COPIED_ALONE => {
                 elements.iter().zip(examples.chunks_mut(example_bytes)).try_for_each(read)?;
@@ -232,19 +258,19 @@ impl Maker {
         let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
         let mut batch = HostBatch { examples, labels, shares: None };
         for (stage, purpose) in &self.blendings {
-            self.blend(&mut batch, stage, purpose, step);
+            self.blend(&mut batch, stage, &mut purpose.stream(pass, step as u32));
         }
         Ok(batch)
     }
 
-    fn blend(&self, batch: &mut HostBatch, stage: &Stage, purpose: &Purpose, step: usize) {
+    fn blend(&self, batch: &mut HostBatch, stage: &Stage, draws: &mut Stream) {
         // The check refuses to blend what is no image.
         let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
         let HostBatch { examples: images, labels, shares } = batch;
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
         let blend = Blend { images, shape, targets, examples: labels.len() };
-        blending.blend(blend, &mut purpose.stream(self.epoch, step as u32));
+        blending.blend(blend, draws);
         for (label, shares) in labels.iter_mut().zip(targets.chunks_exact(classes)) {
             let largest = shares.iter().copied().fold(0.0, f32::max);
             // Of equal shares the example's own counts.
@@ -270,7 +296,7 @@ impl Drop for Closing {
     }
 }
 
-/// The batches of one epoch, in order.
+/// Batches in their order.
 pub struct Batches {
     queue: Arc<Queue<Result<HostBatch>>>,
     thread: Option<JoinHandle<()>>,
@@ -284,7 +310,7 @@ impl Batches {
         self.waited
     }
 
-    /// How many batches the epoch has, those that were left out included.
+    /// How many batches there are in all.
     pub fn steps(&self) -> usize {
         self.steps
     }

@@ -277,6 +277,16 @@ codes! {
     /// training: {optimizer: adam}
     /// ```
     UNKNOWN_OPTIMIZER = "unknown-optimizer";
+    /// A schedule of the learning rate that doesn't exist.
+    ///
+    /// ```yaml
+    /// training: {optimizer: {adam: {learning_rate: {cosine: {initial_learning_rate: 0.001}}}}}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {optimizer: {adam: {learning_rate: {cosine_decay: {initial_learning_rate: 0.001}}}}}
+    /// ```
+    UNKNOWN_SCHEDULE = "unknown-schedule";
     /// A metric that doesn't exist.
     ///
     /// ```yaml
@@ -591,6 +601,27 @@ codes! {
     ///   layers: [normalization, flatten, {dense: {units: 8, activation: relu}}, batch_normalization, {dense: 10}]
     /// ```
     MISPLACED_NORMALIZATION = "misplaced-normalization";
+    /// A convolution that whitens gets its filters from the training images, so only `rescaling` and `normalization` may stand
+    /// before it: what leaves other layers changes while they are trained.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers:
+    ///     - max_pooling2d
+    ///     - conv2d: {filters: 8, kernel_size: 2, kernel_initializer: whitening, trainable: false}
+    ///     - flatten
+    ///     - dense: 10
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers:
+    ///     - rescaling: 1/255
+    ///     - conv2d: {filters: 8, kernel_size: 2, kernel_initializer: whitening, trainable: false}
+    ///     - flatten
+    ///     - dense: 10
+    /// ```
+    MISPLACED_WHITENING = "misplaced-whitening";
     /// An evaluation step cannot do its work on this model or these data: it names a layer, an example or a column that isn't
     /// there, or needs images where the examples are the rows of a table.
     ///
@@ -668,6 +699,28 @@ codes! {
     /// training: {optimizer: {adam: {learning_rate: 0.001}}}
     /// ```
     LEARNING_RATE = "learning-rate", allowable;
+    /// A group of parameters, or a list of layers to exclude, names layers that have no parameters to train, or that there aren't.
+    ///
+    /// ```yaml
+    /// training: {parameter_groups: [{layers: [dense_7], learning_rate_factor: 0.1}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {parameter_groups: [{layers: [dense], learning_rate_factor: 0.1}]}
+    /// ```
+    NO_SUCH_PARAMETERS = "no-such-parameters";
+    /// No layer is left to train.
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, trainable: false}}]
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
+    NOTHING_TO_TRAIN = "nothing-to-train";
     /// Raw pixel values of 0 to 255 reach a layer with weights.
     ///
     /// ```yaml

@@ -6,7 +6,7 @@
 
 use super::{
     Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, elements,
-    conv2d::{yes, zeros},
+    conv2d::{yes, zeros}, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,10 +45,17 @@ pub struct BatchNormalization {
     pub scale: bool,
     /// How the learned mean starts.
     #[serde(default = "zeros")]
+    #[schemars(schema_with = "of_any_shape")]
     pub beta_initializer: Initializer,
     /// How the learned factor starts.
     #[serde(default = "ones")]
+    #[schemars(schema_with = "of_any_shape")]
     pub gamma_initializer: Initializer,
+    /// Whether training changes the layer; as in Keras, one that it doesn't change uses the moving mean and variance in training,
+    /// too.
+    #[serde(default = "yes")]
+    #[schemars(extend("x-known-as" = ["requires_grad", "frozen"]))]
+    pub trainable: bool,
 }
 
 impl LayerDefinition for BatchNormalization {
@@ -59,8 +66,8 @@ impl LayerDefinition for BatchNormalization {
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let channels = vec![input.last().copied().unwrap_or(1) as i64];
         let parameter = |name, initializer, trainable| Parameter { name, shape: channels.clone(), initializer, trainable };
-        let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer, true));
-        let beta = self.center.then(|| parameter("beta", self.beta_initializer, true));
+        let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer, self.trainable));
+        let beta = self.center.then(|| parameter("beta", self.beta_initializer, self.trainable));
         let moving = [
             parameter("moving_mean", Initializer::Zeros, false),
             parameter("moving_variance", Initializer::Ones, false),
@@ -94,6 +101,7 @@ impl LayerDefinition for BatchNormalization {
             variance: moving(),
             momentum: self.momentum,
             epsilon: self.epsilon,
+            trainable: self.trainable,
         })]
     }
 }
@@ -107,6 +115,7 @@ pub struct Normalize {
     variance: Tensor,
     momentum: f64,
     epsilon: f64,
+    trainable: bool,
 }
 
 impl Normalize {
@@ -142,7 +151,7 @@ impl Normalize {
 impl Forward for Normalize {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
         let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
-        if !pass.training {
+        if !pass.training || !self.trainable {
             let (mean, variance) = (Some(&self.mean), Some(&self.variance));
             return Ok(x.f_native_batch_norm(gamma, beta, mean, variance, false, 0.0, self.epsilon)?.0);
         }

@@ -6,8 +6,7 @@
 
 use super::{
     ActivationFunction, Build, Forward, Initializer, LayerDefinition, Operator, Padding, Pair, Parameter, Pass,
-    Precision, ShapeError,
-    display_shape, elements, image_shape,
+    Precision, ShapeError, display_shape, elements, image_shape, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,7 +59,29 @@ pub struct Conv2d {
     pub kernel_initializer: Initializer,
     /// How the biases start.
     #[serde(default = "zeros")]
+    #[schemars(schema_with = "of_any_shape")]
     pub bias_initializer: Initializer,
+    /// Whether training changes the layer.
+    #[serde(default = "yes")]
+    #[schemars(extend("x-known-as" = ["requires_grad", "frozen"]))]
+    pub trainable: bool,
+}
+
+impl Conv2d {
+    /// Each principal component of a window makes two filters.
+    fn can_whiten(&self, input: &[usize]) -> Result<(), ShapeError> {
+        let Pair([height, width]) = self.kernel_size;
+        let most = 2 * height * width * input[2];
+        let is_sound = self.filters.is_multiple_of(2) && self.filters <= most;
+        if self.kernel_initializer != Initializer::Whitening || is_sound {
+            return Ok(());
+        }
+        let why = if self.filters > most { format!("of windows of {height}x{width}x{}", input[2]) } else { "in pairs".into() };
+        Err(ShapeError::new(
+            format!("`whitening` cannot make {} filters {why}", self.filters),
+            format!("make `filters` an even number, at most {most}"),
+        ))
+    }
 }
 
 impl LayerDefinition for Conv2d {
@@ -77,15 +98,17 @@ impl LayerDefinition for Conv2d {
             )
             .or(vec![rows.max(1), columns.max(1), self.filters]));
         }
-        Ok(vec![rows, columns, self.filters])
+        let output = vec![rows, columns, self.filters];
+        self.can_whiten(input).map_err(|error| error.or(output.clone()))?;
+        Ok(output)
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let Pair([height, width]) = self.kernel_size;
         let shape = vec![self.filters as i64, input[2] as i64, height as i64, width as i64];
-        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: true };
+        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: self.trainable };
         let bias =
-            Parameter { name: "bias", shape: vec![self.filters as i64], initializer: self.bias_initializer, trainable: true };
+            Parameter { name: "bias", shape: vec![self.filters as i64], initializer: self.bias_initializer, trainable: self.trainable };
         if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 

@@ -3,7 +3,7 @@
 use super::conv2d::{glorot_uniform, yes, zeros};
 use super::{
     ActivationFunction, Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, Precision,
-    ShapeError, display_shape,
+    ShapeError, display_shape, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,10 +27,16 @@ pub struct Dense {
     pub use_bias: bool,
     /// How the weights start.
     #[serde(default = "glorot_uniform")]
+    #[schemars(schema_with = "of_any_shape")]
     pub kernel_initializer: Initializer,
     /// How the biases start.
     #[serde(default = "zeros")]
+    #[schemars(schema_with = "of_any_shape")]
     pub bias_initializer: Initializer,
+    /// Whether training changes the layer.
+    #[serde(default = "yes")]
+    #[schemars(extend("x-known-as" = ["requires_grad", "frozen"]))]
+    pub trainable: bool,
 }
 
 impl LayerDefinition for Dense {
@@ -47,8 +53,8 @@ impl LayerDefinition for Dense {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let shape = vec![self.units as i64, input[0] as i64];
-        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: true };
-        let bias = Parameter { name: "bias", shape: vec![self.units as i64], initializer: self.bias_initializer, trainable: true };
+        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: self.trainable };
+        let bias = Parameter { name: "bias", shape: vec![self.units as i64], initializer: self.bias_initializer, trainable: self.trainable };
         if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 

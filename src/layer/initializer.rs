@@ -4,7 +4,7 @@
 //! counted (Glorot and Bengio, 2010; He et al., 2015; LeCun et al., 1998).
 
 use crate::random::Purpose;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// How a parameter's values are drawn before training.
@@ -27,6 +27,22 @@ pub enum Initializer {
     LecunUniform,
     /// Normal, cut at two deviations, of variance `1 / fan_in`.
     LecunNormal,
+    /// The first filters hand on a channel each, 1 in the middle of the window, as PyTorch's `dirac_`; where there are more filters
+    /// than channels, the others are `glorot_uniform`. For convolutions.
+    Dirac,
+    /// From the training data: filters whose outputs are uncorrelated and of variance 1, from the principal components of the
+    /// images' windows, the strongest first, and their negatives. For a convolution at the beginning, mostly with `trainable: false`.
+    Whitening,
+}
+
+/// Those for parameters of any shape, as a schema.
+pub(super) fn of_any_shape(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = Initializer::json_schema(generator);
+    let only_convolutions = [Initializer::Dirac, Initializer::Whitening].map(|it| serde_json::json!(it));
+    if let Some(choices) = schema.get_mut("oneOf").and_then(serde_json::Value::as_array_mut) {
+        choices.retain(|choice| !only_convolutions.contains(&choice["const"]));
+    }
+    schema
 }
 
 /// The deviation of a standard normal that is cut at two deviations.
@@ -52,12 +68,18 @@ impl Initializer {
         let mut stream = Purpose::new(seed, &format!("initializer/{name}")).stream(0, 0);
         let mut uniform = |variance: f64| {
             let limit = (3.0 * variance).sqrt();
-            (0..count).map(|_| ((2.0 * stream.unit() - 1.0) * limit) as f32).collect()
+            (0..count).map(|_| ((2.0 * stream.unit() - 1.0) * limit) as f32).collect::<Vec<f32>>()
         };
         match self {
-            Initializer::Zeros => vec![0.0; count],
+            // Whitening waits for the data.
+            Initializer::Zeros | Initializer::Whitening => vec![0.0; count],
             Initializer::Ones => vec![1.0; count],
             Initializer::GlorotUniform => uniform(2.0 / (fan_in + fan_out)),
+            Initializer::Dirac => {
+                let mut values = uniform(2.0 / (fan_in + fan_out));
+                hand_on_channels(&mut values, shape);
+                values
+            }
             Initializer::HeUniform => uniform(2.0 / fan_in),
             Initializer::LecunUniform => uniform(1.0 / fan_in),
             Initializer::GlorotNormal | Initializer::HeNormal | Initializer::LecunNormal => {
@@ -79,5 +101,38 @@ impl Initializer {
                     .collect()
             }
         }
+    }
+}
+
+/// Makes each of the first filters the identity on a channel of its own, OIHW.
+fn hand_on_channels(values: &mut [f32], shape: &[i64]) {
+    let &[filters, channels, height, width] = shape else { return };
+    let (channels, window) = (channels as usize, (height * width) as usize);
+    let middle = (height / 2 * width + width / 2) as usize;
+    for (channel, filter) in values.chunks_exact_mut(channels * window).take(channels.min(filters as usize)).enumerate()
+    {
+        filter.fill(0.0);
+        filter[channel * window + middle] = 1.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dirac_hands_on_channels_and_draws_the_rest() {
+        let shape = [5, 2, 3, 3];
+        let values = Initializer::Dirac.draw(&shape, 7, "conv2d.kernel");
+        let filters: Vec<&[f32]> = values.chunks(18).collect();
+        for (channel, filter) in filters[..2].iter().enumerate() {
+            let wanted: Vec<f32> = (0..18).map(|at| f32::from(u8::from(at == channel * 9 + 4))).collect();
+            assert_eq!(*filter, wanted);
+        }
+        let drawn = Initializer::GlorotUniform.draw(&shape, 7, "conv2d.kernel");
+        assert_eq!(values[36..], drawn[36..]);
+        // More channels than filters: the last channels are not handed on.
+        let narrow = Initializer::Dirac.draw(&[2, 5, 1, 1], 7, "conv2d.kernel");
+        assert_eq!(narrow, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
     }
 }

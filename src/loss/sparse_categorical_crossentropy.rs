@@ -12,11 +12,15 @@ const EPSILON: f64 = 1e-7;
 /// The cross-entropy between the predicted classes and labels that are whole numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-known-as" = ["CrossEntropyLoss", "cross_entropy", "categorical_crossentropy"], "examples" = [{}, {"from_logits": true}]))]
+#[schemars(extend("x-known-as" = ["CrossEntropyLoss", "cross_entropy", "categorical_crossentropy"], "examples" = [{}, {"from_logits": true}, {"label_smoothing": 0.1}]))]
 pub struct SparseCategoricalCrossentropy {
     /// Whether the model's outputs are logits; `auto` looks at its last activation.
     #[serde(default)]
     pub from_logits: FromLogits,
+    /// How much of each label is spread evenly over all classes. As in Keras, validation and test losses are computed so, too.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
+    pub label_smoothing: f64,
 }
 
 impl LossDefinition for SparseCategoricalCrossentropy {
@@ -31,10 +35,13 @@ impl LossDefinition for SparseCategoricalCrossentropy {
         let clipped = if from_logits { None } else { Some(outputs.f_clamp(EPSILON, 1.0 - EPSILON)?.f_log()?) };
         let logits = clipped.as_ref().unwrap_or(outputs);
         let wanted = targets.shares.as_ref().unwrap_or(&targets.labels);
-        logits.f_cross_entropy_loss(wanted, None::<Tensor>, reduction, -100, 0.0)
+        logits.f_cross_entropy_loss(wanted, None::<Tensor>, reduction, -100, self.label_smoothing)
     }
 
     fn of_probability(&self, probability: f64, logits: bool) -> Option<f64> {
+        if self.label_smoothing > 0.0 {
+            return None;
+        }
         // Logits aren't clipped, but their softmax may be 0 in single precision.
         let least = if logits { f64::from(f32::MIN_POSITIVE) } else { EPSILON };
         Some(-probability.clamp(least, 1.0 - if logits { 0.0 } else { EPSILON }).ln())

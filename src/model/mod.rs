@@ -8,11 +8,13 @@ mod passes;
 mod tests;
 mod weights;
 mod weights_file;
+mod whiten;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
 pub use passes::{OperationRow, Purpose, names as pass_names};
 pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
+pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};
 
 use crate::{
     check::{Plan, PlannedLayer},
@@ -155,9 +157,23 @@ impl Model {
         tch::no_grad(|| self.with_same_weights(Purpose::Inference))
     }
 
+    /// The first so many layers with the same weights, without passes.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn beginning(&self, layers: usize) -> Result<Self, TchError> {
+        let Blueprint { layers: all, plan, means } = &*self.blueprint;
+        let plan = Plan { input: plan.input, layers: plan.layers[..layers].to_vec() };
+        let blueprint = Arc::new(Blueprint { layers: all[..layers].to_vec(), plan, means: *means });
+        Self::build(blueprint, self.weights(), Purpose::Looking)
+    }
+
     fn with_same_weights(&self, purpose: Purpose) -> Result<Self, TchError> {
-        let weights = self.parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
-        Self::build(self.blueprint.clone(), Weights::Given(weights), purpose)
+        Self::build(self.blueprint.clone(), self.weights(), purpose)
+    }
+
+    fn weights(&self) -> Weights {
+        Weights::Given(self.parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect())
     }
 
     /// The vector instructions of the program's own kernels, where any serves it.

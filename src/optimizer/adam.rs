@@ -6,21 +6,20 @@
 //! w = w - learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
 //! ```
 
-use super::{Optimizer, OptimizerDefinition};
-use crate::device::FusedAdam;
+use super::{Optimizer, OptimizerDefinition, Parameter, Slot, adaptive::Adaptive};
+use crate::schedule::LearningRate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, TchError, Tensor};
+use tch::TchError;
 
 /// Adam: steps scaled by running means of the gradient and of its square.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("x-bare" = "learning_rate", "examples" = [{}, {"learning_rate": 0.0003}]))]
 pub struct Adam {
-    /// The size of the steps.
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100))]
+    /// The size of the steps: a number, or a schedule.
     #[schemars(extend("x-known-as" = ["lr", "alpha"]))]
-    pub learning_rate: f64,
+    pub learning_rate: LearningRate,
     /// How slowly the mean of the gradient changes.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     #[schemars(extend("x-known-as" = ["betas", "beta1"]))]
@@ -36,13 +35,13 @@ pub struct Adam {
 
 impl Default for Adam {
     fn default() -> Self {
-        Adam { learning_rate: 0.001, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
+        Adam { learning_rate: LearningRate::Constant(0.001), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
     }
 }
 
 impl OptimizerDefinition for Adam {
-    fn initial_learning_rate(&self) -> f64 {
-        self.learning_rate
+    fn learning_rate(&self) -> &LearningRate {
+        &self.learning_rate
     }
 
     /// A step changes each parameter by about the rate: more than 0.1 overthrows Glorot's initial weights.
@@ -54,57 +53,24 @@ impl OptimizerDefinition for Adam {
         2
     }
 
-    fn start(&self, parameters: Vec<Tensor>) -> Box<dyn Optimizer> {
-        let zeros = || parameters.iter().map(|p| p.detach().zeros_like()).collect();
-        Box::new(Running {
-            arguments: self.clone(),
-            first_moments: zeros(),
-            second_moments: zeros(),
-            steps: parameters.iter().map(|p| Tensor::zeros([], (Kind::Float, p.device()))).collect(),
-            step: 0,
-            parameters,
-        })
+    fn start(&self, parameters: Vec<Parameter>) -> Box<dyn Optimizer> {
+        let parameters = parameters.into_iter().enumerate().collect();
+        Box::new(Running(Adaptive::new(parameters, self.beta_1, self.beta_2, self.epsilon)))
     }
 }
 
-struct Running {
-    arguments: Adam,
-    parameters: Vec<Tensor>,
-    first_moments: Vec<Tensor>,
-    second_moments: Vec<Tensor>,
-    steps: Vec<Tensor>,
-    step: u64,
-}
+struct Running(Adaptive);
 
 impl Optimizer for Running {
-    fn step(&mut self) -> Result<(), TchError> {
-        let Adam { learning_rate, beta_1, beta_2, epsilon } = self.arguments;
-        self.step += 1;
-        for count in &mut self.steps {
-            let _ = count.f_fill_(self.step as f64)?;
-        }
-        let gradients: Vec<Tensor> = self.parameters.iter().map(Tensor::f_grad).collect::<Result<_, _>>()?;
-        // libtorch adds epsilon to sqrt(v / (1 - beta_2^t)), Keras to sqrt(v).
-        let correction = (1.0 - beta_2.powf(self.step as f64)).sqrt();
-        FusedAdam {
-            parameters: &self.parameters,
-            gradients: &gradients,
-            first_moments: &self.first_moments,
-            second_moments: &self.second_moments,
-            steps: &self.steps,
-        }
-        .step(learning_rate, beta_1, beta_2, epsilon / correction)
+    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
+        self.0.step(learning_rate)
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.arguments.learning_rate
-    }
-
-    fn slots(&self) -> Vec<(&'static str, &[Tensor])> {
-        vec![("first_moment", &self.first_moments), ("second_moment", &self.second_moments)]
+    fn slots(&self) -> Vec<Slot<'_>> {
+        self.0.slots().collect()
     }
 
     fn go_on_after(&mut self, steps: u64) {
-        self.step = steps;
+        self.0.go_on_after(steps);
     }
 }

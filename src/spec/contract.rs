@@ -33,7 +33,7 @@ pub struct Change {
 }
 
 /// The keys that are free, or that have to be asked for; all others are refused.
-const KEYS: [(&str, Freedom); 15] = [
+const KEYS: [(&str, Freedom); 16] = [
     ("name", Freedom::Free),
     ("description", Freedom::Free),
     ("allow", Freedom::Free),
@@ -43,6 +43,7 @@ const KEYS: [(&str, Freedom); 15] = [
     ("training.checkpoint", Freedom::Free),
     ("training.epochs", Freedom::OnRequest),
     ("training.optimizer", Freedom::OnRequest),
+    ("training.parameter_groups", Freedom::OnRequest),
     ("training.callbacks", Freedom::OnRequest),
     ("training.class_weight", Freedom::OnRequest),
     ("threads", Freedom::OnRequest),
@@ -51,8 +52,8 @@ const KEYS: [(&str, Freedom); 15] = [
     ("precision", Freedom::OnRequest),
 ];
 
-/// Whether a change, as [`Change::text`] tells it, makes of a resumed run what no single run gives. More epochs alone don't, as
-/// long as no rate hangs on their number.
+/// Whether a change, as [`Change::text`] tells it, makes of a resumed run what no single run gives. More epochs alone don't:
+/// where a rate hangs on their number, they are refused.
 pub fn breaks_off(text: &str) -> bool {
     let path = text.trim_start_matches(['+', '-', ' ']);
     let asked = KEYS.iter().filter(|(_, freedom)| *freedom == Freedom::OnRequest).map(|(key, _)| *key);
@@ -72,21 +73,31 @@ pub fn can_be_allowed(key: &str) -> bool {
 /// All that is different between the pipeline of a run and the one that it is to be resumed with.
 pub fn changes(before: &Pipeline, now: &Pipeline) -> Vec<Change> {
     let value = |pipeline: &Pipeline| serde_json::to_value(pipeline).expect("a pipeline is plain data");
-    differences(&value(before), &value(now), schema::full()).iter().map(judge).collect()
+    let optimizer = &now.training.optimizer;
+    // More epochs would have had other rates from the beginning on. Another schedule has to be asked for anyway.
+    let stretched = optimizer.learning_rate().hangs_on_length() && *optimizer == before.training.optimizer;
+    let found = differences(&value(before), &value(now), schema::full());
+    found.iter().map(|difference| judge(difference, stretched)).collect()
 }
 
-fn judge(difference: &Difference) -> Change {
+/// Where epochs would stretch a schedule, they are refused.
+fn judge(difference: &Difference, stretched: bool) -> Change {
     let path = difference.path();
     let known = KEYS.iter().find(|(key, _)| begins_with(path, key));
     // The state of one optimizer is nothing to another one: a change of its name takes the whole item.
     let other_optimizer = display_path(path) == "training.optimizer";
+    let mut text = difference.to_string();
     let (key, freedom) = match known {
+        Some(("training.epochs", _)) if stretched => {
+            text += ", and the learning rate hangs on how long the training is";
+            ("training.epochs".to_owned(), Freedom::Refused)
+        }
         _ if only_reads_ahead(difference) => (display_path(path), Freedom::Free),
         Some(_) if other_optimizer => (display_path(path), Freedom::Refused),
         Some((key, freedom)) => ((*key).to_owned(), *freedom),
         None => (display_path(path), Freedom::Refused),
     };
-    Change { key, freedom, text: difference.to_string() }
+    Change { key, freedom, text }
 }
 
 fn begins_with(path: &[Step], key: &str) -> bool {
@@ -115,6 +126,22 @@ mod tests {
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
         let loaded = load(&file, &sets);
         loaded.pipeline.unwrap_or_else(|| panic!("{:?}", loaded.problems)).pipeline
+    }
+
+    #[test]
+    fn epochs_are_refused_where_the_rates_hang_on_their_number() {
+        let of = |schedule: &str, more: &[&str]| {
+            let schedule = format!("training.optimizer.adam.learning_rate={schedule}");
+            let now = [&[schedule.as_str(), "training.epochs=99"], more].concat();
+            changes(&pipeline(&[&schedule]), &pipeline(&now))
+        };
+        let whole = of("{cosine_decay: {initial_learning_rate: 0.01}}", &[]);
+        assert_eq!((whole.len(), whole[0].freedom), (1, Freedom::Refused), "{whole:?}");
+        assert!(whole[0].text.ends_with("99, and the learning rate hangs on how long the training is"), "{whole:?}");
+        let steps = of("{cosine_decay: {initial_learning_rate: 0.01, decay_steps: 50}}", &[]);
+        assert_eq!(steps[0].freedom, Freedom::OnRequest);
+        let other = of("{one_cycle: {peak_learning_rate: 0.01}}", &["training.optimizer.adam.learning_rate=0.1"]);
+        assert!(other.iter().all(|change| change.freedom == Freedom::OnRequest), "{other:?}");
     }
 
     fn judged(set: &str) -> (String, Freedom) {

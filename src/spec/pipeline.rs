@@ -7,7 +7,7 @@ use crate::{
     layer::{Layer, Precision},
     loss::Loss,
     metric::Metric,
-    optimizer::OptimizerChoice,
+    optimizer::{OptimizerChoice, ParameterGroup},
     run::ReportSection,
     source::Source,
     stage::Stage,
@@ -224,13 +224,22 @@ pub struct Training {
     /// How gradients become changes of the weights.
     #[serde(default)]
     pub optimizer: OptimizerChoice,
+    /// Layers that learn faster or slower than the others; of several groups that name a layer, the first counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-known-as" = ["param_groups"], "examples" = [[{"layers": ["dense"], "learning_rate_factor": 0.1}]]))]
+    pub parameter_groups: Vec<ParameterGroup>,
     /// Figures to tell besides the loss.
     #[serde(default = "default_metrics")]
     pub metrics: Vec<Metric>,
-    /// How often, at most, the training data is passed through.
+    /// How many epochs there are at most: passes over the training data, unless `steps_per_epoch` says otherwise.
     #[schemars(range(min = 1, max = 1000000), extend("examples" = [10]))]
     #[schemars(extend("x-known-as" = ["num_epochs", "n_epochs", "max_epochs", "num_train_epochs"]))]
     pub epochs: usize,
+    /// How many steps make an epoch: the batches go on over pass after pass of the data, and at the end of each epoch it is
+    /// validated. Where it isn't given, an epoch is a pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000000), extend("x-default" = "a pass over the training data", "x-known-as" = ["limit_train_batches", "max_steps"], "examples" = [200]))]
+    pub steps_per_epoch: Option<usize>,
     /// How much the examples of each class count while training: `balanced`, so that rare classes count as much as frequent
     /// ones, or a number for some classes by name; 1 for the others. Validation and test don't heed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

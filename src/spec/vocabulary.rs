@@ -56,7 +56,9 @@ pub fn advice(word: &str) -> Option<String> {
         let own = |item: &&Item| plain(item.name()) == wanted;
         let foreign = |item: &&Item| item.known_as().any(|name| plain(name) == wanted);
         let items = &reference().items;
-        items.iter().find(own).or_else(|| items.iter().find(foreign)).map(|item| belonging(word, item))
+        // What stands less deep is what is more often meant: `epochs` of `training`.
+        let shallowest = |meant: &dyn Fn(&&Item) -> bool| items.iter().filter(meant).min_by_key(|item| item.path.len());
+        shallowest(&own).or_else(|| shallowest(&foreign)).map(|item| belonging(word, item))
     };
     let listed =
         || ADVICE.iter().find(|(words, _)| words.iter().any(|w| plain(w) == wanted)).map(|(_, a)| (*a).to_owned());

@@ -9,12 +9,13 @@ use crate::{
     evaluate::{self, Figures},
     exact::Exact,
     layer::Pass,
-    model::{Model, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
-    optimizer::Optimizer,
+    model::{Model, NamedParameter, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
+    optimizer::{self, Optimizer, Slot},
     run::{
         EpochRecord,
         checkpoint::{Files, POSITION, Position, position},
     },
+    schedule::Length,
     spec::Pipeline,
 };
 use std::{
@@ -67,6 +68,7 @@ pub struct Session<'a> {
     stopped_early: bool,
     /// All optimizer steps done.
     steps: u64,
+    steps_per_epoch: usize,
     current: Current,
 }
 
@@ -107,7 +109,13 @@ impl<'a> Session<'a> {
     /// A training that hasn't begun.
     pub fn new(training: &'a Training<'a>) -> Self {
         let spec = &training.pipeline.training;
-        let parameters = training.model.trainable().map(|parameter| parameter.tensor.shallow_clone()).collect();
+        let trained = |parameter: &NamedParameter| optimizer::Parameter {
+            name: parameter.name.clone(),
+            tensor: parameter.tensor.shallow_clone(),
+            factor: optimizer::factor(&spec.parameter_groups, &parameter.name),
+        };
+        let parameters = training.model.trainable().map(trained).collect();
+        let steps_per_epoch = spec.steps_per_epoch.unwrap_or(training.data.steps());
         Session {
             optimizer: spec.optimizer.start(parameters),
             callbacks: start_callbacks(training.pipeline),
@@ -115,6 +123,7 @@ impl<'a> Session<'a> {
             history: Vec::new(),
             stopped_early: false,
             steps: 0,
+            steps_per_epoch,
             current: Current::new(training),
             training,
         }
@@ -151,6 +160,9 @@ impl<'a> Session<'a> {
         }
         if position.history.len() != position.epochs {
             return Err(unfit("it has another number of epochs"));
+        }
+        if position.step > self.steps_per_epoch {
+            return Err(unfit("it is further than an epoch goes"));
         }
         self.current.step = position.step;
         self.current.seconds = position.seconds;
@@ -208,10 +220,8 @@ impl<'a> Session<'a> {
     /// What the optimizer remembers, such as `conv2d_1.kernel.first_moment`.
     fn optimizer_tensors(&self) -> impl Iterator<Item = (String, &Tensor)> {
         let names: Vec<&str> = self.training.model.trainable().map(|parameter| parameter.name.as_str()).collect();
-        self.optimizer.slots().into_iter().flat_map(move |(slot, tensors)| {
-            let named = names.iter().zip(tensors).map(|(name, tensor)| (format!("{name}.{slot}"), tensor));
-            named.collect::<Vec<_>>()
-        })
+        let slots = self.optimizer.slots().into_iter();
+        slots.map(move |Slot { parameter, name, values }| (format!("{}.{name}", names[parameter]), values))
     }
 
     /// Whether there is nothing more to train.
@@ -271,15 +281,23 @@ impl<'a> Session<'a> {
         Ok(self.record())
     }
 
-    /// The rest of a pass over the training data.
+    /// The rate of the step behind so many.
+    fn learning_rate(&self, steps: u64) -> f64 {
+        let spec = &self.training.pipeline.training;
+        let steps_per_epoch = self.steps_per_epoch as u64;
+        let length = Length { steps_per_epoch, steps: steps_per_epoch.saturating_mul(spec.epochs as u64) };
+        spec.optimizer.learning_rate().at(steps, &length)
+    }
+
+    /// The rest of an epoch.
     fn steps_of_epoch(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let training = self.training;
         let epoch = self.history.len();
         let first = self.current.step;
         self.current.since = Instant::now();
-        let mut batches = training.data.epoch_from(epoch as u64, first);
+        let mut batches = training.data.stream(self.steps, self.steps_per_epoch - first);
         let waited_before = self.current.data_wait_seconds;
-        let steps = batches.steps();
+        let steps = first + batches.steps();
         let before = self.steps - first as u64;
         observer.observe(&Event::EpochStarted {
             epoch: epoch + 1,
@@ -338,7 +356,7 @@ impl<'a> Session<'a> {
         EpochRecord {
             epoch: self.history.len() + 1,
             figures: figures.means(),
-            learning_rate: self.optimizer.learning_rate(),
+            learning_rate: self.learning_rate(self.steps.saturating_sub(1)),
             seconds,
             images_per_second: figures.examples() as f64 / seconds,
             data_wait_seconds: self.current.data_wait_seconds,
@@ -365,7 +383,8 @@ impl<'a> Session<'a> {
             return Err(self.not_finite(value, &images, &pass));
         }
         loss.f_backward().map_err(failed)?;
-        self.optimizer.step().map_err(failed)?;
+        let rate = self.learning_rate(self.steps);
+        self.optimizer.step(rate).map_err(failed)?;
         self.steps += 1;
         let figures = &mut self.current.figures;
         tch::no_grad(|| figures.add(value, &outputs, &targets.labels, &spec.metrics)).map_err(failed)?;
@@ -400,7 +419,7 @@ impl<'a> Session<'a> {
         Box::new(
             Diagnostic::error(Code::NOT_FINITE, format!("the loss became {loss} at step {step} (epoch {epoch})"))
                 .fact(place)
-                .fact(format!("the learning rate was {}", self.optimizer.learning_rate()))
+                .fact(format!("the learning rate was {}", self.learning_rate(self.steps)))
                 .help("lower the learning rate, or scale the input with `rescaling`"),
         )
     }

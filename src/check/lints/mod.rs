@@ -5,6 +5,7 @@ mod evaluation;
 mod expectations;
 mod machine;
 mod model;
+mod parameters;
 mod report;
 mod training;
 
@@ -36,6 +37,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     report::lint(sound, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
+        parameters::lint(sound, plan, problems);
     }
 }
 

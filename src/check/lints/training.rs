@@ -6,13 +6,15 @@ use crate::{
     layer::last_activation,
     loss::{FromLogits, is_probability},
     path,
+    schedule::{Fault, LearningRate},
     source::Declared,
-    spec::{Validation, listed, load::Sound},
+    spec::{Validation, listed, load::Sound, tree::Step},
 };
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     class_weights(sound, declared, problems);
     learning_rate(sound, problems);
+    schedule(sound, problems);
     monitors(sound, problems);
     reached(sound, problems);
     logits(sound, problems);
@@ -92,7 +94,7 @@ fn monitors(sound: &Sound, problems: &mut Vec<Diagnostic>) {
 
 fn learning_rate(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let optimizer = &sound.pipeline.training.optimizer;
-    let (rate, (least, most)) = (optimizer.initial_learning_rate(), optimizer.bearable_learning_rates());
+    let (rate, (least, most)) = (optimizer.learning_rate().largest(), optimizer.bearable_learning_rates());
     let (message, label) = if rate > most {
         (format!("{rate} is more than `{}` can bear", optimizer.name()), "training probably diverges")
     } else if rate < least {
@@ -104,6 +106,18 @@ fn learning_rate(sound: &Sound, problems: &mut Vec<Diagnostic>) {
         Diagnostic::warning(Code::LEARNING_RATE, message)
             .at(sound.tree.place_of(path!["training", "optimizer", optimizer.name(), "learning_rate"]), label)
             .help(format!("rates from {least} to {most} are common")),
+    );
+}
+
+/// Arguments of a schedule that don't go together.
+fn schedule(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let optimizer = &sound.pipeline.training.optimizer;
+    let LearningRate::Scheduled(schedule) = optimizer.learning_rate() else { return };
+    let Some(Fault { path, message, help }) = schedule.fault() else { return };
+    let mut at = path!["training", "optimizer", optimizer.name(), "learning_rate", schedule.name()].to_vec();
+    at.extend(path.into_iter().map(|key| Step::Key(key.to_owned())));
+    problems.push(
+        Diagnostic::error(Code::INVALID_VALUE, message).at(sound.tree.place_of(&at), "doesn't go together").help(help),
     );
 }
 

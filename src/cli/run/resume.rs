@@ -8,6 +8,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result},
     gate::Suite,
     run::{DataInfo, RunDirectory, RunInfo, Status, TEMPLATE, checkpoint::Found, store},
+    schedule::LearningRate,
     spec::{
         self, Pipeline,
         contract::{Change, Freedom, changes},
@@ -165,8 +166,12 @@ fn tell_of_epochs(info: &RunInfo, before: &Pipeline, now: &Pipeline, output: &Ou
     if old == new || output.quiet {
         return;
     }
-    let rate = now.training.optimizer.initial_learning_rate();
-    eprintln!("{old} -> {new} epochs: the learning rate is {rate} throughout, so no schedule is stretched or cut");
+    // The contract refuses another number of epochs where the rates hang on it.
+    let rates = match now.training.optimizer.learning_rate() {
+        LearningRate::Constant(rate) => format!("the learning rate is {rate} throughout"),
+        LearningRate::Scheduled(schedule) => format!("`{}` doesn't hang on their number", schedule.name()),
+    };
+    eprintln!("{old} -> {new} epochs: {rates}, so no schedule is stretched or cut");
     if info.training.stopped_early && before.training.callbacks == now.training.callbacks {
         eprintln!(
             "early stopping ended this run after epoch {}, and no epoch will be added",

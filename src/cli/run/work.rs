@@ -12,7 +12,10 @@ use crate::{
     diagnostic::Result,
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
-    model::{Means, Model, adapt, computation, digest, wants_statistics, weights_bytes},
+    model::{
+        Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, wants_images, wants_statistics, weights_bytes,
+        whiten,
+    },
     run::{
         DataInfo, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
         checkpoint::Files, read_predictions, store,
@@ -139,7 +142,10 @@ impl Work<'_> {
         if wants_statistics(layers) && self.files.is_none() {
             adapt(&model, layers, plan, &data.statistics()?)?;
         }
-        recorder.info.training.steps_per_epoch = data.steps();
+        if wants_images(layers) && self.files.is_none() {
+            whiten(&model, layers, plan, &data.sample(WHITENING_EXAMPLES)?)?;
+        }
+        recorder.info.training.steps_per_epoch = pipeline.training.steps_per_epoch.unwrap_or(data.steps());
         // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
         let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
         recorder.directory.write_json("data.json", &inspection)?;

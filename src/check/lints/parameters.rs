@@ -1,0 +1,105 @@
+//! What is trained, and what names it.
+
+use crate::{
+    check::{Plan, PlannedLayer},
+    diagnostic::{Code, Diagnostic, nearest},
+    layer::{Initializer, Layer, Structure},
+    optimizer::LayerPattern,
+    path,
+    spec::{
+        load::Sound,
+        tree::{Step, display_path},
+    },
+};
+
+pub(super) fn lint(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
+    let layers = &sound.pipeline.model.layers;
+    let mut names = Vec::new();
+    trained(layers, &plan.layers, &mut names);
+    if names.is_empty() {
+        let problem = Diagnostic::error(Code::NOTHING_TO_TRAIN, "no layer has anything to train");
+        let place = sound.tree.key_place_of(path!["model", "layers"]);
+        problems.push(problem.at(place, "all of them stay as they are").help("add a layer with weights, or train one"));
+        return;
+    }
+    let training = &sound.pipeline.training;
+    for (index, group) in training.parameter_groups.iter().enumerate() {
+        let at = path!["training", "parameter_groups", index, "layers"];
+        patterns(sound, &group.layers, at, &names, problems);
+    }
+    if let Some((key, layers)) = training.optimizer.patterns() {
+        patterns(sound, layers, path!["training", "optimizer", training.optimizer.name(), key], &names, problems);
+    }
+    whitening(sound, layers, problems);
+}
+
+/// The names of all parameters that are trained.
+fn trained(layers: &[Layer], planned: &[PlannedLayer], names: &mut Vec<String>) {
+    for (layer, planned) in layers.iter().zip(planned) {
+        let own = layer.parameters(&planned.input).into_iter().filter(|parameter| parameter.trainable);
+        names.extend(own.map(|parameter| format!("{}.{}", planned.row.name, parameter.name)));
+        match layer.structure() {
+            Structure::Computation => {}
+            Structure::Repeat(_, block) => planned.blocks.iter().for_each(|turn| trained(block.layers, turn, names)),
+            Structure::Parallel(blocks, _) => {
+                blocks.iter().zip(&planned.blocks).for_each(|(block, row)| trained(block.layers, row, names));
+            }
+        }
+    }
+}
+
+/// Patterns that fit nothing.
+fn patterns(sound: &Sound, patterns: &[LayerPattern], path: &[Step], names: &[String], problems: &mut Vec<Diagnostic>) {
+    for (index, pattern) in patterns.iter().enumerate() {
+        if names.iter().any(|name| pattern.matches(name)) {
+            continue;
+        }
+        let message =
+            format!("`{}` names `{}`, and nothing that is trained is called so", display_path(path), pattern.0);
+        let place = sound.tree.place_of(&[path, path![index]].concat());
+        let problem = Diagnostic::error(Code::NO_SUCH_PARAMETERS, message).at(place, "fits no layer");
+        let layers = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0));
+        problems.push(match nearest(&pattern.0, layers) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("`trainyard summary FILE` shows the layers' names"),
+        });
+    }
+}
+
+/// Convolutions that whiten behind layers that are trained.
+fn whitening(sound: &Sound, layers: &[Layer], problems: &mut Vec<Diagnostic>) {
+    let scaling =
+        layers.iter().take_while(|layer| matches!(layer, Layer::Rescaling(_) | Layer::Normalization(_))).count();
+    let mut misplaced = Vec::new();
+    behind(&layers[scaling..], path!["model", "layers"], scaling, &mut misplaced);
+    for path in misplaced {
+        let message = "the windows that reach this layer aren't known before training";
+        let problem = Diagnostic::error(Code::MISPLACED_WHITENING, message);
+        let place = sound.tree.place_of(&path);
+        let problem = problem.at(place, "stands behind more than `rescaling` and `normalization`");
+        problems.push(problem.help("put it at the beginning, or take another `kernel_initializer` here"));
+    }
+}
+
+/// The convolutions that whiten among `layers`, of which the first stands at `offset`, and within them; but not that first one.
+fn behind(layers: &[Layer], path: &[Step], offset: usize, found: &mut Vec<Vec<Step>>) {
+    for (index, layer) in layers.iter().enumerate() {
+        let path = [path, path![offset + index]].concat();
+        if let Layer::Conv2d(convolution) = layer
+            && convolution.kernel_initializer == Initializer::Whitening
+            && (index > 0 || path.len() > 3)
+        {
+            found.push([path.as_slice(), path!["conv2d", "kernel_initializer"]].concat());
+        }
+        let blocks = match layer.structure() {
+            Structure::Computation => Vec::new(),
+            Structure::Repeat(_, block) => vec![block],
+            Structure::Parallel(blocks, _) => blocks,
+        };
+        for block in blocks {
+            let mut below = [path.as_slice(), path![layer.name(), block.key]].concat();
+            below.extend(block.index.map(Step::Index));
+            behind(block.layers, &below, 0, found);
+        }
+    }
+}
