@@ -109,6 +109,6 @@ def keras(setting, *arguments):
 
 
 def peak(setting):
-    """GFLOP/s by precision and size."""
+    """GFLOP/s by precision and operation."""
     rows, done = peer(setting, "peak.py", "--seconds", "0.3" if setting.quick else "1")
-    return {f"{row['precision']}_{row['size']}": row["gflops"] for row in rows} | done.cost()
+    return {f"{row['precision']}_{row['operation']}": row["gflops"] for row in rows} | done.cost()
