@@ -1,10 +1,13 @@
 """Runs a program and says what it took."""
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from dataclasses import dataclass
@@ -31,6 +34,8 @@ class Done:
     """The most bytes that lay in memory."""
     others: float | None
     """What share of the processors others took meanwhile, where the system tells."""
+    shown: int
+    """How many bytes a terminal was given."""
 
     def cost(self):
         return {"wall": self.wall, "cpu": self.cpu, "peak": self.peak, "others": self.others}
@@ -46,11 +51,11 @@ def busy():
     return (user + nice + system + irq + softirq + steal) / TICKS
 
 
-def drain(descriptor):
+def drain(descriptor, shown):
     """Reads what a terminal shows, until nothing holds it any more."""
     try:
-        while os.read(descriptor, 65536):
-            pass
+        while some := os.read(descriptor, 65536):
+            shown += some
     except OSError:
         pass
 
@@ -58,10 +63,12 @@ def drain(descriptor):
 def run(command, environment=None, codes=(0,), terminal=False):
     """Runs `command`; with `terminal` its stderr is one."""
     with tempfile.TemporaryFile() as complaints:
-        errors, watcher = complaints, None
+        errors, watcher, shown = complaints, None, bytearray()
         if terminal:
             master, errors = pty.openpty()
-            watcher = threading.Thread(target=drain, args=(master,), daemon=True)
+            fcntl.ioctl(errors, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+            environment = {"TERM": "xterm-256color", **(environment or {})}
+            watcher = threading.Thread(target=drain, args=(master, shown), daemon=True)
             watcher.start()
         before, started, start = busy(), time.time(), time.perf_counter()
         process = subprocess.Popen(
@@ -91,7 +98,7 @@ def run(command, environment=None, codes=(0,), terminal=False):
             os.close(master)
         if process.returncode not in codes:
             complaints.seek(0)
-            said = complaints.read().decode(errors="replace")[-4000:]
+            said = (bytes(shown) or complaints.read()).decode(errors="replace")[-4000:]
             raise Failed(f"{' '.join(map(str, command))}\nended with {process.returncode}\n{said}")
     cpu = usage.ru_utime + usage.ru_stime
     others = None
@@ -99,4 +106,4 @@ def run(command, environment=None, codes=(0,), terminal=False):
         others = max(0.0, (after - before - cpu) / (wall * os.cpu_count()))
     # In bytes on macOS, in units of 1024 elsewhere.
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Done(lines, at, started, wall, cpu, peak, others)
+    return Done(lines, at, started, wall, cpu, peak, others, len(shown))

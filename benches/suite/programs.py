@@ -60,6 +60,7 @@ def trainyard(setting, pipeline, sets=(), quiet=True, terminal=False, environmen
         "parameters": sum(layer["parameters"] for layer in record["layers"]),
         **{name: value for name, value in evaluation["metrics"].items()},
         **last(history, "val_accuracy"),
+        **({"shown": done.shown} if terminal else {}),
         **({"evaluated": evaluated[0]} if evaluated else {}),
         **done.cost(),
     }

@@ -185,7 +185,10 @@ def reporting(results):
 
 
 def goals_table(results):
-    rows = [[what, wanted, measured, "met" if met else "**not met**"] for what, wanted, measured, met in goals(results)]
+    known = goals(results)
+    if not known:
+        return "No goal has all its figures."
+    rows = [[what, wanted, measured, "met" if met else "**not met**"] for what, wanted, measured, met in known]
     return table(["goal", "wanted", "measured: median (least to most)", ""], rows)
 
 
@@ -350,7 +353,7 @@ def charts(results, directory):
         written.append(name)
 
     if results.has("throughput"):
-        shown = {case: label for case, label in results.cases("throughput").items() if case not in ("peak", "trainyard-terminal")}
+        shown = {case: label for case, label in results.cases("throughput").items() if case not in ("peak", "trainyard-quiet")}
         groups = []
         for heading, some in (
             ("float32", [case for case in shown if not case.endswith("-avx2")]),
@@ -412,9 +415,10 @@ def facts_list(results):
 TEXTS = {
     "throughput": (
         "Training the tutorial",
-        "The network of `pipelines/cifar10.yaml`, batch 256, with the stages of the data, loss and accuracy; images a second in "
-        "training alone, the median of a run's epochs after the first. What the variants of PyTorch are is in "
-        "`benches/peers/pytorch_training.py`; a training step costs 25.6 MFLOP an image in its convolutions and dense layers, and the peak is the fastest of libtorch's operations above.",
+        "The network of `pipelines/cifar10.yaml`, batch 256, with the stages of the data, loss and accuracy; Trainyard also "
+        "shows its progress on a terminal. Images a second are of training alone: the median of a run's epochs after the "
+        "first. What the variants of PyTorch are is in `benches/peers/pytorch_training.py`. A training step costs 25.6 MFLOP "
+        "an image in its convolutions and dense layers; the peak is the fastest of libtorch's operations above.",
         throughput_table,
     ),
     "larger": (
@@ -460,6 +464,19 @@ TEXTS = {
         agreement_table,
     ),
 }
+
+
+def sizes(runs):
+    """Whether all networks of a section have as many parameters."""
+    counts = {run["figures"]["parameters"]: run["label"] for run in runs if "parameters" in run["figures"]}
+    if not counts or runs[0]["section"] in ("scaling", "accuracy-time"):
+        return ""
+    if len(counts) > 1:
+        told = ", ".join(f"{label} {count:,}" for count, label in counts.items())
+        return f" **The networks differ in their parameters: {told}.**"
+    return f" All networks have {next(iter(counts)):,} parameters."
+
+
 PICTURES = {"throughput": CHARTS[0], "accuracy-time": CHARTS[1], "scaling": CHARTS[2]}
 
 
@@ -480,9 +497,9 @@ def write(rows, directory):
         if PICTURES.get(section) in drawn:
             parts.append(f"![{heading}]({PICTURES[section]})")
         parts.append(make(results))
-        runs = [run for run in results.ordered(section)]
+        runs = results.ordered(section)
         rounds = max(run["round"] for run in runs)
-        parts.append(f"{rounds} round{'s' * (rounds > 1)}, {results.seconds.get(section, 0) / 60:.0f} minutes.")
+        parts.append(f"{rounds} round{'s' * (rounds > 1)}, {results.seconds.get(section, 0) / 60:.0f} minutes.{sizes(runs)}")
     if results.notes or results.failed:
         parts.append("## Left out")
         parts += [f"- {note}" for note in results.notes]

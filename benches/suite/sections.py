@@ -13,6 +13,8 @@ from .setting import PEERS, PIPELINES, ROOT
 SEEDS = 5
 """At least so many seeds where accuracy is told."""
 UNTIL = 0.71
+SHOWN = {"quiet": False, "terminal": True}
+"""How somebody sees a run at work: progress costs what it costs."""
 
 
 @dataclass
@@ -45,8 +47,8 @@ def throughput(setting, epochs):
         return lambda _: pytorch(setting, variant, *arguments, environment=environment)
 
     return [
-        Case("trainyard", "Trainyard", ours()),
-        Case("trainyard-terminal", "Trainyard, progress shown on a terminal", ours(quiet=False, terminal=True)),
+        Case("trainyard", "Trainyard", ours(**SHOWN)),
+        Case("trainyard-quiet", "Trainyard, `--quiet`", ours()),
         Case("pytorch-plain", "PyTorch, plain", theirs("plain")),
         Case("pytorch-channels-last", "PyTorch, channels-last", theirs("channels-last")),
         Case("pytorch-expert", "PyTorch, expert", theirs("expert")),
@@ -58,7 +60,7 @@ def throughput(setting, epochs):
             theirs("expert-compiled", ALLOCATOR),
         ),
         Case("keras", "Keras 3 on TensorFlow", lambda _: keras(setting, *arguments)),
-        Case("trainyard-avx2", "Trainyard, AVX2 only", ours(AVX2)),
+        Case("trainyard-avx2", "Trainyard, AVX2 only", ours(AVX2, **SHOWN)),
         Case("pytorch-plain-avx2", "PyTorch, plain, AVX2 only", theirs("plain", AVX2)),
         Case(
             "pytorch-expert-allocator-avx2",
@@ -220,7 +222,7 @@ def process_section(setting, _epochs):
         Case(
             "trainyard",
             "Trainyard, as it is, on a terminal",
-            lambda _: trainyard(setting, TUTORIAL, sets, quiet=False, terminal=True),
+            lambda _: trainyard(setting, TUTORIAL, sets, **SHOWN),
         ),
         Case(
             "trainyard-least",
@@ -230,7 +232,7 @@ def process_section(setting, _epochs):
         Case(
             "trainyard-unvalidated",
             "Trainyard, on a terminal, without validation",
-            lambda _: trainyard(setting, TUTORIAL, [*sets, *without], quiet=False, terminal=True),
+            lambda _: trainyard(setting, TUTORIAL, [*sets, *without], **SHOWN),
         ),
         Case("pytorch-plain", "PyTorch, plain", lambda _: pytorch(setting, "plain", *arguments)),
         Case("pytorch-expert", "PyTorch, expert", lambda _: pytorch(setting, "expert", *arguments)),
