@@ -1,12 +1,13 @@
 """What a trained model says, as one asks it in PyTorch: eager, channels-last, in inference mode.
 
     python benches/peers/pytorch_inference.py evaluate WEIGHTS DATA_DIR   # accuracy over the 10,000 test images
-    python benches/peers/pytorch_inference.py predict WEIGHTS IMAGE...    # classes of image files, or of those in folders
+    python benches/peers/pytorch_inference.py predict WEIGHTS IMAGE...    # classes of files, or of those in folders
     python benches/peers/pytorch_inference.py latency WEIGHTS DATA_DIR    # one image, and a batch, again and again
 
-WEIGHTS is the `model.safetensors` of a run of `pipelines/cifar10.yaml`, DATA_DIR holds `cifar-10-batches-bin`. `evaluate`
-prints its figures and the speed of the passes alone, as JSON; `predict` a line for each image with the five most probable
-classes; `latency` what `evaluation.latency` in a pipeline measures: from bytes in memory to probabilities.
+WEIGHTS is the `model.safetensors` of a run of `pipelines/cifar10.yaml`, DATA_DIR holds `cifar-10-batches-bin`.
+`evaluate` prints its figures and the speed of the passes alone, as JSON; `predict` a line for each image with the
+five most probable classes; `latency` what `evaluation.latency` in a pipeline measures: from bytes in memory to
+probabilities.
 """
 
 import argparse

@@ -6,14 +6,14 @@ DATA_DIR holds `cifar-10-batches-bin`. The variants are what one finds with more
 
     plain          eager, float32, NCHW, pixels scaled once before the clock starts, a batch is one indexing operation
     channels-last  the same with model and images in the memory format that convolutions are fastest in
-    expert         channels-last, with pooling before ReLU, Adam in one fused operation, and images that stay bytes until
-                   their batch is made, so that indexing moves a quarter of the memory
+    expert         channels-last, with pooling before ReLU, Adam in one fused operation, and images that stay bytes
+                   until their batch is made, so that indexing moves a quarter of the memory
     compiled       channels-last, through torch.compile; expert-compiled: expert, through torch.compile
 
 Nothing here is slow on purpose. First comes a line of JSON with the number of parameters and the moment of the first
-step, then one per epoch; `seconds` and `images_per_second` are of training alone, and the first epoch also pays for what
-is done once. With `--until` training ends with the epoch whose validation accuracy reaches that, and a last line has the
-test figures (validation is on the test split, as in the tutorial).
+step, then one per epoch; `seconds` and `images_per_second` are of training alone, and the first epoch also pays for
+what is done once. With `--until` training ends with the epoch whose validation accuracy reaches that, and a last line
+has the test figures (validation is on the test split, as in the tutorial).
 """
 
 import argparse

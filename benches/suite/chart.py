@@ -5,13 +5,19 @@ from html import escape
 
 STYLE = """
 svg { font: 13px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif }
-.ground { fill: #ffffff } text { fill: #1f2328 } .small { font-size: 12px; fill: #59636e } .title { font-weight: 600; font-size: 15px }
-.grid { stroke: #d8dee4; stroke-width: 1 } .spread { stroke: #1f2328; stroke-width: 1.5 }
-.ours { fill: #0b62c4; stroke: #0b62c4 } .strong { fill: #b4560b; stroke: #b4560b } .plain { fill: #848d97; stroke: #848d97 }
-.line { fill: none; stroke-width: 2 } .bold { font-weight: 600 }
+.title { font-weight: 600; font-size: 15px } .bold { font-weight: 600 } .small { font-size: 12px }
+.grid { stroke-width: 1 } .spread { stroke-width: 1.5 } .line { fill: none; stroke-width: 2 }
+.ground { fill: #ffffff } text { fill: #1f2328 } .small { fill: #59636e }
+.grid { stroke: #d8dee4 } .spread { stroke: #1f2328 }
+.ours { fill: #0b62c4; stroke: #0b62c4 }
+.strong { fill: #b4560b; stroke: #b4560b }
+.plain { fill: #848d97; stroke: #848d97 }
 @media (prefers-color-scheme: dark) {
-.ground { fill: #0d1117 } text { fill: #e6edf3 } .small { fill: #9198a1 } .grid { stroke: #30363d } .spread { stroke: #e6edf3 }
-.ours { fill: #4c9aff; stroke: #4c9aff } .strong { fill: #e8914a; stroke: #e8914a } .plain { fill: #7d8590; stroke: #7d8590 }
+.ground { fill: #0d1117 } text { fill: #e6edf3 } .small { fill: #9198a1 }
+.grid { stroke: #30363d } .spread { stroke: #e6edf3 }
+.ours { fill: #4c9aff; stroke: #4c9aff }
+.strong { fill: #e8914a; stroke: #e8914a }
+.plain { fill: #7d8590; stroke: #7d8590 }
 }
 """
 
@@ -44,7 +50,7 @@ def line(x1, y1, x2, y2, kind):
 
 
 def bars(title, note, groups, width=900):
-    """`groups`: `(heading, [(label, kind, middle, least, most, said)])`; a bar each, with what is said of it behind it."""
+    """`groups`: `(heading, [(label, kind, middle, least, most, said)])`; a bar each, and what is said of it."""
     rows = [row for _, group in groups for row in group]
     left = 32 + max(width_of(label) for label, *_ in rows)
     right = 24 + max(width_of(said) for *_, said in rows)
@@ -57,7 +63,9 @@ def bars(title, note, groups, width=900):
             y += 8
         for label, kind, middle, least, most, said in group:
             parts.append(text(left - 10, y + 17, label, "bold" if kind == "ours" else "", "end"))
-            parts.append(f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(1, middle * scale):.1f}" height="17"/>')
+            parts.append(
+                f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{max(1, middle * scale):.1f}" height="17"/>'
+            )
             if most > least:
                 middle_y = y + 12.5
                 parts.append(line(left + least * scale, middle_y, left + most * scale, middle_y, "spread"))

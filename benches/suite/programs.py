@@ -100,9 +100,7 @@ def trained_peer(setting, script, *arguments, environment=None):
 
 
 def pytorch(setting, variant, *arguments, environment=None):
-    return trained_peer(
-        setting, "pytorch_training.py", "--variant", variant, *arguments, environment=environment
-    )
+    return trained_peer(setting, "pytorch_training.py", "--variant", variant, *arguments, environment=environment)
 
 
 def keras(setting, *arguments):

@@ -203,7 +203,9 @@ def inference(setting, _epochs):
 
     return [
         Case("trainyard-evaluate", "`trainyard evaluate`", ours("evaluate", whole, count=10000)),
-        Case("pytorch-evaluate", "PyTorch script, accuracy and loss", theirs("evaluate", setting.peers_data, count=10000)),
+        Case(
+            "pytorch-evaluate", "PyTorch script, accuracy and loss", theirs("evaluate", setting.peers_data, count=10000)
+        ),
         Case("trainyard-predict", "`trainyard predict`", ours("predict", whole, folder, "--csv", count=images)),
         Case("pytorch-predict", "PyTorch script, predict", theirs("predict", folder, count=images)),
         Case("trainyard-one", "`trainyard predict`, one image", ours("predict", whole, one, "--csv")),
@@ -262,7 +264,12 @@ def scaling(setting, epochs):
         return max(2, count // point["batch"]) * point["batch"]
 
     def ours(point):
-        layers = [(1, "conv2d.filters", 32), (3, "conv2d.filters", 32), (5, "conv2d.filters", 64), (9, "dense.units", 128)]
+        layers = [
+            (1, "conv2d.filters", 32),
+            (3, "conv2d.filters", 32),
+            (5, "conv2d.filters", 64),
+            (9, "dense.units", 128),
+        ]
         sets = [
             f"training.epochs={epochs}",
             f"dataset.train[2].batch={point['batch']}",

@@ -130,19 +130,26 @@ def commit():
 
 
 def versions(setting):
-    program = "import json, sys; from importlib.metadata import version as v; print(json.dumps({n: v(n) for n in sys.argv[1:]}))"
+    program = (
+        "import json, sys; from importlib.metadata import version; "
+        "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
+    )
     names = ["torch", "keras", "tensorflow-cpu", "numpy"]
     done = subprocess.run([setting.python, "-c", program, *names], capture_output=True, text=True)
     found = json.loads(done.stdout) if done.returncode == 0 else {}
     own = subprocess.run([setting.trainyard, "--version"], capture_output=True, text=True).stdout.strip()
-    return ", ".join([own, *(f"{name} {number}" for name, number in found.items()), f"Python {platform.python_version()}"])
+    return ", ".join(
+        [own, *(f"{name} {number}" for name, number in found.items()), f"Python {platform.python_version()}"]
+    )
 
 
 def facts(setting):
     """What a reader has to know to judge the figures."""
     memory = re.search(r"MemTotal:\s*(\d+)", read("/proc/meminfo"))
     huge = re.search(r"\[(\w+)\]", read("/sys/kernel/mm/transparent_hugepage/enabled"))
-    own = {key: value for key, value in os.environ.items() if key.startswith(("OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_"))}
+    own = {
+        key: value for key, value in os.environ.items() if key.startswith(("OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_"))
+    }
     found = {
         "processor": processor(),
         "cores": str(usable_cores()),
