@@ -70,7 +70,7 @@ schema: libtorch ## write the JSON schema anew from the code
 	$(CARGO) run --quiet --locked -- schema >"$$new" && cat "$$new" >$(SCHEMA) && echo "wrote $(SCHEMA)"
 
 # BENCH holds arguments, as in BENCH="--rounds 3 throughput"; TRAINYARD names another binary than that which is built here.
-bench: libtorch ## measure speed beside PyTorch and Keras; takes some two hours (BENCH=--quick: minutes)
+bench: libtorch ## measure speed beside PyTorch and Keras; takes two to three hours (BENCH=--quick: minutes)
 	@[ -n "$${TRAINYARD:-}" ] || $(CARGO) build --release --locked
 	@benches/run $(BENCH)
 

@@ -57,6 +57,7 @@ def trainyard(setting, pipeline, sets=(), quiet=True, terminal=False, environmen
         "between_epochs": (timings["training"] - in_steps) / timings["training"],
         "training": timings["training"],
         "capability": record["provenance"]["cpu_capability"],
+        "program_commit": record["provenance"].get("program_commit"),
         "parameters": sum(layer["parameters"] for layer in record["layers"]),
         **{name: value for name, value in evaluation["metrics"].items()},
         **last(history, "val_accuracy"),

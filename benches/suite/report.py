@@ -432,6 +432,9 @@ def charts(results, directory):
 
 def facts_list(results):
     facts = dict(results.header["facts"])
+    programs = {run["figures"].get("program_commit") for run in results.runs} - {None}
+    if programs:
+        facts["Trainyard built from"] = ", ".join(sorted(commit[:7] for commit in programs))
     for precision in ("float32", "bfloat16"):
         if peaks := results.peaks(precision):
             said = ", ".join(f"{OPERATIONS[name]} {gflops:,.0f}" for name, gflops in peaks.items())
@@ -543,12 +546,9 @@ def write(rows, directory):
             f"{rounds} round{'s' * (rounds > 1)}, {results.seconds.get(section, 0) / 60:.0f} minutes.{sizes(runs)}"
         )
     if results.notes or results.failed:
-        parts.append("## Left out")
-        parts += [f"- {note}" for note in results.notes]
-        parts += [
-            f"- {row['section']}, {row['label']}, round {row['round']}: {row['failed'].splitlines()[1]}"
-            for row in results.failed
-        ]
+        failed = [(row, row["failed"].splitlines()[1]) for row in results.failed]
+        failed = [f"{row['section']}, {row['label']}, round {row['round']}: {how}" for row, how in failed]
+        parts += ["## Notes", "\n".join(f"- {note}" for note in results.notes + failed)]
     content = "\n\n".join(parts) + "\n"
     (directory / "benchmarks.md").write_text(content)
     return content
