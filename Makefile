@@ -69,8 +69,10 @@ schema: libtorch ## write the JSON schema anew from the code
 	@new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
 	$(CARGO) run --quiet --locked -- schema >"$$new" && cat "$$new" >$(SCHEMA) && echo "wrote $(SCHEMA)"
 
-bench: libtorch ## measure speed
-	@benches/run
+# BENCH holds arguments, as in BENCH="--rounds 3 throughput"; TRAINYARD names another binary than that which is built here.
+bench: libtorch ## measure speed beside PyTorch and Keras; takes two to three hours (BENCH=--quick: minutes)
+	@[ -n "$${TRAINYARD:-}" ] || $(CARGO) build --release --locked
+	@benches/run $(BENCH)
 
 tools: ## name the tools that are missing
 	@scripts/check-tools

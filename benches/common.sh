@@ -1,4 +1,4 @@
-# What benches/run and benches/input share; they source it.
+# What benches/input is made of; it sources this.
 
 fail() {
     echo "benches/$(basename "$0"): $*" >&2

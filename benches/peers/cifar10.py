@@ -1,4 +1,4 @@
-"""What both peers need: the CIFAR-10 binaries as arrays, and how many cores there are to use."""
+"""What all peers need: the CIFAR-10 binaries as arrays, and how many cores there are to use."""
 
 import os
 from pathlib import Path
