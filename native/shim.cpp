@@ -101,6 +101,17 @@ int shim_differentiable(const tensor output, const tensor* inputs, size_t n, voi
   });
 }
 
+// The gradient of the kernel of a convolution of stride 1, whose output has the gradient `gradient`.
+tensor shim_kernel_gradient(const tensor gradient, const tensor input, const tensor kernel, int64_t padding) {
+  tensor result = nullptr;
+  guard([&] {
+    auto all = at::convolution_backward(*gradient, *input, *kernel, {}, {1, 1}, {padding, padding}, {1, 1}, false,
+                                        {0, 0}, 1, {false, true, false});
+    result = new at::Tensor(std::get<1>(all));
+  });
+  return result;
+}
+
 // Whether autograd records what is computed on this thread.
 int shim_is_recording() { return at::GradMode::is_enabled(); }
 

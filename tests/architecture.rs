@@ -49,7 +49,12 @@ fn only_the_command_line_and_progress_print() {
 #[test]
 fn only_device_names_cuda_and_is_unsafe() {
     only(&["Cuda", "cuda::"], &["device/"]);
-    only(&["unsafe "], &["device/native.rs"]);
+    only(&["unsafe "], &["device/native.rs", "kernel/"]);
+}
+
+#[test]
+fn kernels_know_slices_of_numbers_alone() {
+    never(&["tch::", "Tensor", "crate::layer", "crate::model"], "kernel/");
 }
 
 #[test]

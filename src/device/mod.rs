@@ -5,7 +5,7 @@ mod native;
 pub use crate::machine::processors as available_threads;
 pub use native::{
     Backward, FusedAdam, bytes, cpu_capability, differentiable, fill_bytes, filled, forget_gradient, in_parallel,
-    is_recording, leave, map_file, numbers, torch_version, whole_numbers,
+    is_recording, kernel_gradient, leave, map_file, numbers, torch_version, whole_numbers,
 };
 
 use crate::{
@@ -91,9 +91,11 @@ pub fn name(device: tch::Device) -> String {
     }
 }
 
+#[cfg(target_os = "linux")]
+pub use native::before_libraries;
+
 /// Makes libtorch compute with so many threads, and the allocator keep what is freed.
 pub fn set_up(threads: usize) {
     tch::set_num_threads(threads as i32);
     native::keep_freed_memory();
-    native::let_idle_threads_sleep(threads);
 }

@@ -37,6 +37,7 @@ unsafe extern "C" {
         drop: unsafe extern "C" fn(*mut c_void),
     ) -> c_int;
     fn shim_forget_gradient(leaf: RawTensor) -> c_int;
+    fn shim_kernel_gradient(gradient: RawTensor, input: RawTensor, kernel: RawTensor, padding: i64) -> RawTensor;
     fn shim_is_recording() -> c_int;
 }
 
@@ -198,6 +199,21 @@ pub fn differentiable(output: &Tensor, inputs: &[&Tensor], backward: Backward) -
     })
 }
 
+/// The gradient of `kernel`, OIHW, of a convolution of stride 1 over `input`, from that of its output.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn kernel_gradient(gradient: &Tensor, input: &Tensor, kernel: &Tensor, padding: i64) -> Result<Tensor, TchError> {
+    let raw = |tensor: &Tensor| tensor.as_ptr() as RawTensor;
+    // SAFETY: tensors that are borrowed for the whole call.
+    let result = unsafe { shim_kernel_gradient(raw(gradient), raw(input), raw(kernel), padding) };
+    if result.is_null() {
+        return outcome(-1).map(|()| unreachable!("it failed"));
+    }
+    // SAFETY: a new tensor that nobody else has.
+    Ok(unsafe { Tensor::from_ptr(result) })
+}
+
 /// Forgets the gradient of a leaf, so that the next one takes its place instead of being added to it.
 ///
 /// # Errors
@@ -295,31 +311,34 @@ fn openmp() -> Option<Parallel> {
     })
 }
 
-/// Lets libtorch's threads sleep soon where they wait for work. By itself libgomp has them spin for milliseconds; beside any
-/// other program at work that takes the processor from those that are waited for, and a step takes ten times as long. It spins
-/// less where it knows of more threads than processors, so it gets to know a few that never do anything. What the user says
-/// in the environment stays.
-pub fn let_idle_threads_sleep(threads: usize) {
-    static DONE: OnceLock<()> = OnceLock::new();
-    unsafe extern "C" fn nothing(_: *mut c_void) {}
-    let said = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"].iter().any(|name| std::env::var_os(name).is_some());
-    let Some(parallel) = openmp().filter(|_| !said && threads > 1) else { return };
-    DONE.get_or_init(|| {
-        let (ready, wait) = std::sync::mpsc::channel();
-        let keep = move || {
-            // SAFETY: the region does nothing with its pointer.
-            unsafe { parallel(nothing, std::ptr::null_mut(), threads as c_uint, 0) }
-            let _ = ready.send(());
-            // The threads are known as long as the one that called for them lives.
-            loop {
-                std::thread::park();
+/// How often libtorch's threads look for work before they sleep: about a tenth of a millisecond. libgomp's own 300,000 are no
+/// faster, and beside any other program at work they take the processor from the threads that are waited for: a step then takes
+/// up to ten times as long.
+#[cfg(target_os = "linux")]
+const SPINS: &CStr = c"GOMP_SPINCOUNT=10000";
+
+/// Starts the program once more with [`SPINS`] in its environment, unless the environment says how threads wait. libgomp reads that
+/// when it is loaded and never again; the linker calls this before (`.preinit_array`), when only the files are mapped, so that it
+/// costs milliseconds. Where it cannot be done, all goes on as it is.
+#[cfg(target_os = "linux")]
+pub extern "C" fn before_libraries(_: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
+    const MOST: usize = 4096;
+    let mut with_spins = [std::ptr::null(); MOST + 2];
+    // SAFETY: the linker hands over the arrays that the kernel made, which end with a null. libc isn't initialized yet, so nothing
+    // of it is used but the system call.
+    unsafe {
+        let mut count = 0;
+        while !(*environment.add(count)).is_null() {
+            let variable = CStr::from_ptr(*environment.add(count)).to_bytes();
+            if count >= MOST || variable.starts_with(b"GOMP_SPINCOUNT=") || variable.starts_with(b"OMP_WAIT_POLICY=") {
+                return;
             }
-        };
-        // Without such a thread all is as it was.
-        if std::thread::Builder::new().name("idle".to_owned()).spawn(keep).is_ok() {
-            let _ = wait.recv();
+            with_spins[count] = *environment.add(count);
+            count += 1;
         }
-    });
+        with_spins[count] = SPINS.as_ptr();
+        libc::execve(c"/proc/self/exe".as_ptr(), arguments, with_spins.as_ptr());
+    }
 }
 
 /// Ends the process without the libraries' tidying up, which takes longer than a small command. All that was written is

@@ -18,13 +18,13 @@ mod vector;
 mod weight_gradient;
 mod winograd;
 
-pub use block::{Block, Gradients, Images};
+pub use block::{Block, Convolution, Gradients, Images};
 pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
 use weight_gradient::{Lists, weight_gradient};
-use winograd::{room, transform_kernel, winograd};
+use winograd::{room, transform_kernel, winograd, winograd_convolution};
 
 /// The vector instructions that kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

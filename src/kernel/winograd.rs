@@ -60,15 +60,26 @@ compiled! {
     /// # Safety
     /// The pointers are valid for so many elements, `pooled`, `codes` and `room`, of [`room`] numbers, for writing, and
     /// `shape` is sound.
-    pub unsafe fn winograd = generic(
+    pub unsafe fn winograd = pooled_generic(
         image: *const f32, kernel: *const f32, bias: *const f32, pooled: *mut f32, codes: *mut u8, room: *mut f32,
         shape: &Shape, relu: bool
     );
 }
 
+compiled! {
+    /// Computes the convolution of one image, `[height, width, outputs]`, without anything behind it. `inputs` is a multiple of
+    /// 16.
+    ///
+    /// # Safety
+    /// The pointers are valid for so many elements, `output` and `room`, of [`room`] numbers, for writing, and `shape` is sound.
+    pub unsafe fn winograd_convolution = convolution_generic(
+        image: *const f32, kernel: *const f32, bias: *const f32, output: *mut f32, room: *mut f32, shape: &Shape
+    );
+}
+
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-unsafe fn generic<V: Vector>(
+unsafe fn pooled_generic<V: Vector>(
     image: *const f32,
     kernel: *const f32,
     bias: *const f32,
@@ -77,6 +88,54 @@ unsafe fn generic<V: Vector>(
     room: *mut f32,
     shape: &Shape,
     relu: bool,
+) {
+    let outputs = shape.outputs;
+    let finish = |window: usize, sums: *const f32, tiles: usize| {
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let (pooled, codes) = (pooled.add(window * outputs), codes.add(window * outputs));
+            maxima::<V>(sums, bias, pooled, codes, tiles, outputs, relu);
+        }
+    };
+    // SAFETY: the caller's.
+    unsafe { generic::<V>(image, kernel, room, shape, finish) }
+}
+
+#[inline(always)]
+unsafe fn convolution_generic<V: Vector>(
+    image: *const f32,
+    kernel: *const f32,
+    bias: *const f32,
+    output: *mut f32,
+    room: *mut f32,
+    shape: &Shape,
+) {
+    let (columns, outputs) = (shape.width / 2, shape.outputs);
+    let finish = |window: usize, sums: *const f32, tiles: usize| {
+        // SAFETY: the caller vouches for the pointers.
+        unsafe {
+            let first = output.add((2 * (window / columns) * shape.width + 2 * (window % columns)) * outputs);
+            for channel in (0..outputs).step_by(V::LANES) {
+                let [a, b, c, d] = outputs_of_tile(sums.add(channel), tiles * outputs, V::load(bias.add(channel)));
+                a.store(first.add(channel));
+                b.store(first.add(outputs + channel));
+                c.store(first.add(shape.width * outputs + channel));
+                d.store(first.add((shape.width + 1) * outputs + channel));
+            }
+        }
+    };
+    // SAFETY: the caller's.
+    unsafe { generic::<V>(image, kernel, room, shape, finish) }
+}
+
+/// Computes the sums of all tiles, some at a time; `finish` gets each tile's number and sums, and how many lie side by side.
+#[inline(always)]
+unsafe fn generic<V: Vector>(
+    image: *const f32,
+    kernel: *const f32,
+    room: *mut f32,
+    shape: &Shape,
+    finish: impl Fn(usize, *const f32, usize),
 ) {
     let (windows, columns) = (shape.windows(), shape.width / 2);
     let mut first = 0;
@@ -105,9 +164,7 @@ unsafe fn generic<V: Vector>(
                 _ => multiply::<V, 1>(tiles, kernel, sums, shape),
             }
             for tile in 0..count {
-                let at = (first + tile) * shape.outputs;
-                let sums = sums.add(tile * shape.outputs);
-                maxima::<V>(sums, bias, pooled.add(at), codes.add(at), count, shape.outputs, relu);
+                finish(first + tile, sums.add(tile * shape.outputs), count);
             }
             first += count;
         }
@@ -200,7 +257,7 @@ unsafe fn product<V: Vector, const TILES: usize, const VECTORS: usize>(
     }
 }
 
-/// `A' M A` of a tile, with the bias: its maximum, and which of the four outputs it is.
+/// The maximum of a tile's outputs, and which of the four it is.
 #[inline(always)]
 unsafe fn maxima<V: Vector>(
     sums: *const f32,
@@ -214,17 +271,26 @@ unsafe fn maxima<V: Vector>(
     for output in (0..outputs).step_by(V::LANES) {
         // SAFETY: the caller vouches for the pointers.
         unsafe {
-            // Written out, so that all of it stays in registers.
-            let element = |at: usize| V::load(sums.add(at * tiles * outputs + output));
-            let column = |at: usize| {
-                let (a, b, c, d) = (element(at), element(4 + at), element(8 + at), element(12 + at));
-                (a.plus(b.plus(c)), b.minus(c.plus(d)))
-            };
-            let ((a, e), (b, f), (c, g), (d, h)) = (column(0), column(1), column(2), column(3));
-            let bias = V::load(bias.add(output));
-            let upper = [a.plus(b.plus(c)).plus(bias), b.minus(c.plus(d)).plus(bias)];
-            let lower = [e.plus(f.plus(g)).plus(bias), f.minus(g.plus(h)).plus(bias)];
-            V::store_maximum([upper[0], upper[1], lower[0], lower[1]], relu, pooled.add(output), codes.add(output));
+            let candidates = outputs_of_tile(sums.add(output), tiles * outputs, V::load(bias.add(output)));
+            V::store_maximum(candidates, relu, pooled.add(output), codes.add(output));
         }
+    }
+}
+
+/// `A' M A` of a tile, with the bias, row by row; its elements lie `stride` apart.
+#[inline(always)]
+unsafe fn outputs_of_tile<V: Vector>(sums: *const f32, stride: usize, bias: V) -> [V; 4] {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe {
+        // Written out, so that all of it stays in registers.
+        let element = |at: usize| V::load(sums.add(at * stride));
+        let column = |at: usize| {
+            let (a, b, c, d) = (element(at), element(4 + at), element(8 + at), element(12 + at));
+            (a.plus(b.plus(c)), b.minus(c.plus(d)))
+        };
+        let ((a, e), (b, f), (c, g), (d, h)) = (column(0), column(1), column(2), column(3));
+        let upper = [a.plus(b.plus(c)).plus(bias), b.minus(c.plus(d)).plus(bias)];
+        let lower = [e.plus(f.plus(g)).plus(bias), f.minus(g.plus(h)).plus(bias)];
+        [upper[0], upper[1], lower[0], lower[1]]
     }
 }

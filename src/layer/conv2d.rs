@@ -168,12 +168,16 @@ impl Convolution {
         Convolution { kernel, bias, strides, padding, uneven_padding, input, precision }
     }
 
-    /// Whether windows of 3x3 lie beside each other at every place, and multiply numbers of 32 bits; then, how many zeros are put
-    /// around the image.
+    /// Whether it multiplies numbers of 32 bits.
+    pub fn is_float32(&self) -> bool {
+        self.precision == Precision::Float32
+    }
+
+    /// Whether windows of 3x3 lie beside each other at every place; then, how many zeros are put around the image.
     pub fn plain_3x3(&self) -> Option<usize> {
         let plain = self.kernel.size()[2..] == [3, 3] && self.strides == [1, 1] && self.uneven_padding.is_none();
         let border = (self.padding[0] == self.padding[1]).then_some(self.padding[0] as usize);
-        border.filter(|_| plain && self.precision == Precision::Float32)
+        border.filter(|_| plain)
     }
 }
 

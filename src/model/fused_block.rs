@@ -40,7 +40,7 @@ impl Kept {
 }
 
 /// `[batch, channels, height, width]` as `[batch, height, width, channels]`, one behind the other in memory.
-fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
+pub fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
     tensor.f_permute([0, 2, 3, 1])?.f_contiguous()
 }
 

@@ -1,6 +1,7 @@
 //! The layers, built: parameters, operations in a row, and the passes that make the row faster.
 
 mod adapt;
+mod fast_convolution;
 mod fused_block;
 mod host;
 mod passes;

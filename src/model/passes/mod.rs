@@ -1,5 +1,6 @@
 //! Rewritings of the row of operations that keep what it computes: one file a pass, in the order in which they are made.
 
+mod fast_convolutions;
 mod fold_batch_normalization;
 mod fold_scaling;
 mod fuse_blocks;
@@ -32,12 +33,13 @@ struct Rewriting {
     rewrite: fn(&mut Vec<Operation>, &Means) -> Result<(), TchError>,
 }
 
-const REWRITINGS: [Rewriting; 5] = [
+const REWRITINGS: [Rewriting; 6] = [
     Rewriting { name: "leave_out_dropout", for_inference: true, rewrite: leave_out_dropout::rewrite },
     Rewriting { name: "fold_batch_normalization", for_inference: true, rewrite: fold_batch_normalization::rewrite },
     Rewriting { name: "pool_before_activation", for_inference: false, rewrite: pool_before_activation::rewrite },
     Rewriting { name: "fold_scaling", for_inference: false, rewrite: fold_scaling::rewrite },
     Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
+    Rewriting { name: "fast_convolutions", for_inference: false, rewrite: fast_convolutions::rewrite },
 ];
 
 /// The names of the passes that training makes with `means`.
