@@ -608,7 +608,7 @@ codes! {
     /// model:
     ///   layers:
     ///     - max_pooling2d
-    ///     - conv2d: {filters: 8, kernel_size: 2, kernel_initializer: whitening, trainable: false}
+    ///     - conv2d: {filters: 8, kernel_size: 2, activation: relu, kernel_initializer: whitening, trainable: false}
     ///     - flatten
     ///     - dense: 10
     /// ```
@@ -617,7 +617,7 @@ codes! {
     /// model:
     ///   layers:
     ///     - rescaling: 1/255
-    ///     - conv2d: {filters: 8, kernel_size: 2, kernel_initializer: whitening, trainable: false}
+    ///     - conv2d: {filters: 8, kernel_size: 2, activation: relu, kernel_initializer: whitening, trainable: false}
     ///     - flatten
     ///     - dense: 10
     /// ```
@@ -699,7 +699,7 @@ codes! {
     /// training: {optimizer: {adam: {learning_rate: 0.001}}}
     /// ```
     LEARNING_RATE = "learning-rate", allowable;
-    /// A group of parameters, or a list of layers to exclude, names layers that have no parameters to train, or that there aren't.
+    /// A group of parameters, or a list of layers to exclude, names layers that have no parameters, or that there aren't.
     ///
     /// ```yaml
     /// training: {parameter_groups: [{layers: [dense_7], learning_rate_factor: 0.1}]}

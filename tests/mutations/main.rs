@@ -32,7 +32,7 @@ use trainyard::{
     spec,
     spec::tree::Node,
 };
-use valid::{Because, told_at, valid_because};
+use valid::{Because, begins, told_at, valid_because};
 
 fn check(file: &Path) -> Checked {
     check::check(file, &Options::default())
@@ -96,8 +96,7 @@ fn judge(mutant: &Mutant, checked: &Checked) -> Result<Option<Because>, String> 
             return Err(complaint);
         }
     }
-    let told_at =
-        told_at(mutant).and_then(|start| mutant.text.lines().position(|line| line.trim_start().starts_with(start)));
+    let told_at = told_at(mutant).and_then(|start| mutant.text.lines().position(|line| begins(line, start)));
     let is_right = |line: usize| mutant.lines.contains(&line) || told_at.is_some_and(|index| index + 1 == line);
     let on_its_line = |problem: &&Diagnostic| {
         // Of two things that exclude each other, either is the first label.

@@ -52,10 +52,11 @@ fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
             *text = callback.name().to_owned();
         }
     }
-    let lists: [(&[Step], Vec<String>); 7] = [
+    let lists: [(&[Step], Vec<String>); 8] = [
         (path!["allow"], texts(&pipeline.allow)),
         (path!["dataset", "train"], texts(&pipeline.dataset.train)),
         (path!["dataset", "evaluate"], texts(&pipeline.dataset.evaluate)),
+        (path!["training", "parameter_groups"], texts(&training.parameter_groups)),
         (path!["training", "metrics"], texts(&training.metrics)),
         (path!["training", "callbacks"], callbacks),
         (path!["evaluation"], texts(&pipeline.evaluation)),

@@ -14,14 +14,15 @@ use crate::{
 
 pub(super) fn lint(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     let layers = &sound.pipeline.model.layers;
-    let mut names = Vec::new();
-    trained(layers, &plan.layers, &mut names);
-    if names.is_empty() {
+    let mut parameters = Vec::new();
+    named(layers, &plan.layers, &mut parameters);
+    if !parameters.iter().any(|(_, trainable)| *trainable) {
         let problem = Diagnostic::error(Code::NOTHING_TO_TRAIN, "no layer has anything to train");
         let place = sound.tree.key_place_of(path!["model", "layers"]);
         problems.push(problem.at(place, "all of them stay as they are").help("add a layer with weights, or train one"));
         return;
     }
+    let names: Vec<String> = parameters.into_iter().map(|(name, _)| name).collect();
     let training = &sound.pipeline.training;
     for (index, group) in training.parameter_groups.iter().enumerate() {
         let at = path!["training", "parameter_groups", index, "layers"];
@@ -33,16 +34,16 @@ pub(super) fn lint(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     whitening(sound, layers, problems);
 }
 
-/// The names of all parameters that are trained.
-fn trained(layers: &[Layer], planned: &[PlannedLayer], names: &mut Vec<String>) {
+/// The names of all parameters, and whether they are trained.
+fn named(layers: &[Layer], planned: &[PlannedLayer], names: &mut Vec<(String, bool)>) {
     for (layer, planned) in layers.iter().zip(planned) {
-        let own = layer.parameters(&planned.input).into_iter().filter(|parameter| parameter.trainable);
-        names.extend(own.map(|parameter| format!("{}.{}", planned.row.name, parameter.name)));
+        let own = layer.parameters(&planned.input).into_iter();
+        names.extend(own.map(|own| (format!("{}.{}", planned.row.name, own.name), own.trainable)));
         match layer.structure() {
             Structure::Computation => {}
-            Structure::Repeat(_, block) => planned.blocks.iter().for_each(|turn| trained(block.layers, turn, names)),
+            Structure::Repeat(_, block) => planned.blocks.iter().for_each(|turn| named(block.layers, turn, names)),
             Structure::Parallel(blocks, _) => {
-                blocks.iter().zip(&planned.blocks).for_each(|(block, row)| trained(block.layers, row, names));
+                blocks.iter().zip(&planned.blocks).for_each(|(block, row)| named(block.layers, row, names));
             }
         }
     }
@@ -55,7 +56,7 @@ fn patterns(sound: &Sound, patterns: &[LayerPattern], path: &[Step], names: &[St
             continue;
         }
         let message =
-            format!("`{}` names `{}`, and nothing that is trained is called so", display_path(path), pattern.0);
+            format!("`{}` names `{}`, and nothing is called so that could be trained", display_path(path), pattern.0);
         let place = sound.tree.place_of(&[path, path![index]].concat());
         let problem = Diagnostic::error(Code::NO_SUCH_PARAMETERS, message).at(place, "fits no layer");
         let layers = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0));
@@ -89,7 +90,7 @@ fn behind(layers: &[Layer], path: &[Step], offset: usize, found: &mut Vec<Vec<St
             && convolution.kernel_initializer == Initializer::Whitening
             && (index > 0 || path.len() > 3)
         {
-            found.push([path.as_slice(), path!["conv2d", "kernel_initializer"]].concat());
+            found.push(path.clone());
         }
         let blocks = match layer.structure() {
             Structure::Computation => Vec::new(),
