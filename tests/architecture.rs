@@ -54,7 +54,7 @@ fn only_device_names_cuda_and_is_unsafe() {
 
 #[test]
 fn kernels_know_slices_of_numbers_alone() {
-    never(&["tch::", "Tensor", "crate::layer", "crate::model"], "kernel/");
+    never(&["use tch", "Tensor", "crate::layer", "crate::model"], "kernel/");
 }
 
 #[test]

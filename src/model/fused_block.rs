@@ -100,7 +100,12 @@ impl FusedBlock {
 
 impl Forward for FusedBlock {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
-        let (kept, x) = self.kept(x, pass)?;
+        let x = match x.kind() {
+            Kind::Uint8 | Kind::Float => x.shallow_clone(),
+            // What comes from a layer of another precision.
+            _ => x.f_to_kind(Kind::Float)?,
+        };
+        let (kept, x) = self.kept(&x, pass)?;
         let block = Block { threads: tch::get_num_threads().max(1) as usize, ..self.block };
         let Shape { height, width, outputs, .. } = block.shape;
         let size = [x.size()[0], height as i64 / 2, width as i64 / 2, outputs as i64];

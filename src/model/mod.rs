@@ -98,7 +98,7 @@ impl From<Device> for Means {
 
 /// Layers that compute.
 pub struct Model {
-    blueprint: Arc<Blueprint>,
+    design: Arc<Design>,
     parameters: Vec<NamedParameter>,
     operations: Vec<Operation>,
     /// What the outputs went through.
@@ -106,7 +106,7 @@ pub struct Model {
 }
 
 /// What a model is built by.
-struct Blueprint {
+struct Design {
     layers: Vec<Layer>,
     plan: Plan,
     means: Means,
@@ -128,8 +128,8 @@ impl Model {
     /// What libtorch reports, such as a lack of memory.
     pub fn new(layers: &[Layer], plan: &Plan, seed: u64, means: impl Into<Means>) -> Result<Self, TchError> {
         let means = means.into();
-        let blueprint = Arc::new(Blueprint { layers: layers.to_vec(), plan: plan.clone(), means });
-        Self::build(blueprint, Weights::Drawn(seed), Purpose::Training)
+        let design = Arc::new(Design { layers: layers.to_vec(), plan: plan.clone(), means });
+        Self::build(design, Weights::Drawn(seed), Purpose::Training)
     }
 
     /// The same model with copies of the weights: what is done to it leaves no trace in this one.
@@ -139,7 +139,7 @@ impl Model {
     pub fn copy(&self) -> Result<Self, TchError> {
         let copy = |parameter: &NamedParameter| parameter.tensor.detach().copy().set_requires_grad(parameter.trainable);
         let weights = Weights::Given(self.parameters.iter().map(copy).collect());
-        Self::build(self.blueprint.clone(), weights, Purpose::Training)
+        Self::build(self.design.clone(), weights, Purpose::Training)
     }
 
     /// The same model with the same weights, but without the passes that make it faster: what leaves each layer can be seen.
@@ -163,14 +163,14 @@ impl Model {
     /// # Errors
     /// What libtorch reports.
     pub fn beginning(&self, layers: usize) -> Result<Self, TchError> {
-        let Blueprint { layers: all, plan, means } = &*self.blueprint;
+        let Design { layers: all, plan, means } = &*self.design;
         let plan = Plan { input: plan.input, layers: plan.layers[..layers].to_vec() };
-        let blueprint = Arc::new(Blueprint { layers: all[..layers].to_vec(), plan, means: *means });
-        Self::build(blueprint, self.weights(), Purpose::Looking)
+        let design = Arc::new(Design { layers: all[..layers].to_vec(), plan, means: *means });
+        Self::build(design, self.weights(), Purpose::Looking)
     }
 
     fn with_same_weights(&self, purpose: Purpose) -> Result<Self, TchError> {
-        Self::build(self.blueprint.clone(), self.weights(), purpose)
+        Self::build(self.design.clone(), self.weights(), purpose)
     }
 
     fn weights(&self) -> Weights {
@@ -188,8 +188,8 @@ impl Model {
         passes::rows(&self.operations)
     }
 
-    fn build(blueprint: Arc<Blueprint>, weights: Weights, purpose: Purpose) -> Result<Self, TchError> {
-        let Blueprint { layers, plan, means } = &*blueprint;
+    fn build(design: Arc<Design>, weights: Weights, purpose: Purpose) -> Result<Self, TchError> {
+        let Design { layers, plan, means } = &*design;
         let mut builder = Builder { weights, means: *means, parameters: Vec::new() };
         let mut operations = builder.row(layers, &plan.layers)?;
         let mut activation = last_activation(layers);
@@ -205,7 +205,7 @@ impl Model {
             passes::optimize(&mut operations, purpose, means)?;
         }
         let parameters = builder.parameters;
-        Ok(Model { parameters, operations, activation, blueprint })
+        Ok(Model { parameters, operations, activation, design })
     }
 
     /// All that is kept, in the order of the layers.
@@ -220,7 +220,7 @@ impl Model {
 
     /// Where it computes.
     pub fn device(&self) -> Device {
-        self.blueprint.means.device
+        self.design.means.device
     }
 
     /// Whether the outputs are logits.
