@@ -342,13 +342,13 @@ fn a_page_that_only_results_would_break_ends_the_first_epoch() {
 
 #[test]
 fn passes_train_as_the_plain_layers_do() {
-    // Digits, 56 steps. With larger steps roundings alone decide which of two equals is a maximum, and libtorch differs from itself
+    // Digits, some 80 steps. With larger steps roundings alone decide which of two equals is a maximum, and libtorch differs from itself
     // with another number of threads by 3e-4.
     let losses = |flag: &[&str]| -> (Vec<f32>, Value) {
         let bench = Bench::new();
         let pipeline = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/digits.yaml")).unwrap();
         bench.write("digits.yaml", pipeline.split("\nexpect:").next().unwrap());
-        let mut arguments = vec!["run", "--quiet", "digits.yaml", "--set", "training.epochs=1", "--set"];
+        let mut arguments = vec!["run", "--quiet", "digits.yaml", "--set", "training.epochs=2", "--set"];
         arguments.extend(["training.optimizer={sgd: {learning_rate: 0.01, momentum: 0.9}}", "--set", "evaluation=[]"]);
         arguments.extend(flag);
         let (code, _, stderr) = bench.call(&arguments);
@@ -361,7 +361,7 @@ fn passes_train_as_the_plain_layers_do() {
     let ((fast, with), (plain, without)) = (losses(&[]), losses(&["--no-optimize"]));
     assert!(with["provenance"]["passes"].as_array().unwrap().contains(&"fuse_blocks".into()), "{with}");
     assert_eq!(without["provenance"]["passes"], Value::Null);
-    assert!(plain.len() > 50 && plain[50] < 0.96 * plain[0], "{plain:?}");
+    assert!(plain.len() > 50 && plain[plain.len() - 1] < 0.97 * plain[0], "{plain:?}");
     for (step, (fast, plain)) in fast.iter().zip(&plain).enumerate() {
         assert!((fast - plain).abs() < 1e-5 * plain, "step {step}: {fast} for {plain}");
     }
