@@ -409,3 +409,28 @@ fn image_of(grey: u8) -> Vec<u8> {
     bytes.extend([grey; 48]);
     bytes
 }
+
+#[test]
+fn summary_shows_what_passes_leave_to_compute() {
+    let bench = Bench::new();
+    bench.write(
+        "net.yaml",
+        "version: 1\ndataset:\n  source: digits\n  train:\n    - batch: 8\nmodel:\n  layers:\n    - rescaling: 1/16\n    \
+         - normalization: {mean: [0.3], variance: [0.1]}\n    \
+         - conv2d: {filters: 16, kernel_size: 3, padding: same, use_bias: false}\n    - batch_normalization\n    \
+         - activation: relu\n    - max_pooling2d\n    - dropout: 0.5\n    \
+         - residual: {layers: [{conv2d: {filters: 16, kernel_size: 3, padding: same}}]}\n    - flatten\n    - dense: 10\n\
+         training: {loss: sparse_categorical_crossentropy, epochs: 1}\n",
+    );
+    let shown = |capability: &str| {
+        let output =
+            bench.command(&["summary", "--optimized", "net.yaml"]).env("ATEN_CPU_CAPABILITY", capability).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    // What a processor without wide vectors computes, so that it is the same everywhere.
+    insta::assert_snapshot!(shown("default"));
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        assert!(shown("avx2").contains("kernel: scale, convolution, max-pooling, relu (AVX2)"), "{}", shown("avx2"));
+    }
+}
