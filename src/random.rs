@@ -131,6 +131,7 @@ fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 
 /// Several blocks; a counter's words lie in as many arrays.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "four arrays are read and written at the same place")]
 fn philox_lanes<const N: usize>(mut counters: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     let multiply = |a: u32, b: u32| {
         let product = u64::from(a) * u64::from(b);

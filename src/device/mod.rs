@@ -92,7 +92,7 @@ pub fn name(device: tch::Device) -> String {
 }
 
 #[cfg(target_os = "linux")]
-pub use native::before_libraries;
+pub use native::{Initializer, before_libraries};
 
 /// Makes libtorch compute with so many threads, and the allocator keep what is freed.
 pub fn set_up(threads: usize) {

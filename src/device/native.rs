@@ -317,11 +317,22 @@ fn openmp() -> Option<Parallel> {
 #[cfg(target_os = "linux")]
 const SPINS: &CStr = c"GOMP_SPINCOUNT=10000";
 
+/// What the linker calls: with the number of arguments, the arguments, the environment.
+#[cfg(target_os = "linux")]
+pub type Initializer = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+
 /// Starts the program once more with [`SPINS`] in its environment, unless the environment says how threads wait. libgomp reads that
 /// when it is loaded and never again; the linker calls this before (`.preinit_array`), when only the files are mapped, so that it
 /// costs milliseconds. Where it cannot be done, all goes on as it is.
+///
+/// # Safety
+/// The arrays end with a null, and what they point to with a zero.
 #[cfg(target_os = "linux")]
-pub extern "C" fn before_libraries(_: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
+pub unsafe extern "C" fn before_libraries(
+    _: c_int,
+    arguments: *const *const c_char,
+    environment: *const *const c_char,
+) {
     const MOST: usize = 4096;
     let mut with_spins = [std::ptr::null(); MOST + 2];
     // SAFETY: the linker hands over the arrays that the kernel made, which end with a null. libc isn't initialized yet, so nothing

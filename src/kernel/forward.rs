@@ -60,6 +60,7 @@ unsafe fn generic<V: Vector>(
 
 /// So many windows side by side, so many vectors of outputs each.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the index runs over the inner axis")]
 unsafe fn windows<V: Vector, const WINDOWS: usize, const VECTORS: usize>(
     image: *const f32,
     kernel: *const f32,

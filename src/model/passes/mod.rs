@@ -36,7 +36,11 @@ struct Rewriting {
 const REWRITINGS: [Rewriting; 6] = [
     Rewriting { name: "leave_out_dropout", for_inference: true, rewrite: leave_out_dropout::rewrite },
     Rewriting { name: "fold_batch_normalization", for_inference: true, rewrite: fold_batch_normalization::rewrite },
-    Rewriting { name: "pool_before_activation", for_inference: false, rewrite: pool_before_activation::rewrite },
+    Rewriting {
+        name: "pool_before_activation",
+        for_inference: false,
+        rewrite: |row, means| pool_before_activation::rewrite(row, means),
+    },
     Rewriting { name: "fold_scaling", for_inference: false, rewrite: fold_scaling::rewrite },
     Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
     Rewriting { name: "fast_convolutions", for_inference: false, rewrite: fast_convolutions::rewrite },

@@ -11,7 +11,7 @@ use crate::{
 use tch::TchError;
 
 /// Swaps each monotonic activation with the max-pooling behind it.
-pub fn rewrite(operations: &mut Vec<Operation>, _: &Means) -> Result<(), TchError> {
+pub fn rewrite(operations: &mut [Operation], _: &Means) -> Result<(), TchError> {
     for at in 1..operations.len() {
         let monotonic = matches!(operations[at - 1].operator(), Operator::Activation(ActivationFunction::Relu));
         if monotonic && matches!(operations[at].operator(), Operator::MaxPooling(_)) {
