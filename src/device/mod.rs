@@ -5,7 +5,7 @@ mod native;
 pub use crate::machine::processors as available_threads;
 pub use native::{
     Backward, FusedAdam, bytes, cpu_capability, differentiable, fill_bytes, filled, forget_gradient, in_parallel,
-    is_recording, kernel_gradient, leave, map_file, numbers, torch_version, whole_numbers,
+    is_recording, kernel_gradient, leave, map_file, numbers, torch_version,
 };
 
 use crate::{

@@ -225,23 +225,14 @@ pub fn forget_gradient(leaf: &Tensor) -> Result<(), TchError> {
 
 /// The numbers of a tensor on the CPU whose elements lie one behind the other in some order; nothing of others.
 pub fn numbers(tensor: &Tensor) -> Option<&[f32]> {
-    let dense = tensor.device() == tch::Device::Cpu && tensor.kind() == tch::Kind::Float && is_dense(tensor);
-    // SAFETY: so many numbers lie there, and live as long as the tensor.
-    dense.then(|| unsafe { elements(tensor) })
+    // SAFETY: the kind says that they are numbers of 32 bits.
+    (tensor.kind() == tch::Kind::Float).then(|| unsafe { elements(tensor) })?
 }
 
 /// As [`numbers`], of bytes.
 pub fn bytes(tensor: &Tensor) -> Option<&[u8]> {
-    let dense = tensor.device() == tch::Device::Cpu && tensor.kind() == tch::Kind::Uint8 && is_dense(tensor);
-    // SAFETY: so many bytes lie there, and live as long as the tensor.
-    dense.then(|| unsafe { elements(tensor) })
-}
-
-/// As [`numbers`], of whole numbers.
-pub fn whole_numbers(tensor: &Tensor) -> Option<&[i64]> {
-    let dense = tensor.device() == tch::Device::Cpu && tensor.kind() == tch::Kind::Int64 && is_dense(tensor);
-    // SAFETY: so many numbers lie there, and live as long as the tensor.
-    dense.then(|| unsafe { elements(tensor) })
+    // SAFETY: the kind says that they are bytes.
+    (tensor.kind() == tch::Kind::Uint8).then(|| unsafe { elements(tensor) })?
 }
 
 /// A new tensor on the CPU with the shape `[batch, height, width, channels]` or whatever is wanted, filled by `fill`, which
@@ -278,12 +269,16 @@ pub fn is_recording() -> bool {
     unsafe { shim_is_recording() != 0 }
 }
 
-unsafe fn elements<T>(tensor: &Tensor) -> &[T] {
-    match tensor.numel() {
-        0 => &[],
-        // SAFETY: the caller's.
-        count => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) },
+/// The elements, which are of this type, where they lie on the CPU one behind the other.
+unsafe fn elements<T>(tensor: &Tensor) -> Option<&[T]> {
+    if tensor.device() != tch::Device::Cpu || !is_dense(tensor) {
+        return None;
     }
+    Some(match tensor.numel() {
+        0 => &[],
+        // SAFETY: so many elements of the caller's type lie there, and live as long as the tensor.
+        count => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) },
+    })
 }
 
 /// Whether the elements lie one behind the other, without gaps, in whatever order of the axes.

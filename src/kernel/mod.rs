@@ -26,6 +26,8 @@ use input_gradient::input_gradient;
 use weight_gradient::{Lists, weight_gradient};
 use winograd::{room, transform_kernel, winograd, winograd_convolution};
 
+use std::sync::OnceLock;
+
 /// The vector instructions that kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instructions {
@@ -67,11 +69,14 @@ impl Instructions {
     /// The best of those that the processor has and libtorch uses, which `ATEN_CPU_CAPABILITY` can lower; nothing where kernels
     /// would be slower than libtorch's operators.
     pub fn chosen() -> Option<Self> {
-        let capability = crate::device::cpu_capability();
-        Self::supported().into_iter().find(|instructions| match instructions {
-            Instructions::Avx512 => capability == "AVX512",
-            Instructions::Avx2 => capability == "AVX512" || capability == "AVX2",
-            Instructions::Portable => false,
+        static CHOSEN: OnceLock<Option<Instructions>> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let capability = crate::device::cpu_capability();
+            Self::supported().into_iter().find(|instructions| match instructions {
+                Instructions::Avx512 => capability == "AVX512",
+                Instructions::Avx2 => capability == "AVX512" || capability == "AVX2",
+                Instructions::Portable => false,
+            })
         })
     }
 }

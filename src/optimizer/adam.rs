@@ -6,11 +6,13 @@
 //! w = w - learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
 //! ```
 
-use super::{Optimizer, OptimizerDefinition, Parameter, Slot, adaptive::Adaptive};
+use super::{
+    Optimizer, OptimizerDefinition, Parameter,
+    adaptive::{Adaptive, Decaying},
+};
 use crate::schedule::LearningRate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::TchError;
 
 /// Adam: steps scaled by running means of the gradient and of its square.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -55,22 +57,7 @@ impl OptimizerDefinition for Adam {
 
     fn start(&self, parameters: Vec<Parameter>) -> Box<dyn Optimizer> {
         let parameters = parameters.into_iter().enumerate().collect();
-        Box::new(Running(Adaptive::new(parameters, self.beta_1, self.beta_2, self.epsilon)))
-    }
-}
-
-struct Running(Adaptive);
-
-impl Optimizer for Running {
-    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
-        self.0.step(learning_rate)
-    }
-
-    fn slots(&self) -> Vec<Slot<'_>> {
-        self.0.slots().collect()
-    }
-
-    fn go_on_after(&mut self, steps: u64) {
-        self.0.go_on_after(steps);
+        let adaptive = Adaptive::new(parameters, self.beta_1, self.beta_2, self.epsilon);
+        Box::new(Decaying { adaptive, weight_decay: 0.0 })
     }
 }

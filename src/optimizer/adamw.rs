@@ -6,11 +6,13 @@
 //!
 //! and then Adam's step. As in Keras, biases and the learned numbers of batch normalization decay, too.
 
-use super::{Optimizer, OptimizerDefinition, Parameter, Slot, adaptive::Adaptive};
+use super::{
+    Optimizer, OptimizerDefinition, Parameter,
+    adaptive::{Adaptive, Decaying},
+};
 use crate::schedule::LearningRate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::TchError;
 
 /// Adam, with parameters that are drawn towards 0 besides.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,26 +66,6 @@ impl OptimizerDefinition for Adamw {
     fn start(&self, parameters: Vec<Parameter>) -> Box<dyn Optimizer> {
         let parameters = parameters.into_iter().enumerate().collect();
         let adaptive = Adaptive::new(parameters, self.beta_1, self.beta_2, self.epsilon);
-        Box::new(Running { adaptive, weight_decay: self.weight_decay })
-    }
-}
-
-struct Running {
-    adaptive: Adaptive,
-    weight_decay: f64,
-}
-
-impl Optimizer for Running {
-    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
-        self.adaptive.decay(learning_rate, self.weight_decay)?;
-        self.adaptive.step(learning_rate)
-    }
-
-    fn slots(&self) -> Vec<Slot<'_>> {
-        self.adaptive.slots().collect()
-    }
-
-    fn go_on_after(&mut self, steps: u64) {
-        self.adaptive.go_on_after(steps);
+        Box::new(Decaying { adaptive, weight_decay: self.weight_decay })
     }
 }

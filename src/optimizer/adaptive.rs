@@ -1,6 +1,6 @@
 //! Adam's moments of some parameters, and its step on them; Adam, AdamW and Muon share it.
 
-use super::{Parameter, Slot};
+use super::{Optimizer, Parameter, Slot};
 use crate::device::FusedAdam;
 use tch::{Kind, TchError, Tensor};
 
@@ -22,6 +22,27 @@ struct Group {
     first_moments: Vec<Tensor>,
     second_moments: Vec<Tensor>,
     steps: Vec<Tensor>,
+}
+
+/// [`Adaptive`] as an optimizer of its own; Adam's decay is 0.
+pub(super) struct Decaying {
+    pub adaptive: Adaptive,
+    pub weight_decay: f64,
+}
+
+impl Optimizer for Decaying {
+    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
+        self.adaptive.decay(learning_rate, self.weight_decay)?;
+        self.adaptive.step(learning_rate)
+    }
+
+    fn slots(&self) -> Vec<Slot<'_>> {
+        self.adaptive.slots().collect()
+    }
+
+    fn go_on_after(&mut self, steps: u64) {
+        self.adaptive.go_on_after(steps);
+    }
 }
 
 impl Adaptive {

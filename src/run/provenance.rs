@@ -107,8 +107,6 @@ pub struct Circumstances<'a> {
     pub threads: usize,
     /// The passes over the model's operations.
     pub passes: Vec<String>,
-    /// The vector instructions of the program's own kernels.
-    pub kernels: Option<String>,
     /// The pipeline's seed.
     pub seed: u64,
     /// The pipeline's file.
@@ -146,7 +144,7 @@ impl Provenance {
             nondeterministic: circumstances.nondeterministic,
             threads: circumstances.threads,
             passes: circumstances.passes,
-            kernels: circumstances.kernels,
+            kernels: None,
             processor: machine::processor(),
             processors: machine::processors(),
             cpu_capability: circumstances.cpu_capability,

@@ -84,7 +84,6 @@ pub fn first_info(
                 cpu_capability: device::cpu_capability(),
                 threads,
                 passes: pass_names(means),
-                kernels: None,
                 seed: pipeline.seed,
                 pipeline_file: file,
                 resolved: &pipeline.to_yaml(),
