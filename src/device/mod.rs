@@ -94,6 +94,11 @@ pub fn name(device: tch::Device) -> String {
 #[cfg(target_os = "linux")]
 pub use native::{Initializer, before_libraries};
 
+/// The threads that libtorch computes with.
+pub fn threads() -> usize {
+    tch::get_num_threads().max(1) as usize
+}
+
 /// Makes libtorch compute with so many threads, and the allocator keep what is freed.
 pub fn set_up(threads: usize) {
     tch::set_num_threads(threads as i32);

@@ -371,7 +371,7 @@ pub fn in_parallel<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
             }
         }
     }
-    let count = tasks.len().min(tch::get_num_threads().max(1) as usize);
+    let count = tasks.len().min(super::threads());
     let parallel = openmp().filter(|_| count > 1);
     let mut shared = Shared { tasks: Mutex::new(tasks.into_iter()), work: &work, panicked: Mutex::new(None) };
     let pointer = (&raw mut shared).cast::<c_void>();

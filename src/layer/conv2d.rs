@@ -5,7 +5,7 @@
 //! `[height, width, channels]` becomes `[height', width', filters]`.
 
 use super::{
-    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Operator, Padding, Pair, Parameter, Pass,
+    ActivationFunction, Affine, Build, Forward, Initializer, LayerDefinition, Operator, Padding, Pair, Parameter, Pass,
     Precision, ShapeError, display_shape, elements, image_shape, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
@@ -118,14 +118,12 @@ impl LayerDefinition for Conv2d {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let mut parameters = build.parameters.into_iter();
         let rows = self.padding.windows(build.input[0], self.kernel_size.0[0], self.strides.0[0]);
         let columns = self.padding.windows(build.input[1], self.kernel_size.0[1], self.strides.0[1]);
         let even = rows.before == rows.after && columns.before == columns.after;
         let amounts = [columns.before, columns.after, rows.before, rows.after].map(|n| n as i64);
         let convolution = Convolution {
-            kernel: parameters.next().expect("a kernel is declared"),
-            bias: parameters.next(),
+            weights: Affine::of(build.parameters),
             strides: self.strides.0.map(|n| n as i64),
             padding: if even { [rows.before as i64, columns.before as i64] } else { [0, 0] },
             uneven_padding: (!even).then_some(amounts),
@@ -148,10 +146,8 @@ impl LayerDefinition for Conv2d {
 
 /// A convolution with its bias.
 pub struct Convolution {
-    /// The kernel, OIHW.
-    pub kernel: Tensor,
-    /// The bias.
-    pub bias: Option<Tensor>,
+    /// Its kernel, OIHW, and bias.
+    pub weights: Affine,
     strides: [i64; 2],
     padding: [i64; 2],
     /// Left, right, top, bottom, where libtorch's even padding can't express it.
@@ -162,10 +158,10 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// The same with another kernel and bias.
-    pub fn with(&self, kernel: Tensor, bias: Option<Tensor>) -> Self {
+    /// The same with other weights.
+    pub fn with(&self, weights: Affine) -> Self {
         let Convolution { strides, padding, uneven_padding, input, precision, .. } = *self;
-        Convolution { kernel, bias, strides, padding, uneven_padding, input, precision }
+        Convolution { weights, strides, padding, uneven_padding, input, precision }
     }
 
     /// Whether it multiplies numbers of 32 bits.
@@ -175,7 +171,7 @@ impl Convolution {
 
     /// Whether windows of 3x3 lie beside each other at every place; then, how many zeros are put around the image.
     pub fn plain_3x3(&self) -> Option<usize> {
-        let plain = self.kernel.size()[2..] == [3, 3] && self.strides == [1, 1] && self.uneven_padding.is_none();
+        let plain = self.weights.kernel.size()[2..] == [3, 3] && self.strides == [1, 1] && self.uneven_padding.is_none();
         let border = (self.padding[0] == self.padding[1]).then_some(self.padding[0] as usize);
         border.filter(|_| plain)
     }
@@ -185,8 +181,7 @@ impl Forward for Convolution {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
         let padded = self.uneven_padding.map(|amounts| x.f_constant_pad_nd(amounts)).transpose()?;
         let x = self.precision.factor(padded.as_ref().unwrap_or(x))?;
-        let kernel = self.precision.factor(&self.kernel)?;
-        let bias = self.bias.as_ref().map(|bias| self.precision.factor(bias)).transpose()?;
+        let Affine { kernel, bias } = self.weights.factors(self.precision)?;
         x.f_conv2d(&kernel, bias.as_ref(), self.strides, self.padding, [1, 1], 1)
     }
 

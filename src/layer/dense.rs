@@ -2,7 +2,7 @@
 
 use super::conv2d::{glorot_uniform, yes, zeros};
 use super::{
-    ActivationFunction, Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, Precision,
+    ActivationFunction, Affine, Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, Precision,
     ShapeError, display_shape, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
@@ -63,12 +63,7 @@ impl LayerDefinition for Dense {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let mut parameters = build.parameters.into_iter();
-        let product = Product {
-            kernel: parameters.next().expect("a kernel is declared"),
-            bias: parameters.next(),
-            precision: build.precision,
-        };
+        let product = Product { weights: Affine::of(build.parameters), precision: build.precision };
         let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(product)];
         operations.extend(self.activation.operation());
         operations
@@ -85,24 +80,21 @@ impl LayerDefinition for Dense {
 
 /// A dense layer with its bias.
 pub struct Product {
-    /// The kernel, OI.
-    pub kernel: Tensor,
-    /// The bias.
-    pub bias: Option<Tensor>,
+    /// Its kernel, OI, and bias.
+    pub weights: Affine,
     precision: Precision,
 }
 
 impl Product {
-    /// The same with another kernel and bias.
-    pub fn with(&self, kernel: Tensor, bias: Option<Tensor>) -> Self {
-        Product { kernel, bias, precision: self.precision }
+    /// The same with other weights.
+    pub fn with(&self, weights: Affine) -> Self {
+        Product { weights, precision: self.precision }
     }
 }
 
 impl Forward for Product {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
-        let (x, kernel) = (self.precision.factor(x)?, self.precision.factor(&self.kernel)?);
-        let bias = self.bias.as_ref().map(|bias| self.precision.factor(bias)).transpose()?;
+        let (x, Affine { kernel, bias }) = (self.precision.factor(x)?, self.weights.factors(self.precision)?);
         x.f_linear(&kernel, bias.as_ref())
     }
 

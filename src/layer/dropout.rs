@@ -1,7 +1,7 @@
 //! Dropout (Srivastava et al., 2014), as Keras': in training, each value is zero with probability `rate`, and the others are
 //! divided by `1 - rate`; in inference nothing happens.
 
-use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, elements};
+use super::{as_computed, as_stored, Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, elements};
 use crate::{
     device,
     kernel::{Dropout as Kernel, Instructions},
@@ -61,19 +61,9 @@ impl Mask {
             threshold: (self.rate * f64::from(u32::MAX)) as u32,
             kept: (1.0 / (1.0 - self.rate)) as f32,
             instructions: Instructions::chosen().unwrap_or(Instructions::Portable),
-            threads: tch::get_num_threads().max(1) as usize,
+            threads: device::threads(),
         }
     }
-}
-
-/// `[batch, channels, height, width]` as `[batch, height, width, channels]`: the mask lies in memory as the images do.
-fn as_stored(x: &Tensor) -> Result<Tensor, TchError> {
-    if x.dim() == 4 { x.f_permute([0, 2, 3, 1])?.f_contiguous() } else { x.f_contiguous() }
-}
-
-/// The reverse of it.
-fn as_computed(x: &Tensor) -> Result<Tensor, TchError> {
-    if x.dim() == 4 { x.f_permute([0, 3, 1, 2]) } else { Ok(x.shallow_clone()) }
 }
 
 impl Forward for Mask {
@@ -82,6 +72,7 @@ impl Forward for Mask {
             return Ok(x.shallow_clone());
         }
         let (dropout, kind, device) = (self.dropout(pass), x.kind(), x.device());
+        // The mask lies in memory as the images do.
         let stored = as_stored(&x.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
         let mask = Tensor::f_empty(stored.size(), (Kind::Uint8, Device::Cpu))?;
         let values = device::numbers(&stored).expect("contiguous numbers");

@@ -4,6 +4,7 @@ use super::{
     ActivationFunction, batch_normalization::Normalize, conv2d::Convolution, dense::Product, dropout::Mask,
     max_pooling2d::MaxPooling,
 };
+use crate::{device, kernel::Instructions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
@@ -31,6 +32,71 @@ impl Precision {
             Precision::MixedBfloat16 => tensor.f_to_kind(Kind::BFloat16),
         }
     }
+}
+
+/// What a linear layer multiplies by, and what it adds then.
+pub struct Affine {
+    /// The kernel, OIHW or OI.
+    pub kernel: Tensor,
+    /// The bias, `[outputs]`.
+    pub bias: Option<Tensor>,
+}
+
+impl Affine {
+    /// From a layer's parameters: the kernel and, where there is one, the bias.
+    pub(super) fn of(parameters: Vec<Tensor>) -> Self {
+        let mut parameters = parameters.into_iter();
+        Affine { kernel: parameters.next().expect("a kernel is declared"), bias: parameters.next() }
+    }
+
+    fn each(&self, change: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> Result<Self, TchError> {
+        Ok(Affine { kernel: change(&self.kernel)?, bias: self.bias.as_ref().map(change).transpose()? })
+    }
+
+    /// The same numbers at the same place.
+    pub fn shared(&self) -> Self {
+        Affine { kernel: self.kernel.shallow_clone(), bias: self.bias.as_ref().map(Tensor::shallow_clone) }
+    }
+
+    /// As what is multiplied with and added.
+    pub(super) fn factors(&self, precision: Precision) -> Result<Self, TchError> {
+        self.each(|tensor| precision.factor(tensor))
+    }
+
+    /// The numbers, one behind the other as they are stored, OHWI or OI, which autograd doesn't follow.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn stored(&self) -> Result<Self, TchError> {
+        self.each(|tensor| as_stored(&tensor.f_detach()?))
+    }
+
+    /// Whether autograd is to know what is made of `x`.
+    pub fn is_recorded(&self, x: &Tensor) -> bool {
+        device::is_recording() && self.inputs(x).into_iter().any(Tensor::requires_grad)
+    }
+
+    /// All that the result hangs on: `x`, the kernel, the bias.
+    pub fn inputs<'a>(&'a self, x: &'a Tensor) -> Vec<&'a Tensor> {
+        [x, &self.kernel].into_iter().chain(&self.bias).collect()
+    }
+}
+
+/// `[batch, channels, height, width]`, as libtorch computes, as `[batch, height, width, channels]`, one behind the other in memory;
+/// what has other axes as it is.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn as_stored(tensor: &Tensor) -> Result<Tensor, TchError> {
+    if tensor.dim() == 4 { tensor.f_permute([0, 2, 3, 1])?.f_contiguous() } else { tensor.f_contiguous() }
+}
+
+/// The reverse of [`as_stored`], over the same memory.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn as_computed(tensor: &Tensor) -> Result<Tensor, TchError> {
+    if tensor.dim() == 4 { tensor.f_permute([0, 3, 1, 2]) } else { Ok(tensor.shallow_clone()) }
 }
 
 /// What a computation needs to know beyond its input.
@@ -75,6 +141,11 @@ pub trait Forward: Send {
     /// What it is.
     fn operator(&self) -> Operator<'_> {
         Operator::Other
+    }
+
+    /// The instructions of the program's own kernel that computes it, where one does.
+    fn instructions(&self) -> Option<Instructions> {
+        None
     }
 
     /// What computes it, in words, where it isn't libtorch's operator of the same name.

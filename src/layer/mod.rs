@@ -10,7 +10,7 @@ pub mod initializer;
 pub mod structure;
 
 pub use arguments::{ActivationFunction, Padding, Pair};
-pub use forward::{Build, Forward, Operator, Pass, Precision};
+pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored};
 pub use initializer::Initializer;
 pub use structure::{Block, Merge, Structure};
 

@@ -20,7 +20,10 @@ pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};
 use crate::{
     check::{Plan, PlannedLayer},
     kernel::Instructions,
-    layer::{ActivationFunction, Build, Forward, Layer, Merge, Operator, Pass, Precision, Structure, last_activation},
+    layer::{
+        ActivationFunction, Build, Forward, Layer, Merge, Operator, Pass, Precision, Structure, as_computed, as_stored,
+        last_activation,
+    },
     spec::Pipeline,
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -87,6 +90,11 @@ impl Means {
     /// Those of `pipeline`.
     pub fn of(pipeline: &Pipeline, device: Device, optimize: bool) -> Self {
         Means { device, precision: pipeline.precision, optimize }
+    }
+
+    /// The instructions of the program's own kernels, where these serve.
+    fn instructions(&self) -> Option<Instructions> {
+        Instructions::chosen().filter(|_| self.device == Device::Cpu)
     }
 }
 
@@ -179,8 +187,13 @@ impl Model {
 
     /// The vector instructions of the program's own kernels, where any serves it.
     pub fn kernels(&self) -> Option<String> {
-        let fused = self.operations().into_iter().any(|row| row.operation.starts_with(fused_block::KERNEL));
-        fused.then(Instructions::chosen).flatten().map(|instructions| instructions.name().to_owned())
+        fn any(operations: &[Operation]) -> Option<Instructions> {
+            operations.iter().find_map(|operation| match operation {
+                Operation::Computation { forward, .. } => forward.instructions(),
+                Operation::Parallel { rows, .. } => rows.iter().find_map(|row| any(row)),
+            })
+        }
+        any(&self.operations).map(|instructions| instructions.name().to_owned())
     }
 
     /// The operations that it computes, each with the layers behind it.
@@ -315,9 +328,10 @@ impl Builder {
             let tensor = match &mut self.weights {
                 Weights::Drawn(seed) => {
                     let values = parameter.initializer.draw(&parameter.shape, *seed, &name);
+                    // Kernels of convolutions lie in memory as the images do.
                     let tensor =
                         Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.means.device)?;
-                    channels_last(&tensor)?.set_requires_grad(parameter.trainable)
+                    as_computed(&as_stored(&tensor)?)?.set_requires_grad(parameter.trainable)
                 }
                 Weights::Given(tensors) => tensors.pop_front().expect("as many as the same layers have"),
             };
@@ -359,14 +373,5 @@ struct Cast;
 impl Forward for Cast {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
         x.f_to_kind(Kind::Float)
-    }
-}
-
-/// Kernels of convolutions lie in memory as the images do.
-fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
-    if tensor.dim() == 4 {
-        tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
-    } else {
-        Ok(tensor.shallow_clone())
     }
 }

@@ -4,15 +4,14 @@
 //! libtorch's.
 
 use crate::{
-    kernel::Instructions,
     layer::Operator,
     model::{Means, Operation, fast_convolution::FastConvolution},
 };
-use tch::{Device, TchError};
+use tch::TchError;
 
 /// Puts the kernel in the place of each convolution that it serves.
 pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), TchError> {
-    let Some(instructions) = Instructions::chosen().filter(|_| means.device == Device::Cpu) else { return Ok(()) };
+    let Some(instructions) = means.instructions() else { return Ok(()) };
     for operation in operations {
         let fast = match operation.operator() {
             Operator::Convolution(convolution) if convolution.is_float32() => {

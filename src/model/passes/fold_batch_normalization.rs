@@ -5,10 +5,10 @@
 //! with it where no factor is negative.
 
 use crate::{
-    layer::Operator,
+    layer::{Affine, Forward, Operator},
     model::{Means, Operation},
 };
-use tch::{TchError, Tensor};
+use tch::TchError;
 
 /// Folds each normalization into the convolution or dense layer before it, where there is one.
 pub fn rewrite(operations: &mut Vec<Operation>, _: &Means) -> Result<(), TchError> {
@@ -34,7 +34,7 @@ fn folds(operations: &mut [Operation], at: usize) -> Result<bool, TchError> {
         }
         into -= 1;
     }
-    let folded = |kernel: &Tensor, bias: &Option<Tensor>| -> Result<(Tensor, Tensor), TchError> {
+    let folded = |Affine { kernel, bias }: &Affine| -> Result<Affine, TchError> {
         let mut shape = vec![1; kernel.dim()];
         shape[0] = -1;
         // The kernel's order in memory stays.
@@ -43,17 +43,11 @@ fn folds(operations: &mut [Operation], at: usize) -> Result<bool, TchError> {
             Some(bias) => bias.f_mul(&factor)?.f_add(&offset)?.f_detach()?,
             None => offset.shallow_clone(),
         };
-        Ok((kernel, bias))
+        Ok(Affine { kernel, bias: Some(bias) })
     };
-    let replaced: Box<dyn crate::layer::Forward> = match operations[into].operator() {
-        Operator::Convolution(convolution) => {
-            let (kernel, bias) = folded(&convolution.kernel, &convolution.bias)?;
-            Box::new(convolution.with(kernel, Some(bias)))
-        }
-        Operator::Product(product) => {
-            let (kernel, bias) = folded(&product.kernel, &product.bias)?;
-            Box::new(product.with(kernel, Some(bias)))
-        }
+    let replaced: Box<dyn Forward> = match operations[into].operator() {
+        Operator::Convolution(convolution) => Box::new(convolution.with(folded(&convolution.weights)?)),
+        Operator::Product(product) => Box::new(product.with(folded(&product.weights)?)),
         _ => return Ok(false),
     };
     let layers = [operations[into].layers(), operations[at].layers()].concat();

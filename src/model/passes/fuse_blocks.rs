@@ -4,15 +4,14 @@
 //! but the largest of each window, and what ReLU cut.
 
 use crate::{
-    kernel::Instructions,
     layer::{ActivationFunction, Operator},
     model::{Means, Operation, fused_block::FusedBlock},
 };
-use tch::{Device, TchError};
+use tch::TchError;
 
 /// Puts a kernel in the place of each convolution with a max-pooling behind it, where it is one that kernels know.
 pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), TchError> {
-    let Some(instructions) = Instructions::chosen().filter(|_| means.device == Device::Cpu) else { return Ok(()) };
+    let Some(instructions) = means.instructions() else { return Ok(()) };
     let mut at = 0;
     while at + 1 < operations.len() {
         let halves = matches!(operations[at + 1].operator(), Operator::MaxPooling(pooling) if pooling.halves());
