@@ -1,8 +1,9 @@
-//! The kernels over a batch, on all threads.
+//! Convolution, max-pooling and ReLU over a batch, on all threads.
 
 use super::{
-    Instructions, Lists, Quads, Shape, first_gradient, forward, input_gradient, room, transform_kernel,
-    weight_gradient, winograd, winograd_convolution,
+    Instructions, Lists, Quads, Shape,
+    batch::{Border, Images, Scratch, stretches, tiles_of_kernel, transpose},
+    first_gradient, forward, input_gradient, room, weight_gradient, winograd,
 };
 use crate::device::in_parallel;
 use std::ops::Range;
@@ -22,48 +23,12 @@ pub struct Block {
     pub threads: usize,
 }
 
-/// The images of a batch.
-#[derive(Clone, Copy)]
-pub enum Images<'a> {
-    /// `[batch, height, width, inputs]`
-    Numbers(&'a [f32]),
-    /// Bytes of the same shape, each channel of which is multiplied by a number and then added to another.
-    Bytes {
-        /// The bytes.
-        values: &'a [u8],
-        /// `[inputs]`
-        scale: &'a [f32],
-        /// `[inputs]`
-        offset: &'a [f32],
-    },
-}
-
 /// What the way back gives.
 pub struct Gradients {
     /// `[outputs, 3, 3, inputs]`
     pub kernel: Vec<f32>,
     /// `[outputs]`
     pub bias: Vec<f32>,
-}
-
-/// Numbers that begin where a line of the processor's cache does.
-#[derive(Default)]
-struct Scratch(Vec<Line>);
-
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "read as a slice of all lines")] [f32; 16]);
-
-impl Scratch {
-    /// So many zeros.
-    fn new(length: usize) -> Self {
-        Scratch(vec![Line([0.0; 16]); length.div_ceil(16)])
-    }
-
-    fn numbers(&mut self) -> &mut [f32] {
-        // SAFETY: lines are numbers without anything between them.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * 16) }
-    }
 }
 
 /// How many windows the lists of a group of images are to hold at least: fewer aren't worth fetching the sums for.
@@ -82,20 +47,8 @@ impl Block {
             && most < 1 << 24
     }
 
-    /// Rows, columns and channels of an image without its border.
-    pub fn image(&self) -> [usize; 3] {
-        let border = if self.same { 0 } else { 2 };
-        [self.shape.height + border, self.shape.width + border, self.shape.inputs]
-    }
-
-    fn image_length(&self) -> usize {
-        self.image().iter().product()
-    }
-
-    /// Stretches of the batch, one a thread.
-    fn stretches(&self, images: usize) -> Vec<Range<usize>> {
-        let count = self.threads.clamp(1, images.max(1));
-        (0..count).map(|at| images * at / count..images * (at + 1) / count).collect()
+    fn border(&self) -> Border {
+        Border { shape: self.shape, same: self.same }
     }
 
     /// Computes maxima and codes, both `[batch, height / 2, width / 2, outputs]`. `kernel`: `[outputs, 3, 3, inputs]`.
@@ -114,7 +67,7 @@ impl Block {
         let length = self.shape.pooled();
         let count = pooled.len() / length;
         assert!(pooled.len() == count * length && codes.len() == pooled.len());
-        assert!(images.length() == count * self.image_length() && kernel.len() == 9 * inputs * outputs);
+        assert!(images.length() == count * self.border().image_length() && kernel.len() == 9 * inputs * outputs);
         let mut turned = Scratch::new(kernel.len());
         transpose(kernel, turned.numbers(), outputs);
         let wide = inputs >= 16;
@@ -127,7 +80,7 @@ impl Block {
         assert!(bias.len() == outputs);
         let mut tasks = Vec::new();
         let (mut pooled, mut codes) = (pooled, codes);
-        for stretch in self.stretches(count) {
+        for stretch in stretches(self.threads, count) {
             let own = pooled.split_off_mut(..stretch.len() * length).expect("as many as there are images");
             let own_codes = codes.split_off_mut(..stretch.len() * length).expect("as many as there are images");
             tasks.push((stretch, own, own_codes));
@@ -137,7 +90,7 @@ impl Block {
             let mut room = Scratch::new(if wide { room(&self.shape) } else { 0 });
             let outputs = pooled.chunks_exact_mut(length).zip(codes.chunks_exact_mut(length));
             for (image, (pooled, codes)) in stretch.zip(outputs) {
-                let image = self.padded(images, image, padded.numbers());
+                let image = self.border().padded(images, image, padded.numbers());
                 // SAFETY: the lengths are those of the shape.
                 unsafe {
                     let (pooled, codes) = (pooled.as_mut_ptr(), codes.as_mut_ptr());
@@ -167,12 +120,12 @@ impl Block {
         into: Option<&mut [f32]>,
     ) -> Gradients {
         let Shape { inputs, outputs, .. } = self.shape;
-        let (length, image_length) = (self.shape.pooled(), self.image_length());
+        let (length, image_length) = (self.shape.pooled(), self.border().image_length());
         let count = gradient.len() / length;
         assert!(gradient.len() == count * length && codes.len() == gradient.len());
         assert!(images.length() == count * image_length && kernel.len() == 9 * inputs * outputs);
         assert!(into.as_ref().is_none_or(|into| into.len() == count * image_length));
-        let stretches = self.stretches(count);
+        let stretches = stretches(self.threads, count);
         let mut parts: Vec<(Scratch, Vec<f32>)> =
             stretches.iter().map(|_| (Scratch::new(kernel.len()), vec![0.0; outputs])).collect();
         let mut into = into;
@@ -229,7 +182,7 @@ impl Block {
         for group in stretch.clone().step_by(most).map(|from| from..(from + most).min(stretch.end)) {
             lists.clear();
             for (at, image) in group.enumerate() {
-                self.padded(images, image, &mut padded.numbers()[at * padded_length..]);
+                self.border().padded(images, image, &mut padded.numbers()[at * padded_length..]);
                 let maxima = (image - first) * length..(image - first + 1) * length;
                 lists.add(&gradient[maxima.clone()], &codes[maxima], at * padded_length, &self.shape);
             }
@@ -250,7 +203,7 @@ impl Block {
         let length = self.shape.pooled();
         let (mut padded, mut quads) = (Scratch::new(self.shape.padded()), Quads::default());
         for ((image, gradient), codes) in stretch.zip(gradient.chunks_exact(length)).zip(codes.chunks_exact(length)) {
-            let image = self.padded(images, image, padded.numbers());
+            let image = self.border().padded(images, image, padded.numbers());
             first_gradient(self.instructions, image, gradient, codes, kernel, bias, &mut quads, &self.shape);
         }
     }
@@ -259,7 +212,7 @@ impl Block {
         let length = self.shape.pooled();
         let mut padded = Scratch::new(self.shape.padded());
         let maxima = gradient.chunks_exact(length).zip(codes.chunks_exact(length));
-        for (into, (gradient, codes)) in into.chunks_exact_mut(self.image_length()).zip(maxima) {
+        for (into, (gradient, codes)) in into.chunks_exact_mut(self.border().image_length()).zip(maxima) {
             let padded = &mut padded.numbers()[..self.shape.padded()];
             padded.fill(0.0);
             if self.shape.inputs < 16 {
@@ -278,7 +231,7 @@ impl Block {
                     );
                 }
             }
-            self.each_row(|row, at| into[row].copy_from_slice(&padded[at]));
+            self.border().each_row(|row, at| into[row].copy_from_slice(&padded[at]));
         }
     }
 
@@ -297,174 +250,12 @@ impl Block {
             }
         }
     }
-
-    /// Calls `each` with every row of an image, and where that lies within its border.
-    fn each_row(&self, mut each: impl FnMut(Range<usize>, Range<usize>)) {
-        let [height, width, inputs] = self.image();
-        let (line, padded_line) = (width * inputs, self.shape.padded_width() * inputs);
-        let border = usize::from(self.same);
-        for row in 0..height {
-            let at = (row + border) * padded_line + border * inputs;
-            each(row * line..(row + 1) * line, at..at + line);
-        }
-    }
-
-    /// Puts an image into a border of zeros. `into` holds zeros at the border.
-    fn padded<'a>(&self, images: Images<'_>, image: usize, into: &'a mut [f32]) -> &'a [f32] {
-        let start = image * self.image_length();
-        match images {
-            Images::Numbers(values) => {
-                let image = &values[start..][..self.image_length()];
-                self.each_row(|row, at| into[at].copy_from_slice(&image[row]));
-            }
-            Images::Bytes { values, scale, offset } => {
-                let image = &values[start..][..self.image_length()];
-                self.each_row(|row, at| match (scale, offset) {
-                    (&[a, b, c], &[d, e, f]) => {
-                        let (into, _) = into[at].as_chunks_mut::<3>();
-                        for (into, bytes) in into.iter_mut().zip(image[row].as_chunks::<3>().0) {
-                            let [x, y, z] = bytes.map(f32::from);
-                            *into = [x * a + d, y * b + e, z * c + f];
-                        }
-                    }
-                    _ => {
-                        for (at, (into, byte)) in into[at].iter_mut().zip(&image[row]).enumerate() {
-                            *into = f32::from(*byte) * scale[at % scale.len()] + offset[at % scale.len()];
-                        }
-                    }
-                });
-            }
-        }
-        &into[..self.shape.padded()]
-    }
-}
-
-impl Images<'_> {
-    fn length(&self) -> usize {
-        match self {
-            Images::Numbers(values) => values.len(),
-            Images::Bytes { values, .. } => values.len(),
-        }
-    }
-}
-
-/// A kernel, `[3, 3, inputs, outputs]`, as Winograd's method wants it; `pairs` is the product of inputs and outputs.
-fn tiles_of_kernel(instructions: Instructions, kernel: &[f32], pairs: usize) -> Scratch {
-    let mut tiles = Scratch::new(16 * pairs);
-    assert!(kernel.len() >= 9 * pairs);
-    // SAFETY: both have so many numbers.
-    unsafe { transform_kernel(instructions, kernel.as_ptr(), tiles.numbers().as_mut_ptr(), pairs) }
-    tiles
-}
-
-/// A convolution of 3x3 with a border of zeros, as large as what it comes from, and nothing behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Convolution {
-    /// Of one image. Inputs and outputs are multiples of 16.
-    pub shape: Shape,
-    /// What it is computed with.
-    pub instructions: Instructions,
-    /// On so many threads; the numbers don't hang on them.
-    pub threads: usize,
-}
-
-impl Convolution {
-    /// Whether the kernel serves such a convolution.
-    pub fn fits(shape: &Shape) -> bool {
-        Block::fits(shape) && shape.inputs.is_multiple_of(16)
-    }
-
-    /// Computes `[batch, height, width, outputs]` from `[batch, height, width, inputs]`. `kernel`: `[outputs, 3, 3, inputs]`.
-    ///
-    /// # Panics
-    /// Where a slice has another length.
-    pub fn forward(&self, images: &[f32], kernel: &[f32], bias: Option<&[f32]>, into: &mut [f32]) {
-        let mut turned = Scratch::new(kernel.len());
-        transpose(kernel, turned.numbers(), self.shape.outputs);
-        self.convolve(images, turned.numbers(), bias, into);
-    }
-
-    /// The gradient of the images from that of the outputs: a convolution, too, with the kernel turned round.
-    ///
-    /// # Panics
-    /// Where a slice has another length.
-    pub fn input_gradient(&self, gradient: &[f32], kernel: &[f32], into: &mut [f32]) {
-        let Shape { height, width, inputs, outputs } = self.shape;
-        assert!(kernel.len() == 9 * inputs * outputs);
-        let mut turned = Scratch::new(kernel.len());
-        for (at, weights) in turned.numbers()[..kernel.len()].chunks_exact_mut(inputs).enumerate() {
-            let (tap, output) = (8 - at / outputs, at % outputs);
-            weights.copy_from_slice(&kernel[(output * 9 + tap) * inputs..][..inputs]);
-        }
-        let shape = Shape { height, width, inputs: outputs, outputs: inputs };
-        Convolution { shape, ..*self }.convolve(gradient, turned.numbers(), None, into);
-    }
-
-    /// With a kernel of `[3, 3, inputs, outputs]`.
-    fn convolve(&self, images: &[f32], kernel: &[f32], bias: Option<&[f32]>, into: &mut [f32]) {
-        let Shape { height, width, inputs, outputs } = self.shape;
-        let length = height * width * outputs;
-        let count = into.len() / length;
-        assert!(into.len() == count * length && images.len() == count * height * width * inputs);
-        let mut tiles = tiles_of_kernel(self.instructions, kernel, inputs * outputs);
-        let tiles: &[f32] = tiles.numbers();
-        let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
-        let bias = bias.unwrap_or(&zeros);
-        assert!(bias.len() == outputs);
-        let block = Block {
-            shape: self.shape,
-            same: true,
-            relu: false,
-            instructions: self.instructions,
-            threads: self.threads,
-        };
-        let mut into = into;
-        let mut tasks = Vec::new();
-        for stretch in block.stretches(count) {
-            let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
-            tasks.push((stretch, own));
-        }
-        in_parallel(tasks, |(stretch, into)| {
-            let mut padded = Scratch::new(self.shape.padded());
-            let mut room = Scratch::new(room(&self.shape));
-            for (image, into) in stretch.zip(into.chunks_exact_mut(length)) {
-                let image = block.padded(Images::Numbers(images), image, padded.numbers());
-                // SAFETY: the lengths are those of the shape.
-                unsafe {
-                    let (image, kernel, bias) = (image.as_ptr(), tiles.as_ptr(), bias.as_ptr());
-                    let (into, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
-                    winograd_convolution(self.instructions, image, kernel, bias, into, room, &self.shape);
-                }
-            }
-        });
-    }
-}
-
-/// Turns `rows` rows into columns.
-fn transpose(from: &[f32], into: &mut [f32], rows: usize) {
-    let columns = from.len() / rows;
-    // In squares, so that what is read and what is written stays in the cache.
-    const SIDE: usize = 16;
-    for first_row in (0..rows).step_by(SIDE) {
-        for first_column in (0..columns).step_by(SIDE) {
-            for row in first_row..rows.min(first_row + SIDE) {
-                for column in first_column..columns.min(first_column + SIDE) {
-                    into[column * rows + row] = from[row * columns + column];
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Purpose;
-
-    fn numbers(count: usize, name: &str) -> Vec<f32> {
-        let mut stream = Purpose::new(1, name).stream(0, 0);
-        (0..count).map(|_| (stream.unit() * 2.0 - 1.0) as f32).collect()
-    }
+    use crate::kernel::trial::{all_instructions, close, numbers};
 
     /// What plain loops over one image give: maxima, codes, and the gradients of kernel, bias and image.
     struct Plain {
@@ -477,7 +268,7 @@ mod tests {
 
     fn plain(block: &Block, image: &[f32], kernel: &[f32], bias: &[f32], gradient: &[f32]) -> Plain {
         let Shape { height, width, inputs, outputs } = block.shape;
-        let [rows, columns, _] = block.image();
+        let [rows, columns, _] = block.border().image();
         let border = isize::from(block.same);
         let place = |row: usize, column: usize, tap: usize, input: usize| {
             let (row, column) = ((row + tap / 3) as isize - border, (column + tap % 3) as isize - border);
@@ -537,26 +328,12 @@ mod tests {
         result
     }
 
-    fn close(what: &str, got: &[f32], want: &[f64]) {
-        assert_eq!(got.len(), want.len());
-        let scale = want.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
-        for (at, (got, want)) in got.iter().zip(want).enumerate() {
-            assert!((f64::from(*got) - want).abs() < 1e-5 * scale, "{what}[{at}]: {got} for {want}");
-        }
-    }
-
-    fn all_instructions() -> Vec<Instructions> {
-        let mut all = vec![Instructions::Portable];
-        all.extend(Instructions::supported());
-        all
-    }
-
     fn trial(shape: Shape, same: bool, relu: bool, threads: usize) {
         for instructions in all_instructions() {
             let block = Block { shape, same, relu, instructions, threads };
             let what = format!("{block:?}");
             let images = 3;
-            let length = block.image_length();
+            let length = block.border().image_length();
             let values = numbers(images * length, "images");
             let kernel = numbers(9 * shape.inputs * shape.outputs, "kernel");
             let bias = numbers(shape.outputs, "bias");
@@ -595,44 +372,6 @@ mod tests {
             for same in [true, false] {
                 for relu in [true, false] {
                     trial(Shape { height, width, inputs, outputs }, same, relu, 2);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_convolution_gives_what_plain_loops_give() {
-        for (height, width, inputs, outputs) in [(2, 2, 16, 16), (6, 4, 32, 48), (8, 10, 16, 32), (2, 6, 48, 16)] {
-            let shape = Shape { height, width, inputs, outputs };
-            let (values, slopes) =
-                (numbers(2 * height * width * inputs, "a"), numbers(2 * height * width * outputs, "b"));
-            let (kernel, bias) = (numbers(9 * inputs * outputs, "kernel"), numbers(outputs, "bias"));
-            let (mut want, mut want_back) = (vec![0.0; slopes.len()], vec![0.0; values.len()]);
-            for at in 0..slopes.len() {
-                let (place, output) = (at / outputs, at % outputs);
-                let (image, row, column) = (place / width / height, place / width % height, place % width);
-                want[at] = f64::from(bias[output]);
-                for tap in 0..9 {
-                    let (row, column) = ((row + tap / 3).wrapping_sub(1), (column + tap % 3).wrapping_sub(1));
-                    if row < height && column < width {
-                        for input in 0..inputs {
-                            let from = ((image * height + row) * width + column) * inputs + input;
-                            let weight = f64::from(kernel[(output * 9 + tap) * inputs + input]);
-                            want[at] += f64::from(values[from]) * weight;
-                            want_back[from] += f64::from(slopes[at]) * weight;
-                        }
-                    }
-                }
-            }
-            for instructions in all_instructions() {
-                for threads in [1, 3] {
-                    let convolution = Convolution { shape, instructions, threads };
-                    let mut got = vec![f32::NAN; want.len()];
-                    convolution.forward(&values, &kernel, Some(&bias), &mut got);
-                    close("output", &got, &want);
-                    let mut got = vec![f32::NAN; want_back.len()];
-                    convolution.input_gradient(&slopes, &kernel, &mut got);
-                    close("gradient", &got, &want_back);
                 }
             }
         }

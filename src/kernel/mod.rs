@@ -9,16 +9,22 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod batch;
 mod block;
+mod convolution;
 mod dropout;
 mod first_gradient;
 mod forward;
 mod input_gradient;
+#[cfg(test)]
+mod trial;
 mod vector;
 mod weight_gradient;
 mod winograd;
 
-pub use block::{Block, Convolution, Gradients, Images};
+pub use batch::Images;
+pub use block::{Block, Gradients};
+pub use convolution::Convolution;
 pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
