@@ -10,7 +10,9 @@ use trainyard::{
         Calibration, ClassificationReport, ConfusionMatrix, Metrics, PrecisionRecall, Predictions, Roc, ThresholdTable,
         TopK, significance::mcnemar, statistics::wilson,
     },
-    layer::{Build, Forward, Initializer, Layer, Pass, Precision},
+    layer::{
+        Build, Constraint, Forward, Initializer, Layer, Layout, Parameter as Declared, Pass, Precision, Regularizer,
+    },
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
     model::{Model, adapt},
@@ -84,12 +86,18 @@ fn layer(item: &Json) -> Layer {
     serde_json::from_value(full).unwrap()
 }
 
+/// A parameter of a layer, which Keras has with other axes.
+fn stored(declared: &Declared, keras: &Json) -> Tensor {
+    declared.layout.as_stored(&tensor(keras), &declared.shape).unwrap().contiguous()
+}
+
 const INFERENCE: Pass = Pass { training: false, seed: 0, step: 0 };
 
 #[test]
 fn layers_compute_what_keras_computes_forward_and_backward() {
-    let cases = read("layers")["cases"].as_array().unwrap().clone();
-    assert!(cases.len() >= 25);
+    let cases: Vec<Json> =
+        ["layers", "layers_more"].iter().flat_map(|file| read(file)["cases"].as_array().unwrap().clone()).collect();
+    assert!(cases.len() >= 110);
     for case in cases {
         let name = case["name"].as_str().unwrap();
         let layer = layer(&case["layer"]);
@@ -102,7 +110,7 @@ fn layers_compute_what_keras_computes_forward_and_backward() {
             .parameters(&input_shape)
             .iter()
             .map(|declared| {
-                let values = kernel(&tensor(&case["parameters"][declared.name]));
+                let values = stored(declared, &case["parameters"][declared.name]);
                 assert_eq!(values.size(), declared.shape, "{name}: {}", declared.name);
                 values.set_requires_grad(true)
             })
@@ -123,9 +131,36 @@ fn layers_compute_what_keras_computes_forward_and_backward() {
         (&output * tensor(&case["output_gradient"])).sum(Kind::Float).backward();
         assert_close(&input.grad(), &tensor(&case["input_gradient"]), 1e-5, &format!("{name}: input gradient"));
         for (parameter, declared) in parameters.iter().zip(layer.parameters(&input_shape)) {
-            let theirs = kernel(&tensor(&case["parameter_gradients"][declared.name]));
+            let theirs = stored(&declared, &case["parameter_gradients"][declared.name]).reshape(parameter.size());
             assert_close(&parameter.grad(), &theirs, 2e-5, &format!("{name}: gradient of {}", declared.name));
         }
+    }
+}
+
+#[test]
+fn weights_cost_what_kerass_regularizers_say() {
+    for case in read("layers_more")["regularizers"].as_array().unwrap() {
+        let regularizer: Regularizer = serde_json::from_value(case["regularizer"].clone()).unwrap();
+        let cost = regularizer.cost(&tensor(&case["weights"])).unwrap();
+        let theirs = Tensor::from(case["cost"].as_f64().unwrap() as f32);
+        assert_close(&cost, &theirs, 1e-5, &case["regularizer"].to_string());
+    }
+}
+
+#[test]
+fn constraints_bring_weights_back_to_where_keras_does() {
+    for case in read("layers_more")["constraints"].as_array().unwrap() {
+        let constraint: Constraint = serde_json::from_value(case["constraint"].clone()).unwrap();
+        let weights = tensor(&case["weights"]);
+        let (layout, size) = match (case["layout"].as_str().unwrap(), weights.size().as_slice()) {
+            ("depthwise", &[h, w, i, m]) => (Layout::Depthwise(m), vec![i * m, 1, h, w]),
+            (_, &[h, w, i, o]) => (Layout::Usual, vec![o, i, h, w]),
+            (_, size) => (Layout::Usual, size.iter().rev().copied().collect()),
+        };
+        let ours = layout.as_stored(&weights, &size).unwrap().copy();
+        layout.constrain(&ours, &constraint).unwrap();
+        let theirs = layout.as_stored(&tensor(&case["after"]), &size).unwrap();
+        assert_close(&ours, &theirs, 1e-5, &case["constraint"].to_string());
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     diagnostic::{Code, Diagnostic, SourceMap},
     evaluation::LayerShape,
-    layer::{Block, FLOAT_BYTES, Layer, ShapeError, Structure, display_shape, elements},
+    layer::{Block, FLOAT_BYTES, Layer, Parameter, ShapeError, Structure, display_shape, elements},
     path,
     run::LayerRow,
     source::Form,
@@ -256,6 +256,10 @@ impl<'a> Walk<'a> {
                 }
             }
         };
+        let output = output.and_then(|output| {
+            let checked = layer.parameters(input).iter().try_for_each(Parameter::check);
+            checked.map_err(|error| ShapeError { recovery: Some(output.clone()), ..error }).map(|()| output)
+        });
         match output {
             Ok(output_shape) => {
                 let (line, file) = (self.written)(path);

@@ -277,6 +277,26 @@ codes! {
     /// training: {optimizer: adam}
     /// ```
     UNKNOWN_OPTIMIZER = "unknown-optimizer";
+    /// An initializer that doesn't exist.
+    ///
+    /// ```yaml
+    /// model: {layers: [flatten, {dense: {units: 10, kernel_initializer: {random_norm: {stddev: 0.01}}}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// model: {layers: [flatten, {dense: {units: 10, kernel_initializer: {random_normal: {stddev: 0.01}}}}]}
+    /// ```
+    UNKNOWN_INITIALIZER = "unknown-initializer";
+    /// A constraint of weights that doesn't exist.
+    ///
+    /// ```yaml
+    /// model: {layers: [flatten, {dense: {units: 10, kernel_constraint: {maximum_norm: 3}}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// model: {layers: [flatten, {dense: {units: 10, kernel_constraint: {max_norm: 3}}}]}
+    /// ```
+    UNKNOWN_CONSTRAINT = "unknown-constraint";
     /// A schedule of the learning rate that doesn't exist.
     ///
     /// ```yaml

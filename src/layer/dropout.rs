@@ -94,6 +94,6 @@ impl Forward for Mask {
     }
 
     fn operator(&self) -> Operator<'_> {
-        Operator::Dropout(self)
+        Operator::Disturbance
     }
 }

@@ -4,14 +4,27 @@
 //! Tensors flow as libtorch wants them, `[batch, channels, height, width]`, but lie in memory channels last, so that
 //! nothing is rearranged between the images' bytes and the first kernel.
 
+mod activation_function;
 pub mod arguments;
+mod border;
+pub mod constraint;
+mod draws;
 mod forward;
 pub mod initializer;
+mod parameter;
+mod regularizer;
 pub mod structure;
+mod window;
 
-pub use arguments::{ActivationFunction, Padding, Pair};
-pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored};
+pub use activation_function::ActivationFunction;
+pub use arguments::{Padding, Pair};
+pub use border::Border;
+pub use constraint::Constraint;
+use forward::for_each_channel;
+pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored, channel_axis};
 pub use initializer::Initializer;
+pub use parameter::{Layout, Parameter};
+pub use regularizer::Regularizer;
 pub use structure::{Block, Merge, Structure};
 
 use crate::family;
@@ -36,19 +49,6 @@ impl ShapeError {
         self.recovery = Some(recovery);
         self
     }
-}
-
-/// A tensor that a layer keeps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// Its name within the layer: `kernel`.
-    pub name: &'static str,
-    /// Its shape as it is stored: OIHW for kernels of convolutions, OI for dense ones.
-    pub shape: Vec<i64>,
-    /// How it starts.
-    pub initializer: Initializer,
-    /// Whether the optimizer changes it; what else is stored follows the data, such as moving averages.
-    pub trainable: bool,
 }
 
 /// What all layers share.
@@ -112,12 +112,29 @@ family! {
         rescaling::Rescaling,
         normalization::Normalization,
         conv2d::Conv2d,
+        depthwise_conv2d::DepthwiseConv2d,
+        separable_conv2d::SeparableConv2d,
+        conv2d_transpose::Conv2dTranspose,
         max_pooling2d::MaxPooling2d,
+        average_pooling2d::AveragePooling2d,
+        global_average_pooling2d::GlobalAveragePooling2d,
+        global_max_pooling2d::GlobalMaxPooling2d,
         dropout::Dropout,
+        spatial_dropout2d::SpatialDropout2d,
+        gaussian_noise::GaussianNoise,
+        stochastic_depth::StochasticDepth,
         flatten::Flatten,
+        reshape::Reshape,
+        permute::Permute,
+        up_sampling2d::UpSampling2d,
+        zero_padding2d::ZeroPadding2d,
+        cropping2d::Cropping2d,
         dense::Dense,
+        squeeze_excite::SqueezeExcite,
         activation::Activation,
         batch_normalization::BatchNormalization,
+        group_normalization::GroupNormalization,
+        rms_normalization::RmsNormalization,
         residual::Residual,
         branches::Branches,
         repeat::Repeat,

@@ -377,7 +377,10 @@ impl<'a> Session<'a> {
         }
         let pass = Pass { training: true, seed: training.pipeline.seed, step: self.steps };
         let outputs = training.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
-        let loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
+        let mut loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
+        if let Some(cost) = training.model.cost().map_err(failed)? {
+            loss = loss.f_add(&cost).map_err(failed)?;
+        }
         let value = loss.f_double_value(&[]).map_err(failed)?;
         if !value.is_finite() {
             return Err(self.not_finite(value, &images, &pass));
@@ -385,6 +388,7 @@ impl<'a> Session<'a> {
         loss.f_backward().map_err(failed)?;
         let rate = self.learning_rate(self.steps);
         self.optimizer.step(rate).map_err(failed)?;
+        training.model.constrain().map_err(failed)?;
         self.steps += 1;
         let figures = &mut self.current.figures;
         tch::no_grad(|| figures.add(value, &outputs, &targets.labels, &spec.metrics)).map_err(failed)?;

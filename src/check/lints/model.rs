@@ -3,7 +3,7 @@
 use crate::{
     check::{Plan, PlannedLayer},
     diagnostic::{Code, Diagnostic},
-    layer::{ActivationFunction, Layer, Structure, display_shape, elements, last_activation},
+    layer::{ActivationFunction, Layer, Parameter, Structure, display_shape, elements, last_activation},
     path,
     source::Declared,
     spec::{load::Sound, tree::Step},
@@ -103,13 +103,9 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
         }
     }
     let activation = last_activation(layers);
-    if matches!(activation, ActivationFunction::Relu | ActivationFunction::Tanh) {
+    if let Some(message) = bends(activation) {
         let last = layers.len() - 1;
         let key = if matches!(layers[last], Layer::Activation(_)) { "function" } else { "activation" };
-        let message = match activation {
-            ActivationFunction::Relu => "no class can get less than zero",
-            _ => "every class gets a number between -1 and 1",
-        };
         problems.push(
             Diagnostic::warning(Code::ACTIVATION_ON_OUTPUT, message)
                 .at(
@@ -118,6 +114,28 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
                 )
                 .help("leave the activation of the last layer out, or make it `softmax`"),
         );
+    }
+}
+
+/// What an activation does to logits, where it keeps classes from getting any number.
+fn bends(activation: ActivationFunction) -> Option<&'static str> {
+    match activation {
+        ActivationFunction::Relu | ActivationFunction::Relu6 | ActivationFunction::Softplus => {
+            Some("no class can get less than zero")
+        }
+        ActivationFunction::Elu
+        | ActivationFunction::Selu
+        | ActivationFunction::Gelu
+        | ActivationFunction::GeluApproximate
+        | ActivationFunction::Silu
+        | ActivationFunction::Mish
+        | ActivationFunction::HardSilu => Some("no class can get much less than zero"),
+        ActivationFunction::HardSigmoid => Some("every class gets a number between 0 and 1"),
+        ActivationFunction::Tanh => Some("every class gets a number between -1 and 1"),
+        ActivationFunction::Linear
+        | ActivationFunction::LeakyRelu
+        | ActivationFunction::Sigmoid
+        | ActivationFunction::Softmax => None,
     }
 }
 
@@ -243,7 +261,10 @@ fn linear_stacks(
 ) {
     let mut linear: Option<usize> = None;
     for (index, (layer, plan)) in layers.iter().zip(planned).enumerate() {
-        let learns = layer.parameters(&plan.input).iter().any(|parameter| parameter.name == "kernel");
+        // A kernel for each channel or group of them is no full one: with another behind it, it is meant.
+        let mixes = |parameter: &Parameter| parameter.shape.get(1) == plan.input.last().map(|&n| n as i64).as_ref();
+        let learns =
+            layer.parameters(&plan.input).iter().any(|parameter| parameter.name == "kernel" && mixes(parameter));
         if let Some(first) = linear.filter(|_| learns) {
             // A narrow layer between wide ones is a matrix of low rank, and meant.
             let narrow = elements(&planned[first].row.output_shape) < elements(&plan.row.output_shape);
