@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-fn ones() -> Initializer {
+pub(super) fn ones() -> Initializer {
     Initializer::Ones
 }
 
@@ -20,7 +20,7 @@ fn momentum() -> f64 {
     0.99
 }
 
-fn epsilon() -> f64 {
+pub(super) fn epsilon() -> f64 {
     1e-3
 }
 

@@ -118,6 +118,7 @@ family! {
         dense::Dense,
         activation::Activation,
         batch_normalization::BatchNormalization,
+        layer_normalization::LayerNormalization,
         residual::Residual,
         branches::Branches,
         repeat::Repeat,
