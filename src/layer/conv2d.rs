@@ -38,7 +38,7 @@ pub(super) const DOES_NOT_FIT: &str = "`padding: same` keeps the size; or remove
 /// Slides learned filters over images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-known-as" = ["Convolution2D", "conv"], "examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}]))]
+#[schemars(extend("x-known-as" = ["Convolution2D", "conv"], "examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}, {"filters": 6, "kernel_size": 3, "dilation_rate": 2, "groups": 3}]))]
 pub struct Conv2d {
     /// How many filters: the channels of the output.
     #[schemars(range(min = 1, max = 65536))]

@@ -135,6 +135,7 @@ family! {
         batch_normalization::BatchNormalization,
         group_normalization::GroupNormalization,
         rms_normalization::RmsNormalization,
+        layer_normalization::LayerNormalization,
         residual::Residual,
         branches::Branches,
         repeat::Repeat,

@@ -140,6 +140,8 @@ def squeeze_excites(rng):
         expanded = keras.layers.Conv2D(6, 1, activation=gate)(reduced)
         model = keras.Model(x, keras.layers.multiply([x, expanded]))
         case = layer_case(rng, f"squeeze_excite_{activation}", {"squeeze_excite": {"units": 2, "activation": activation, "gate_activation": gate}}, Renamed(model), inputs)
+        for gradient in case["parameter_gradients"].values():
+            gradient["shape"] = gradient["shape"][-2:]
         cases.append(case)
     return cases
 
@@ -168,7 +170,7 @@ class Weight:
         self.weight.assign(values)
 
     def numpy(self):
-        return np.squeeze(self.weight.numpy())
+        return self.weight.numpy().reshape(self.shape[-2:])
 
 
 def regularizers(rng):

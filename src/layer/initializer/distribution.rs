@@ -157,7 +157,9 @@ impl Distribution {
         let each = |draw: &mut dyn FnMut() -> f64| (0..count).map(|_| draw() as f32).collect();
         match self {
             Distribution::RandomNormal(RandomNormal { mean, stddev }) => each(&mut || mean + stddev * stream.normal()),
-            Distribution::TruncatedNormal(TruncatedNormal { mean, stddev }) => each(&mut || mean + stddev * cut(stream)),
+            Distribution::TruncatedNormal(TruncatedNormal { mean, stddev }) => {
+                each(&mut || mean + stddev * cut(stream))
+            }
             Distribution::RandomUniform(RandomUniform { minval, maxval }) => {
                 each(&mut || minval + (maxval - minval) * stream.unit())
             }

@@ -208,4 +208,52 @@ mod tests {
         let narrow = Initializer::Dirac.draw(&[2, 5, 1, 1], 7, "conv2d.kernel");
         assert_eq!(narrow, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
     }
+
+    #[test]
+    fn orthogonal_vectors_are_of_norm_1() {
+        for shape in [vec![4, 2, 3, 3], vec![20, 3], vec![5, 5]] {
+            let orthogonal: Initializer = serde_json::from_value(json!({"orthogonal": {"gain": 2}})).unwrap();
+            let values = orthogonal.draw(&shape, 7, "it");
+            let (rows, columns) = (shape[0] as usize, values.len() / shape[0] as usize);
+            let at = |vector: usize, element: usize| match rows <= columns {
+                true => values[vector * columns + element],
+                false => values[element * columns + vector],
+            };
+            for a in 0..rows.min(columns) {
+                for b in 0..=a {
+                    let product: f32 = (0..rows.max(columns)).map(|element| at(a, element) * at(b, element)).sum();
+                    let wanted = if a == b { 4.0 } else { 0.0 };
+                    assert!((product - wanted).abs() < 1e-5, "{shape:?}: {a}, {b}: {product}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn variance_scaling_is_what_others_are_cases_of() {
+        let draw = |text: Json| serde_json::from_value::<Initializer>(text).unwrap().draw(&[8, 4, 3, 3], 7, "it");
+        for (scale, mode, distribution, name) in [
+            (2.0, "fan_in", "truncated_normal", "he_normal"),
+            (1.0, "fan_in", "uniform", "lecun_uniform"),
+            (1.0, "fan_avg", "uniform", "glorot_uniform"),
+        ] {
+            let scaled = json!({"variance_scaling": {"scale": scale, "mode": mode, "distribution": distribution}});
+            assert_eq!(draw(scaled), draw(json!(name)), "{name}");
+        }
+        let values = draw(json!({"variance_scaling": {"mode": "fan_out", "distribution": "untruncated_normal"}}));
+        let variance = values.iter().map(|value| value * value).sum::<f32>() / values.len() as f32;
+        assert!((variance * 72.0 - 1.0).abs() < 0.25, "{variance}");
+        assert_eq!(draw(json!({"constant": {"value": 0.5}})), [0.5; 288]);
+    }
+
+    #[test]
+    fn what_is_read_is_written() {
+        for text in
+            [json!("he_normal"), json!("whitening"), json!({"random_uniform": {"minval": -0.5, "maxval": 0.25}})]
+        {
+            let read: Initializer = serde_json::from_value(text.clone()).unwrap();
+            assert_eq!(serde_json::to_value(read).unwrap(), text);
+        }
+        assert!(serde_json::from_value::<Initializer>(json!("he")).is_err());
+    }
 }
