@@ -83,6 +83,28 @@ impl Plan {
         all
     }
 
+    /// The parameters of `layers`, which are those planned, by name and in the order in which a model has them.
+    pub fn parameters(&self, layers: &[Layer]) -> Vec<(String, Parameter)> {
+        fn collect(layers: &[Layer], planned: &[PlannedLayer], all: &mut Vec<(String, Parameter)>) {
+            for (layer, planned) in layers.iter().zip(planned) {
+                let own = layer.parameters(&planned.input).into_iter();
+                all.extend(own.map(|own| (format!("{}.{}", planned.row.name, own.name), own)));
+                match layer.structure() {
+                    Structure::Computation => {}
+                    Structure::Repeat(_, block) => {
+                        planned.blocks.iter().for_each(|turn| collect(block.layers, turn, all));
+                    }
+                    Structure::Parallel(blocks, _) => {
+                        blocks.iter().zip(&planned.blocks).for_each(|(block, row)| collect(block.layers, row, all));
+                    }
+                }
+            }
+        }
+        let mut all = Vec::new();
+        collect(layers, &self.layers, &mut all);
+        all
+    }
+
     /// The table of all layers, each before those within it.
     pub fn rows(&self) -> Vec<LayerRow> {
         fn collect(layers: &[PlannedLayer], rows: &mut Vec<LayerRow>) {
@@ -150,8 +172,10 @@ impl Memory {
 
 /// A layer that cannot take what reaches it.
 struct Trouble {
-    /// The way to the layer from `model.layers`.
+    /// The way to the layer from `model.layers`, or to the preset around it.
     path: Vec<Step>,
+    /// What the layer is, where it was written by a preset.
+    within: Option<&'static str>,
     /// The shape that reaches it.
     shape: Vec<usize>,
     error: ShapeError,
@@ -164,12 +188,14 @@ struct Walk<'a> {
     written: &'a dyn Fn(&[Step]) -> Written,
     seen: HashMap<&'static str, usize>,
     count: usize,
+    /// The way to the preset whose layers are planned.
+    preset: Option<Vec<Step>>,
     troubles: Vec<Trouble>,
 }
 
 impl<'a> Walk<'a> {
     fn new(written: &'a dyn Fn(&[Step]) -> Written) -> Self {
-        Walk { written, seen: HashMap::new(), count: 0, troubles: Vec::new() }
+        Walk { written, seen: HashMap::new(), count: 0, preset: None, troubles: Vec::new() }
     }
 
     /// A name as Keras gives it: `conv2d`, `conv2d_1`, ...
@@ -179,9 +205,12 @@ impl<'a> Walk<'a> {
         if *count == 1 { layer.name().to_owned() } else { format!("{}_{}", layer.name(), *count - 1) }
     }
 
-    fn trouble(&mut self, path: &[Step], shape: &[usize], error: ShapeError) -> Option<Vec<usize>> {
-        let recovery = error.recovery.clone();
-        self.troubles.push(Trouble { path: path.to_vec(), shape: shape.to_vec(), error });
+    fn trouble(&mut self, layer: &Layer, path: &[Step], shape: &[usize], error: ShapeError) -> Option<Vec<usize>> {
+        let within = self.preset.is_some().then(|| layer.name());
+        // What is wrong with a preset is told once.
+        let recovery = error.recovery.clone().filter(|_| within.is_none());
+        let path = self.preset.as_deref().unwrap_or(path).to_vec();
+        self.troubles.push(Trouble { path, within, shape: shape.to_vec(), error });
         recovery
     }
 
@@ -198,20 +227,20 @@ impl<'a> Walk<'a> {
                     help: "repeat less".to_owned(),
                     recovery: None,
                 };
-                self.trouble(&path, &shape, error);
+                self.trouble(layer, &path, &shape, error);
                 return None;
             }
-            let (layer, output) = self.layer(layer, &path, &shape)?;
+            let (planned_layer, output) = self.layer(layer, &path, &shape)?;
             if elements(&output) > MAX_ELEMENTS {
                 let error = ShapeError {
                     message: format!("one example becomes {}, more than any machine holds", display_shape(&output)),
                     help: "make the layer smaller".to_owned(),
                     recovery: None,
                 };
-                self.trouble(&path, &shape, error);
+                self.trouble(layer, &path, &shape, error);
                 return None;
             }
-            planned.extend(layer);
+            planned.extend(planned_layer);
             shape = output;
         }
         Some((planned, shape))
@@ -219,6 +248,23 @@ impl<'a> Walk<'a> {
 
     /// Plans one layer; where it cannot be planned, only the shape that probably leaves it.
     fn layer(&mut self, layer: &Layer, path: &[Step], input: &[usize]) -> Option<(Option<PlannedLayer>, Vec<usize>)> {
+        let is_outermost = self.preset.is_none() && layer.stands_for().is_some();
+        if is_outermost {
+            self.preset = Some(path.to_vec());
+        }
+        let planned = self.layer_itself(layer, path, input);
+        if is_outermost {
+            self.preset = None;
+        }
+        planned
+    }
+
+    fn layer_itself(
+        &mut self,
+        layer: &Layer,
+        path: &[Step],
+        input: &[usize],
+    ) -> Option<(Option<PlannedLayer>, Vec<usize>)> {
         let name = self.name(layer);
         let below = |block: &Block<'_>| {
             let mut below = [path, path![layer.name(), block.key]].concat();
@@ -280,7 +326,7 @@ impl<'a> Walk<'a> {
                 };
                 Some((Some(PlannedLayer { row, input: input.to_vec(), blocks }), output_shape))
             }
-            Err(error) => self.trouble(path, input, error).map(|shape| (None, shape)),
+            Err(error) => self.trouble(layer, path, input, error).map(|shape| (None, shape)),
         }
     }
 }
@@ -301,11 +347,16 @@ pub fn plan(sound: &Sound, sources: &SourceMap, input: Form, problems: &mut Vec<
     };
     let mut walk = Walk::new(&written);
     let planned = walk.row(&sound.pipeline.model.layers, &[], &input.shape());
-    for Trouble { path, shape, error } in &walk.troubles {
+    for Trouble { path, within, shape, error } in &walk.troubles {
+        let reached = match within {
+            Some(layer) => format!("{} reaches a `{layer}` within this layer", display_shape(shape)),
+            None => format!("{} reaches this layer", display_shape(shape)),
+        };
         let mut problem = Diagnostic::error(Code::SHAPE, error.message.as_str())
-            .at(sound.tree.place_of(&full(path)), format!("{} reaches this layer", display_shape(shape)))
+            .at(sound.tree.place_of(&full(path)), reached)
             .help(error.help.as_str());
-        if let Some((Step::Index(index), around)) = path.split_last()
+        if within.is_none()
+            && let Some((Step::Index(index), around)) = path.split_last()
             && let Some(before) = index.checked_sub(1)
         {
             let place = sound.tree.place_of(&full(&[around, path![before]].concat()));

@@ -12,6 +12,7 @@ mod draws;
 mod forward;
 pub mod initializer;
 mod parameter;
+mod preset;
 mod regularizer;
 pub mod structure;
 mod window;
@@ -24,6 +25,7 @@ use forward::for_each_channel;
 pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored, channel_axis};
 pub use initializer::Initializer;
 pub use parameter::{Layout, Parameter};
+pub use preset::{Stem, expanded};
 pub use regularizer::Regularizer;
 pub use structure::{Block, Merge, Structure};
 
@@ -72,6 +74,11 @@ pub trait LayerDefinition {
     /// follows what libtorch's operations save.
     fn activation_bytes(&self, _input: &[usize], output: &[usize]) -> u64 {
         FLOAT_BYTES.saturating_mul(elements(output))
+    }
+
+    /// The layers that it is a name for, where it is nothing else.
+    fn stands_for(&self) -> Option<&[Layer]> {
+        None
     }
 
     /// What it is made of.
@@ -139,6 +146,19 @@ family! {
         residual::Residual,
         branches::Branches,
         repeat::Repeat,
+        patch_embedding::PatchEmbedding,
+        class_token::ClassToken,
+        position_embedding::PositionEmbedding,
+        multi_head_attention::MultiHeadAttention,
+        first_token::FirstToken,
+        global_average_pooling1d::GlobalAveragePooling1d,
+        transformer_block::TransformerBlock,
+        inception_block::InceptionBlock,
+        resnet::Resnet,
+        vgg::Vgg,
+        mobilenet_v2::MobilenetV2,
+        efficientnet_b0::EfficientnetB0,
+        vit::Vit,
     }
 }
 
@@ -161,6 +181,16 @@ fn image_shape(input: &[usize], layer: &str) -> Result<[usize; 3], ShapeError> {
         ShapeError::new(
             format!("`{layer}` takes images, `[height, width, channels]`, and {} reaches it", display_shape(input)),
             format!("move `{layer}` before the layer that flattens the images"),
+        )
+    })
+}
+
+/// `[tokens, features]`, or what to do about another shape.
+fn token_shape(input: &[usize], layer: &str) -> Result<[usize; 2], ShapeError> {
+    input.try_into().map_err(|_| {
+        ShapeError::new(
+            format!("`{layer}` takes tokens, `[tokens, features]`, and {} reaches it", display_shape(input)),
+            "make tokens of images with `patch_embedding`",
         )
     })
 }

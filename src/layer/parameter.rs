@@ -30,6 +30,12 @@ pub enum Layout {
     Usual,
     /// A kernel with so many filters for each channel: `[height, width, in, multiplier]` for `[in * multiplier, 1, height, width]`.
     Depthwise(i64),
+    /// A kernel from features to so many heads: `[in, heads, out]` for `[heads * out, in]`; biases are `[heads, out]`.
+    ToHeads(i64),
+    /// A kernel from so many heads back to features: `[heads, in, out]` for `[out, heads * in]`.
+    FromHeads(i64),
+    /// The same axes in the same order.
+    Same,
 }
 
 impl Parameter {
@@ -37,6 +43,11 @@ impl Parameter {
     pub fn new(name: &'static str, shape: Vec<i64>, initializer: Initializer) -> Self {
         let (regularizer, constraint, layout) = (None, None, Layout::Usual);
         Parameter { name, shape, initializer, trainable: true, regularizer, constraint, layout }
+    }
+
+    /// The same, which Keras has with other axes.
+    pub fn laid_out(self, layout: Layout) -> Self {
+        Parameter { layout, ..self }
     }
 
     /// The same, trained or not.
@@ -82,6 +93,21 @@ impl Parameter {
                 let values = Tensor::f_from_slice(&self.initializer.draw(&shape, seed, name))?.f_view(shape)?;
                 values.f_transpose(0, 1)?.f_reshape([filters, one, height, width])?
             }
+            // Keras takes the first axis of a kernel with three for the size of a window.
+            (Layout::ToHeads(heads), &[outputs, inputs]) => {
+                let values = self.initializer.draw(&[outputs / heads, heads, inputs], seed, name);
+                let split = Tensor::f_from_slice(&values)?.f_view([outputs / heads, heads, inputs])?;
+                split.f_transpose(0, 1)?.f_reshape([outputs, inputs])?
+            }
+            (Layout::FromHeads(heads), &[outputs, inputs]) => {
+                let values = self.initializer.draw(&[outputs, inputs / heads, heads], seed, name);
+                let split = Tensor::f_from_slice(&values)?.f_view([outputs, inputs / heads, heads])?;
+                split.f_transpose(1, 2)?.f_reshape([outputs, inputs])?
+            }
+            (Layout::Same, &[rows, columns]) => {
+                let values = self.initializer.draw(&[columns, rows], seed, name);
+                Tensor::f_from_slice(&values)?.f_view([columns, rows])?.f_transpose(0, 1)?
+            }
             (_, shape) => Tensor::f_from_slice(&self.initializer.draw(shape, seed, name))?.f_view(shape)?,
         };
         // Kernels of convolutions lie in memory as the images do.
@@ -97,6 +123,13 @@ impl Layout {
                 let split = stored.f_reshape([filters / multiplier, multiplier, height, width])?;
                 split.f_permute([2, 3, 0, 1])
             }
+            (Layout::ToHeads(heads), &[outputs, inputs]) => {
+                stored.f_transpose(0, 1)?.f_reshape([inputs, heads, outputs / heads])
+            }
+            (Layout::FromHeads(heads), &[outputs, inputs]) => {
+                stored.f_transpose(0, 1)?.f_reshape([heads, inputs / heads, outputs])
+            }
+            (Layout::Same, _) => Ok(stored.shallow_clone()),
             (_, [_, _, _, _]) => stored.f_permute([2, 3, 1, 0]),
             (_, [_, _]) => stored.f_transpose(0, 1),
             _ => Ok(stored.shallow_clone()),
@@ -110,6 +143,9 @@ impl Layout {
     pub fn as_stored(self, keras: &Tensor, size: &[i64]) -> Result<Tensor, TchError> {
         match (self, size.len()) {
             (Layout::Depthwise(_), _) => keras.f_permute([2, 3, 0, 1])?.f_reshape(size),
+            (Layout::ToHeads(_) | Layout::FromHeads(_), 2) => keras.f_reshape([size[1], size[0]])?.f_transpose(0, 1),
+            (Layout::ToHeads(_), _) => keras.f_reshape(size),
+            (Layout::Same, _) => Ok(keras.shallow_clone()),
             (_, 4) => keras.f_permute([3, 2, 0, 1]),
             (_, 2) => keras.f_transpose(0, 1),
             _ => Ok(keras.shallow_clone()),

@@ -23,12 +23,19 @@ fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
         let text = item.to_string();
         let example = layer(&text);
         assert_eq!(serde_json::from_value::<Layer>(serde_json::to_value(&example).unwrap()).unwrap(), example);
-        // Layers that take vectors get flattened images.
-        let layers = if Plan::new(std::slice::from_ref(&example), INPUT).is_ok() {
-            vec![example]
-        } else {
-            vec![layer(r#"{"flatten": {}}"#), example]
-        };
+        // Layers that take vectors get flattened images, those that take tokens patches; large networks get large images.
+        let before = [
+            "",
+            r#"{"flatten": {}}"#,
+            r#"{"patch_embedding": {"patch_size": [3, 4], "embed_dim": 16}}"#,
+            r#"{"up_sampling2d": {"size": 4}}"#,
+        ];
+        let rows = before.map(|text| match text {
+            "" => vec![example.clone()],
+            before => vec![layer(before), example.clone()],
+        });
+        let fitting = rows.into_iter().find(|row| Plan::new(row, INPUT).is_ok());
+        let layers = fitting.unwrap_or_else(|| panic!("{text}: takes nothing"));
         let plan = Plan::new(&layers, INPUT).unwrap_or_else(|error| panic!("{text}: {}", error.message));
         let from = layers[..layers.len() - 1].iter().fold(INPUT.to_vec(), |s, layer| layer.output_shape(&s).unwrap());
         assert_eq!(layers.last().unwrap().output_shape(&from).unwrap(), plan.output(), "{text}");

@@ -79,7 +79,11 @@ impl<'s> Walk<'s, '_> {
             };
         }
         if let Some(values) = schema["enum"].as_array() {
-            return self.choice(node, &values.iter().filter_map(Json::as_str).collect::<Vec<_>>());
+            let numbers: Vec<i64> = values.iter().filter_map(Json::as_i64).collect();
+            return match numbers.is_empty() {
+                true => self.choice(node, &values.iter().filter_map(Json::as_str).collect::<Vec<_>>()),
+                false => self.number(node, &numbers),
+            };
         }
         if let Some(word) = schema.get("const") {
             return match word.as_str() {
@@ -379,6 +383,22 @@ impl<'s> Walk<'s, '_> {
                 .at(self.point(node), format!("expected {expected}")),
         };
         self.report(problem);
+    }
+
+    /// One of some whole numbers.
+    fn number(&mut self, node: &Node, numbers: &[i64]) {
+        let names: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let expected = listed(&names.iter().map(String::as_str).collect::<Vec<_>>(), "or");
+        let (code, found) = match &node.value {
+            Value::Int(number) if numbers.contains(number) => return,
+            Value::Int(number) => (Code::INVALID_VALUE, number.to_string()),
+            other => (Code::WRONG_TYPE, other.kind().to_owned()),
+        };
+        let subject = self.subject();
+        self.report(
+            Diagnostic::error(code, format!("`{subject}` takes {expected}, not {found}"))
+                .at(self.point(node), format!("expected {expected}")),
+        );
     }
 
     /// Alternatives of different types, such as a number or a list of two.

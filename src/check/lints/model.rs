@@ -72,7 +72,10 @@ fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<D
             Diagnostic::error(Code::CLASS_COUNT, format!("{units} outputs for {classes} classes"))
                 .at(place, format!("the last layer gives {shape}"))
                 .at(sound.tree.place_of(path!["dataset", "source"]), format!("this source has {classes} classes"))
-                .help(format!("end the model with `dense: {classes}`")),
+                .help(match sound.pipeline.model.layers.last().filter(|layer| layer.stands_for().is_some()) {
+                    Some(network) => format!("give `{}` the argument `classes: {classes}`", network.name()),
+                    None => format!("end the model with `dense: {classes}`"),
+                }),
         ),
         _ => problems.push(
             Diagnostic::error(Code::CLASS_COUNT, "the model doesn't end in one number for each class")
