@@ -1,6 +1,7 @@
 //! Our numbers against those that Keras computed: `tests/parity/generate.py` made the files.
 
 use serde_json::Value as Json;
+use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use trainyard::{
     callback::CallbackChoice,
@@ -15,9 +16,10 @@ use trainyard::{
     },
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
-    model::{Model, adapt},
+    model::{Model, adapt, load_initial_weights},
     optimizer::{Adam, OptimizerChoice, OptimizerDefinition, Parameter},
     schedule::{Length, Schedule},
+    spec::InitialWeights,
     stage::Stage,
 };
 
@@ -95,8 +97,10 @@ const INFERENCE: Pass = Pass { training: false, seed: 0, step: 0 };
 
 #[test]
 fn layers_compute_what_keras_computes_forward_and_backward() {
-    let cases: Vec<Json> =
-        ["layers", "layers_more"].iter().flat_map(|file| read(file)["cases"].as_array().unwrap().clone()).collect();
+    let cases: Vec<Json> = ["layers", "layers_more", "attention"]
+        .iter()
+        .flat_map(|file| read(file)["cases"].as_array().unwrap().clone())
+        .collect();
     assert!(cases.len() >= 110);
     for case in cases {
         let name = case["name"].as_str().unwrap();
@@ -133,6 +137,49 @@ fn layers_compute_what_keras_computes_forward_and_backward() {
         for (parameter, declared) in parameters.iter().zip(layer.parameters(&input_shape)) {
             let theirs = stored(&declared, &case["parameter_gradients"][declared.name]).reshape(parameter.size());
             assert_close(&parameter.grad(), &theirs, 2e-5, &format!("{name}: gradient of {}", declared.name));
+        }
+    }
+}
+
+#[test]
+fn a_vision_transformer_is_keras_forward_and_backward() {
+    let case = &read("attention")["transformer"];
+    let layers: Vec<Layer> = serde_json::from_value(case["layers"].clone()).unwrap();
+    let plan = Plan::new(&layers, [8, 6, 3]).unwrap();
+    let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
+    let declared = plan.parameters(&layers);
+    let theirs = case["parameters"].as_array().unwrap();
+    assert_eq!(model.parameters().len(), theirs.len());
+    for ((ours, (name, declared)), theirs) in model.parameters().iter().zip(&declared).zip(theirs) {
+        assert_eq!((&ours.name, declared.name), (name, theirs["name"].as_str().unwrap()));
+        tch::no_grad(|| ours.tensor.shallow_clone().copy_(&stored(declared, &theirs["value"])));
+    }
+    let images = tensor(&case["images"]).to_kind(Kind::Uint8);
+    let pass = Pass { training: true, seed: 0, step: 0 };
+    let output = model.forward(&images, &pass).unwrap_or_else(|error| panic!("{error:?}"));
+    assert_close(&output, &tensor(&case["output"]), 1e-5, "logits");
+    (&output * tensor(&case["output_gradient"])).sum(Kind::Float).backward();
+    for ((ours, (name, declared)), theirs) in model.parameters().iter().zip(&declared).zip(theirs) {
+        let gradient = stored(declared, &theirs["gradient"]);
+        assert_close(&ours.tensor.grad(), &gradient, 2e-5, &format!("gradient of {name}"));
+    }
+}
+
+#[test]
+fn networks_with_pytorchs_weights_answer_as_pytorch_does() {
+    for case in read("pytorch")["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let layers: Vec<Layer> = serde_json::from_value(case["layers"].clone()).unwrap();
+        let images = tensor(&case["images"]).to_kind(Kind::Uint8);
+        let size: Vec<usize> = images.size()[1..].iter().map(|&n| n as usize).collect();
+        let plan = Plan::new(&layers, <[usize; 3]>::try_from(size).unwrap()).unwrap();
+        let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
+        let initial: InitialWeights = serde_json::from_value(case["initial_weights"].clone()).unwrap();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(&initial.file);
+        load_initial_weights(&model, &file, &initial).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        for model in [model.frozen().unwrap(), model.layer_by_layer().unwrap()] {
+            let output = model.forward(&images, &INFERENCE).unwrap_or_else(|error| panic!("{error:?}"));
+            assert_close(&output, &tensor(&case["output"]), 1e-5, name);
         }
     }
 }

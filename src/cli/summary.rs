@@ -83,7 +83,7 @@ fn optimized(pipeline: &Pipeline, plan: &Plan, output: &Output) -> Result<Ending
 /// Prints the pipeline with all its layers written out.
 fn expand(pipeline: &Pipeline, output: &Output) -> Ending {
     let layers = expanded(&pipeline.model.layers);
-    let expanded = Pipeline { model: Design { layers }, ..pipeline.clone() };
+    let expanded = Pipeline { model: Design { layers, ..pipeline.model.clone() }, ..pipeline.clone() };
     if output.json {
         println!("{}", serde_json::to_string_pretty(&expanded).expect("a pipeline is plain data"));
     } else {

@@ -909,6 +909,18 @@ codes! {
     SLOW_PRECISION = "slow-precision";
     /// The user wanted to stop.
     INTERRUPTED = "interrupted";
+    /// The weights that the model is to start with cannot be read, or don't fit its layers.
+    ///
+    /// ```yaml
+    /// model:
+    ///   initial_weights: no-such-file.safetensors
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
+    INITIAL_WEIGHTS = "initial-weights";
     /// Something that a run directory should hold is missing or damaged.
     BAD_RUN = "bad-run";
     /// A run cannot be resumed so: what its checkpoint holds belongs to other layers or other data, a change of its training was

@@ -8,13 +8,12 @@ mod passes;
 #[cfg(test)]
 mod tests;
 mod weights;
-mod weights_file;
 mod whiten;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
 pub use passes::{OperationRow, Purpose, names as pass_names};
-pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
+pub use weights::{digest, fill_tensors, load_initial_weights, load_weights, tensors_bytes, weights_bytes};
 pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};
 
 use crate::{

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod difference;
 mod expectation;
 pub mod extends;
+mod initial_weights;
 pub mod load;
 mod normalize;
 pub mod origins;
@@ -24,6 +25,7 @@ mod vocabulary;
 
 pub use class_weight::ClassWeight;
 pub use expectation::{Against, Expectation, Inconclusive};
+pub use initial_weights::{Fit, InitialWeights, Stored, Taken, Target};
 pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use parse::parse;
