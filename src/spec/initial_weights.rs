@@ -184,7 +184,7 @@ impl InitialWeights {
     /// Why a fit isn't good enough, in words.
     pub fn objections(&self, fit: &Fit) -> Vec<String> {
         let mut all = Vec::new();
-        all.extend(listed("`names` fits nothing in the file", &fit.idle));
+        all.extend(listed("nothing in the file is called", &fit.idle));
         if self.strict || fit.taken.is_empty() {
             all.extend(fit.remarks());
         }
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(
             weights.objections(&fit),
             [
-                "`names` fits nothing in the file `nothing`",
+                "nothing in the file is called `nothing`",
                 "`w`, here `a.kernel`, is [3, 2] in the file, and [2, 3] in the model",
                 "the file lacks `b.bias`",
                 "the model lacks `extra`",

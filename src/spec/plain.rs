@@ -30,7 +30,7 @@ fn leave_out(whole: &mut Json, at: &[String], same: &dyn Fn(&Json) -> bool) {
     for key in keys {
         let mut without = whole.clone();
         let map = without.pointer_mut(&pointer(at)).and_then(Json::as_object_mut);
-        if map.is_some_and(|map| map.remove(&key).is_some()) && same(&without) {
+        if map.is_some_and(|map| map.shift_remove(&key).is_some()) && same(&without) {
             *whole = without;
         } else {
             leave_out(whole, &[at, &[key]].concat(), same);
@@ -49,7 +49,7 @@ fn plain_layer(layer: &Layer) -> Json {
     let same = |json: &Json| serde_json::from_value::<Layer>(json.clone()).is_ok_and(|other| other == *layer);
     for key in json[layer.name()].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect::<Vec<_>>() {
         let mut without = json.clone();
-        let removed = without[layer.name()].as_object_mut().and_then(|arguments| arguments.remove(&key));
+        let removed = without[layer.name()].as_object_mut().and_then(|arguments| arguments.shift_remove(&key));
         if removed.is_some() && same(&without) {
             json = without;
         }

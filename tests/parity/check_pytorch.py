@@ -91,7 +91,7 @@ def check(program, directory, name, layers, build):
     pipeline.write_text(PIPELINE.format(name=name, layers=layers.strip("\n")))
     command = [program, "--runs-dir", str(directory / "runs")]
     subprocess.run([*command, "run", "--quiet", str(pipeline)], check=True, stdout=subprocess.DEVNULL)
-    (run,) = (path.parent for path in (directory / "runs").rglob("model.safetensors"))
+    (run,) = (path.parent for path in (directory / "runs").rglob("run.json"))
     shape = json.loads((run / "run.json").read_text())["data"]["shape"]
     rng = np.random.default_rng(3)
     images = rng.integers(0, 256, (8, *shape[:2]), dtype=np.uint8)
