@@ -113,8 +113,13 @@ impl Forward for NormalizeGroups {
             return Ok(x);
         }
         let channels_first = if x.dim() == 3 { x.f_transpose(1, 2)? } else { x.shallow_clone() };
-        let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
-        let y = channels_first.f_group_norm(self.groups, gamma, beta, self.epsilon, false)?;
+        // On the way back of images that lie channels last, libtorch reads the factors wherever there is an offset.
+        let ones = match (&self.gamma, &self.beta) {
+            (None, Some(beta)) => Some(beta.f_detach()?.f_ones_like()?),
+            _ => None,
+        };
+        let gamma = self.gamma.as_ref().or(ones.as_ref());
+        let y = channels_first.f_group_norm(self.groups, gamma, self.beta.as_ref(), self.epsilon, false)?;
         if x.dim() == 3 { y.f_transpose(1, 2) } else { Ok(y) }
     }
 }

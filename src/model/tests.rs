@@ -99,7 +99,7 @@ fn gradients_are_what_differences_say() {
                 continue;
             }
             let start = tensor.detach().copy();
-            let reach = 2e-3 * start.norm().double_value(&[]).max(0.5);
+            let reach = 5e-4 * start.norm().double_value(&[]).max(0.5);
             let at = |along: f64| {
                 tch::no_grad(|| {
                     tensor.shallow_clone().copy_(&(&start + &gradient * (along / norm)));
