@@ -14,7 +14,7 @@ use trainyard::{
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
     model::{Model, adapt},
-    optimizer::{Adam, OptimizerChoice, OptimizerDefinition, Parameter},
+    optimizer::{Adam, OptimizerChoice, OptimizerDefinition, Parameter, Update},
     schedule::{Length, Schedule},
     stage::Stage,
 };
@@ -350,7 +350,8 @@ fn optimizers_step_as_kerass() {
         let cases = case["parameters"].as_object().unwrap();
         let parameters: Vec<Tensor> =
             cases.values().map(|case| kernel(&tensor(&case["start"])).set_requires_grad(true)).collect();
-        let mut optimizer = definition.start(cases.keys().zip(&parameters).map(|(n, p)| trained(n, p)).collect());
+        let named = cases.keys().zip(&parameters).map(|(n, p)| trained(n, p)).collect();
+        let mut optimizer = Update::new(&definition, named);
         for step in 0..10 {
             for (parameter, case) in parameters.iter().zip(cases.values()) {
                 parameter.shallow_clone().zero_grad();
@@ -361,6 +362,10 @@ fn optimizers_step_as_kerass() {
                 let theirs = kernel(&tensor(&case["after"]).get(step));
                 assert_close(&parameter.detach(), &theirs, 1e-5, &format!("{name}: {own}, step {}", step + 1));
             }
+        }
+        optimizer.finish().unwrap();
+        for (parameter, case) in parameters.iter().zip(cases.values()) {
+            assert_close(&parameter.detach(), &kernel(&tensor(&case["finished"])), 1e-5, &format!("{name}: finished"));
         }
     }
 }

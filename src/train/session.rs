@@ -10,7 +10,7 @@ use crate::{
     exact::Exact,
     layer::Pass,
     model::{Model, NamedParameter, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
-    optimizer::{self, Optimizer, Slot},
+    optimizer::{self, Slot, Update},
     run::{
         EpochRecord,
         checkpoint::{Files, POSITION, Position, position},
@@ -59,7 +59,7 @@ pub struct Outcome {
 /// on from these as if nothing had happened.
 pub struct Session<'a> {
     training: &'a Training<'a>,
-    optimizer: Box<dyn Optimizer>,
+    optimizer: Update,
     callbacks: Vec<Box<dyn Callback>>,
     /// The best weights, with their epoch from 1.
     kept: Option<(usize, Vec<Tensor>)>,
@@ -117,7 +117,7 @@ impl<'a> Session<'a> {
         let parameters = training.model.trainable().map(trained).collect();
         let steps_per_epoch = spec.steps_per_epoch.unwrap_or(training.data.steps());
         Session {
-            optimizer: spec.optimizer.start(parameters),
+            optimizer: Update::new(&spec.optimizer, parameters),
             callbacks: start_callbacks(training.pipeline),
             kept: None,
             history: Vec::new(),
@@ -256,8 +256,12 @@ impl<'a> Session<'a> {
             stopped_early: self.stopped_early,
             best_epoch: None,
         };
-        // An interrupted run keeps its last weights: they are what training would go on with.
-        if let Some((epoch, weights)) = self.kept.as_ref().filter(|_| !outcome.interrupted) {
+        if outcome.interrupted {
+            // It keeps its last weights: they are what training would go on with.
+            return Ok(outcome);
+        }
+        self.optimizer.finish().map_err(|error| computation(&error, "taking the averages of the weights"))?;
+        if let Some((epoch, weights)) = &self.kept {
             tch::no_grad(|| {
                 for (parameter, best) in self.training.model.parameters().iter().zip(weights) {
                     parameter.tensor.shallow_clone().f_copy_(best)?;
