@@ -107,7 +107,15 @@ fn averages_slow_weights_and_half_steps_are_kept() {
     let update = "training.optimizer={rmsprop: {learning_rate: 0.002, momentum: 0.5, centered: true, global_clipnorm: 1, \
                   weight_decay: 0.01, exclude_from_weight_decay: ['*.bias'], gradient_accumulation_steps: 4, use_ema: true, \
                   ema_momentum: 0.9, ema_overwrite_frequency: 7, lookahead: {sync_period: 3}}}";
-    let sets = [update, "training.steps_per_epoch=31", "training.checkpoint={steps: 9}"];
+    let sets = [
+        update,
+        "training.steps_per_epoch=31",
+        "training.checkpoint={steps: 9}",
+        "training.metrics=[accuracy, auc, f1_score]",
+        "training.watch=[gradient_norm, dead_activations]",
+        "training.callbacks=[{reduce_lr_on_plateau: {patience: 1, min_delta: 9, cooldown: 1}}, \
+         {model_checkpoint: {save_best_only: true}}, {early_stopping: {patience: 9}}]",
+    ];
     let (_whole, whole) = reference(&sets);
     let bench = Bench::new();
     bench.write("net.yaml", NET);
@@ -121,6 +129,18 @@ fn averages_slow_weights_and_half_steps_are_kept() {
     let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
     assert_eq!(code, 0, "{stderr}");
     assert_same(&run, &whole, "averages");
+    let untimed = |run: &std::path::Path| -> Vec<Vec<String>> {
+        let text = fs::read_to_string(run.join("history.csv")).unwrap();
+        let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        let is_timed = |at: usize| ["seconds", "images_per_second", "data_wait_seconds"].contains(&header[at]);
+        let row = |line: &str| {
+            line.split(',').enumerate().filter(|(at, _)| !is_timed(*at)).map(|(_, it)| it.into()).collect()
+        };
+        text.lines().map(row).collect()
+    };
+    assert_eq!(untimed(&run), untimed(&whole));
+    let best = |run: &std::path::Path| fs::read(run.join("best-val_loss.safetensors")).unwrap();
+    assert_eq!(best(&run), best(&whole));
     // What the model got at the end isn't what training would go on with.
     let checkpoint = fs::read_dir(run.join("checkpoint")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let weights = |directory: &std::path::Path| fs::read(directory.join("model.safetensors")).unwrap();

@@ -107,8 +107,8 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
 fn told(test: &RangeTest, key: &str) -> String {
     let rate = |rate: f64| report::figure::rate(rate);
     let mut text = String::new();
-    if let Some(lowest) = test.lowest() {
-        let (loss, at) = (brief(lowest.smoothed), rate(lowest.learning_rate));
+    if let Some((at, loss)) = test.lowest() {
+        let (loss, at) = (brief(loss), rate(at));
         text.push_str(&format!(
             "{} steps; the loss, smoothed, was lowest at a rate of {at}: {loss}\n",
             test.steps.len()

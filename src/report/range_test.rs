@@ -4,20 +4,19 @@ use super::{
     chart::{Axis, Chart, Drawn, Mark, Series, Shape},
     figure,
 };
-use crate::run::{RangeTest, Tried};
+use crate::run::RangeTest;
 use serde_json::{Value, json};
 
 pub(super) const TEMPLATE: &str = include_str!("../../templates/sections/range_test.html");
 
 /// The data of the partial.
 pub(super) fn shown(test: &RangeTest) -> Value {
-    let points = |loss: fn(&Tried) -> f64| -> Vec<(f64, f64)> {
-        test.steps.iter().map(|tried| (tried.learning_rate, loss(tried))).collect()
-    };
+    let smoothed = test.smoothed();
+    let single: Vec<(f64, f64)> = test.steps.iter().map(|tried| (tried.learning_rate, tried.loss)).collect();
     let suggestion = test.suggestion();
     let x = Axis::logarithm("learning rate", test.steps.iter().map(|tried| tried.learning_rate));
     // What exploded at the end would flatten all that is to be seen.
-    let y = Axis::numbers("loss", test.steps.iter().map(|tried| tried.smoothed));
+    let y = Axis::numbers("loss", smoothed.iter().map(|(_, loss)| *loss));
     let chart = x.zip(y).map(|(x, y)| {
         let (low, high) = y.ends();
         let within = |points: Vec<(f64, f64)>| {
@@ -30,16 +29,8 @@ pub(super) fn shown(test: &RangeTest) -> Value {
             x,
             y,
             series: vec![
-                Series {
-                    name: "smoothed".to_owned(),
-                    look: 0,
-                    drawn: Drawn::Curve(within(points(|it| it.smoothed)).collect()),
-                },
-                Series {
-                    name: "each step".to_owned(),
-                    look: 1,
-                    drawn: Drawn::Points(within(points(|it| it.loss)).collect()),
-                },
+                Series { name: "smoothed".to_owned(), look: 0, drawn: Drawn::Curve(within(smoothed).collect()) },
+                Series { name: "each step".to_owned(), look: 1, drawn: Drawn::Points(within(single).collect()) },
             ],
             mark: suggestion.map(|at| Mark {
                 at,

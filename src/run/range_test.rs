@@ -1,5 +1,6 @@
 //! What a learning-rate range test found (Smith, 2017): the loss at each of the rates, and which rate that speaks for.
 
+use crate::exact;
 use serde::{Deserialize, Serialize};
 
 /// The rates that were tried, each for a step, from the lowest one up.
@@ -17,46 +18,60 @@ pub struct Tried {
     /// The rate.
     pub learning_rate: f64,
     /// The loss of the batch before the step.
+    #[serde(with = "exact")]
     pub loss: f64,
-    /// The running mean of the losses.
-    pub smoothed: f64,
 }
 
-/// How much of the running mean stays at each step.
-const MOMENTUM: f64 = 0.95;
-/// What times the lowest loss a loss must come to for the test to be over.
+/// What times the lowest loss the last ones must come to for the test to be over.
 const DIVERGED: f64 = 4.0;
-/// The first steps, whose running mean is a mean of hardly anything.
-const FIRST: usize = 5;
+/// How many the last ones are.
+const LAST: usize = 3;
+/// A loss is smoothed over this share of the steps before and behind it, which doesn't put it off as a running mean would.
+const SHARE: f64 = 0.05;
 
 impl RangeTest {
     /// Takes up a step; says whether the test is to go on.
     pub fn add(&mut self, learning_rate: f64, loss: f64) -> bool {
-        let before = self.steps.len() as i32;
-        // The mean is kept as it is shown; that it began with nothing is taken out and put in again.
-        let mean = self.steps.last().map_or(0.0, |last| last.smoothed * (1.0 - MOMENTUM.powi(before)));
-        let smoothed = (MOMENTUM * mean + (1.0 - MOMENTUM) * loss) / (1.0 - MOMENTUM.powi(before + 1));
-        self.steps.push(Tried { learning_rate, loss, smoothed });
-        let lowest = self.lowest().map_or(smoothed, |lowest| lowest.smoothed);
-        self.diverged = !loss.is_finite() || (self.steps.len() > FIRST && smoothed > DIVERGED * lowest);
+        self.steps.push(Tried { learning_rate, loss });
+        let mean = |tried: &[Tried]| tried.iter().map(|tried| tried.loss).sum::<f64>() / tried.len() as f64;
+        let lowest = self.steps.windows(LAST).map(mean).fold(f64::INFINITY, f64::min);
+        let last = self.steps.windows(LAST).last().map_or(loss, mean);
+        self.diverged = !loss.is_finite() || last > DIVERGED * lowest;
         !self.diverged
     }
 
-    /// The step with the lowest running mean, but for the first ones.
-    pub fn lowest(&self) -> Option<&Tried> {
-        let sound = self.steps.iter().skip(FIRST).filter(|tried| tried.smoothed.is_finite());
-        sound.min_by(|one, other| one.smoothed.total_cmp(&other.smoothed))
+    /// Over how many steps to both sides losses are smoothed.
+    fn reach(&self) -> usize {
+        ((self.steps.len() as f64 * SHARE) as usize).max(1)
     }
 
-    /// The rate at which the loss falls fastest by the logarithm of the rate, to two digits; `None` where it doesn't fall.
-    pub fn suggestion(&self) -> Option<f64> {
-        let lowest = self.lowest()?.learning_rate;
-        let slope = |three: &[Tried]| {
-            let run = (three[2].learning_rate / three[0].learning_rate).ln();
-            (three[1].learning_rate, (three[2].smoothed - three[0].smoothed) / run)
+    /// The rates with the means of the losses around them.
+    pub fn smoothed(&self) -> Vec<(f64, f64)> {
+        let count = self.steps.len();
+        let mean = |at: usize| {
+            let reach = self.reach().min(at).min(count - 1 - at);
+            let around = &self.steps[at - reach..=at + reach];
+            around.iter().map(|tried| tried.loss).sum::<f64>() / around.len() as f64
         };
-        let falling =
-            self.steps.get(FIRST..)?.windows(3).map(slope).filter(|(rate, slope)| *rate <= lowest && *slope < 0.0);
+        (0..count).map(|at| (self.steps[at].learning_rate, mean(at))).collect()
+    }
+
+    /// The rate with the lowest smoothed loss, and that loss.
+    pub fn lowest(&self) -> Option<(f64, f64)> {
+        let smoothed = self.smoothed().into_iter();
+        smoothed.filter(|(_, loss)| loss.is_finite()).min_by(|(_, one), (_, other)| one.total_cmp(other))
+    }
+
+    /// The rate at which the smoothed loss falls fastest by the logarithm of the rate, to two digits; `None` where it doesn't fall.
+    pub fn suggestion(&self) -> Option<f64> {
+        let (lowest, _) = self.lowest()?;
+        let (smoothed, reach) = (self.smoothed(), self.reach());
+        let slope = |around: &[(f64, f64)]| {
+            let ((first, from), (last, to)) = (around[0], around[2 * reach]);
+            (around[reach].0, (to - from) / (last / first).ln())
+        };
+        let slopes = smoothed.windows(2 * reach + 1).map(slope);
+        let falling = slopes.filter(|(rate, slope)| *rate <= lowest && *slope < 0.0);
         let (rate, _) = falling.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
         format!("{rate:.1e}").parse().ok()
     }
@@ -83,9 +98,8 @@ mod tests {
     fn the_rate_at_which_the_loss_falls_fastest_is_proposed() {
         let test = tried(200);
         let rate = test.suggestion().unwrap();
-        // The running mean is some steps behind the loss.
-        assert!((8e-4..6e-3).contains(&rate), "{rate}");
-        assert!(rate < test.lowest().unwrap().learning_rate);
+        assert!((7e-4..1.4e-3).contains(&rate), "{rate}");
+        assert!(rate < test.lowest().unwrap().0);
         assert!(test.diverged && test.steps.len() < 200, "{}", test.steps.len());
     }
 
@@ -102,9 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn the_running_mean_of_equal_losses_is_that_loss() {
+    fn losses_are_smoothed_by_those_on_both_sides() {
         let mut test = RangeTest::default();
-        (1..10).for_each(|step| assert!(test.add(f64::from(step), 1.5)));
-        assert!(test.steps.iter().all(|tried| (tried.smoothed - 1.5).abs() < 1e-12), "{test:?}");
+        (1..=40).for_each(|step| assert!(test.add(f64::from(step), 100.0 - f64::from(step))));
+        assert_eq!(
+            test.smoothed(),
+            (1..=40).map(|step| (f64::from(step), 100.0 - f64::from(step))).collect::<Vec<_>>()
+        );
+        assert_eq!(test.lowest(), Some((40.0, 60.0)));
     }
 }
