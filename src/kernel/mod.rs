@@ -16,6 +16,7 @@ mod dropout;
 mod first_gradient;
 mod forward;
 mod input_gradient;
+mod normalization;
 #[cfg(test)]
 mod trial;
 mod vector;
@@ -29,6 +30,7 @@ pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
+pub use normalization::{Back, Normalization, Scaling};
 use weight_gradient::{Lists, weight_gradient};
 use winograd::{room, transform_kernel, winograd, winograd_convolution};
 
