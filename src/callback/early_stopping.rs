@@ -55,6 +55,10 @@ impl CallbackDefinition for EarlyStopping {
         stops || (self.restore_best_weights && self.start_from_epoch < epochs)
     }
 
+    fn restores_weights(&self) -> bool {
+        self.restore_best_weights
+    }
+
     fn start(&self, larger_is_better: bool) -> Option<Box<dyn Callback>> {
         let better = Better { larger: self.mode.larger_is_better(larger_is_better), min_delta: self.min_delta };
         Some(Box::new(Watch { arguments: self.clone(), better, seen: Seen::default() }))

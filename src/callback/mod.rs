@@ -55,6 +55,11 @@ pub trait CallbackDefinition {
         true
     }
 
+    /// Whether it puts back earlier weights when training ends.
+    fn restores_weights(&self) -> bool {
+        false
+    }
+
     /// Starts to judge epochs, where that is what it does; `larger_is_better` of the monitored figure decides where the
     /// pipeline says `auto`.
     fn start(&self, _larger_is_better: bool) -> Option<Box<dyn Callback>> {

@@ -15,7 +15,7 @@ use crate::{
     run::checkpoint::Files,
     spec::Pipeline,
 };
-use tch::{TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// Loss and metrics of `model` over `data`, with names that begin with `prefix`.
 ///
@@ -45,7 +45,7 @@ pub fn predictions(
         Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
     let (loss, logits) = (&pipeline.training.loss, model.gives_logits());
     let figures = over(pipeline, model, data, prefix, |outputs, labels| {
-        let probabilities = loss.probabilities(outputs, logits)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+        let probabilities = loss.probabilities(outputs, logits)?.f_to_device(Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
         predictions
             .predicted
@@ -159,7 +159,8 @@ impl Figures {
         if self.metrics.is_empty() {
             return Ok(());
         }
-        let predicted = Vec::<i64>::try_from(&loss.scores(outputs, logits)?.f_argmax(1, false)?)?;
+        let predicted =
+            Vec::<i64>::try_from(&loss.scores(outputs, logits)?.f_argmax(1, false)?.f_to_device(Device::Cpu)?)?;
         let probabilities = match self.needs_probabilities {
             true => host_numbers(&loss.probabilities(outputs, logits)?)?,
             false => Vec::new(),
@@ -230,5 +231,5 @@ fn memory_name(figure: &str) -> String {
 
 /// The numbers of a tensor, row after row.
 fn host_numbers(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {
-    Vec::try_from(&tensor.f_to_device(tch::Device::Cpu)?.f_contiguous()?.f_view([-1])?)
+    Vec::try_from(&tensor.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?)
 }

@@ -15,6 +15,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     class_weights(sound, declared, problems);
     learning_rate(sound, problems);
     clipping(sound, problems);
+    averages(sound, problems);
     schedule(sound, problems);
     beyond(sound, declared, problems);
     monitors(sound, problems);
@@ -135,6 +136,31 @@ fn clipping(sound: &Sound, problems: &mut Vec<Diagnostic>) {
         let problem = problem.at(place(others[0]), "the second one").at(place(first), "the first one");
         problems
             .push(problem.help(format!("keep one of {}", listed(&optimizer.update_arguments().clippings(), "and"))));
+    }
+}
+
+/// Averages of the weights that nothing comes of.
+fn averages(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let training = &sound.pipeline.training;
+    let at = |key: &str| sound.tree.place_of(path!["training", "optimizer", training.optimizer.name(), key]);
+    let arguments = training.optimizer.update_arguments();
+    if !arguments.use_ema && arguments.ema_overwrite_frequency.is_some() {
+        let message = "`ema_overwrite_frequency` says when averages replace the weights, and none are kept";
+        let problem =
+            Diagnostic::warning(Code::NO_EFFECT, message).at(at("ema_overwrite_frequency"), "changes nothing");
+        problems.push(problem.help("add `use_ema: true`, or leave it out"));
+    }
+    let restoring = training.callbacks.iter().position(|callback| callback.restores_weights());
+    if let Some(index) = restoring.filter(|_| arguments.use_ema && arguments.ema_overwrite_frequency.is_none()) {
+        let callback = path!["training", "callbacks", index];
+        let message =
+            "the averages of the weights are never used: the best weights take their place when training ends";
+        problems.push(
+            Diagnostic::warning(Code::NO_EFFECT, message)
+                .at(at("use_ema"), "keeps averages")
+                .at(sound.tree.place_of(callback), "puts back weights that aren't averages")
+                .help("take one of the two, or add `ema_overwrite_frequency`"),
+        );
     }
 }
 
