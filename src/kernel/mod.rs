@@ -22,6 +22,7 @@ mod trial;
 mod vector;
 mod weight_gradient;
 mod winograd;
+mod winograd_gradient;
 
 pub use batch::Images;
 pub use block::{Block, Gradients};
@@ -32,7 +33,8 @@ use forward::forward;
 use input_gradient::input_gradient;
 pub use normalization::{Back, Normalization, Scaling};
 use weight_gradient::{Lists, weight_gradient};
-use winograd::{room, transform_kernel, winograd, winograd_convolution};
+use winograd::{TILE, room, transform_kernel, winograd, winograd_convolution};
+use winograd_gradient::{kernel_of_products, products_room, tile_products};
 
 use std::sync::OnceLock;
 
