@@ -44,6 +44,17 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn cut(self) -> Self {
+        // Of two numbers one of which isn't any, the instruction gives the second.
+        unsafe { Avx2(_mm256_max_ps(_mm256_setzero_ps(), self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn where_positive(self, other: Self) -> Self {
+        unsafe { Avx2(_mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(other.0, _mm256_setzero_ps()), self.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn store_maximum(candidates: [Self; 4], relu: bool, to: *mut f32, codes: *mut u8) {
         unsafe {
             let [a, b, c, d] = candidates.map(|candidate| candidate.0);

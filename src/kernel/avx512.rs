@@ -44,6 +44,17 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn cut(self) -> Self {
+        // Of two numbers one of which isn't any, the instruction gives the second.
+        unsafe { Avx512(_mm512_max_ps(_mm512_setzero_ps(), self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn where_positive(self, other: Self) -> Self {
+        unsafe { Avx512(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(other.0, _mm512_setzero_ps()), self.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn store_maximum(candidates: [Self; 4], relu: bool, to: *mut f32, codes: *mut u8) {
         unsafe {
             let [a, b, c, d] = candidates.map(|candidate| candidate.0);

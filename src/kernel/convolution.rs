@@ -1,9 +1,9 @@
 //! A convolution alone over a batch, on all threads.
 
 use super::{
-    Block, Instructions, Shape,
+    Block, Instructions, Shape, TILE,
     batch::{Border, Images, Scratch, stretches, tiles_of_kernel, transpose},
-    room, winograd_convolution,
+    kernel_of_products, products_room, room, tile_products, winograd_convolution,
 };
 use crate::device::in_parallel;
 
@@ -24,6 +24,11 @@ impl Convolution {
         Block::fits(shape) && shape.inputs.is_multiple_of(16)
     }
 
+    /// Whether the gradient of the kernel is faster here than by libtorch: while its sums stay in a processor's own cache.
+    pub fn has_kernel_gradient(&self) -> bool {
+        self.shape.inputs * self.shape.outputs <= 1 << 13
+    }
+
     /// Computes `[batch, height, width, outputs]` from `[batch, height, width, inputs]`. `kernel`: `[outputs, 3, 3, inputs]`.
     ///
     /// # Panics
@@ -34,20 +39,84 @@ impl Convolution {
         self.convolve(images, turned.numbers(), bias, into);
     }
 
-    /// The gradient of the images from that of the outputs: a convolution, too, with the kernel turned round.
+    /// The gradients of the images, into `of_images` where it is given, and of the kernel, `[outputs, 3, 3, inputs]`, where that is
+    /// wanted, from `slopes`, the gradient of the outputs. That of the images is a convolution, too, with the kernel turned round.
     ///
     /// # Panics
     /// Where a slice has another length.
-    pub fn input_gradient(&self, gradient: &[f32], kernel: &[f32], into: &mut [f32]) {
+    pub fn backward(
+        &self,
+        images: &[f32],
+        slopes: &[f32],
+        kernel: &[f32],
+        of_images: Option<&mut [f32]>,
+        wants_kernel: bool,
+    ) -> Option<Vec<f32>> {
         let Shape { height, width, inputs, outputs } = self.shape;
-        assert!(kernel.len() == 9 * inputs * outputs);
-        let mut turned = Scratch::new(kernel.len());
-        for (at, weights) in turned.numbers()[..kernel.len()].chunks_exact_mut(inputs).enumerate() {
+        let pairs = inputs * outputs;
+        let (length, slopes_length) = (height * width * inputs, height * width * outputs);
+        let count = images.len() / length;
+        assert!(images.len() == count * length && slopes.len() == count * slopes_length && kernel.len() == 9 * pairs);
+        assert!(of_images.as_ref().is_none_or(|into| into.len() == images.len()));
+        let wants_images = of_images.is_some();
+        let mut of_images = of_images.unwrap_or_default();
+        let mut turned = Scratch::new(if wants_images { kernel.len() } else { 0 });
+        for (at, weights) in turned.numbers().chunks_exact_mut(inputs).enumerate() {
             let (tap, output) = (8 - at / outputs, at % outputs);
             weights.copy_from_slice(&kernel[(output * 9 + tap) * inputs..][..inputs]);
         }
-        let shape = Shape { height, width, inputs: outputs, outputs: inputs };
-        Convolution { shape, ..*self }.convolve(gradient, turned.numbers(), None, into);
+        let mut tiles = match wants_images {
+            true => tiles_of_kernel(self.instructions, turned.numbers(), pairs),
+            false => Scratch::default(),
+        };
+        let tiles: &[f32] = tiles.numbers();
+        let no_bias = vec![0.0; inputs];
+        let turned_shape = Shape { height, width, inputs: outputs, outputs: inputs };
+        let stretches = stretches(self.threads, count);
+        let mut all: Vec<Scratch> =
+            stretches.iter().map(|_| Scratch::new(if wants_kernel { TILE * pairs } else { 0 })).collect();
+        let mut tasks = Vec::new();
+        for (stretch, sums) in stretches.into_iter().zip(&mut all) {
+            let own = if wants_images { stretch.len() * length } else { 0 };
+            tasks.push((stretch, of_images.split_off_mut(..own).expect("as many as there are images"), sums));
+        }
+        in_parallel(tasks, |(stretch, mut of_images, sums)| {
+            let mut padded = Scratch::new(self.shape.padded());
+            let mut padded_slopes = Scratch::new(turned_shape.padded());
+            let mut space = Scratch::new(room(&turned_shape).max(products_room(&self.shape)));
+            for image in stretch {
+                let border = Border { shape: turned_shape, same: true };
+                let slopes = border.padded(Images::Numbers(slopes), image, padded_slopes.numbers()).as_ptr();
+                let space = space.numbers().as_mut_ptr();
+                if let Some(into) = of_images.split_off_mut(..length).filter(|_| wants_images) {
+                    let (into, tiles, bias) = (into.as_mut_ptr(), tiles.as_ptr(), no_bias.as_ptr());
+                    // SAFETY: the lengths are those of the shape.
+                    unsafe { winograd_convolution(self.instructions, slopes, tiles, bias, into, space, &turned_shape) }
+                }
+                if wants_kernel {
+                    let border = Border { shape: self.shape, same: true };
+                    let image = border.padded(Images::Numbers(images), image, padded.numbers()).as_ptr();
+                    let sums = sums.numbers().as_mut_ptr();
+                    // SAFETY: as above.
+                    unsafe { tile_products(self.instructions, image, slopes, sums, space, &self.shape) }
+                }
+            }
+        });
+        let mut all = all.into_iter();
+        let mut sums = all.next().filter(|_| wants_kernel)?;
+        for other in &mut all {
+            let mut other = other;
+            sums.numbers().iter_mut().zip(other.numbers()).for_each(|(sum, other)| *sum += *other);
+        }
+        let mut of_kernel = Scratch::new(9 * pairs);
+        // SAFETY: both have so many numbers.
+        unsafe {
+            let (sums, of_kernel) = (sums.numbers().as_ptr(), of_kernel.numbers().as_mut_ptr());
+            kernel_of_products(self.instructions, sums, of_kernel, pairs);
+        }
+        let mut stored = vec![0.0; 9 * pairs];
+        transpose(of_kernel.numbers(), &mut stored, 9 * inputs);
+        Some(stored)
     }
 
     /// With a kernel of `[3, 3, inputs, outputs]`.
@@ -97,6 +166,7 @@ mod tests {
                 (numbers(2 * height * width * inputs, "a"), numbers(2 * height * width * outputs, "b"));
             let (kernel, bias) = (numbers(9 * inputs * outputs, "kernel"), numbers(outputs, "bias"));
             let (mut want, mut want_back) = (vec![0.0; slopes.len()], vec![0.0; values.len()]);
+            let mut want_kernel = vec![0.0; kernel.len()];
             for at in 0..slopes.len() {
                 let (place, output) = (at / outputs, at % outputs);
                 let (image, row, column) = (place / width / height, place / width % height, place % width);
@@ -106,9 +176,11 @@ mod tests {
                     if row < height && column < width {
                         for input in 0..inputs {
                             let from = ((image * height + row) * width + column) * inputs + input;
-                            let weight = f64::from(kernel[(output * 9 + tap) * inputs + input]);
+                            let place = (output * 9 + tap) * inputs + input;
+                            let weight = f64::from(kernel[place]);
                             want[at] += f64::from(values[from]) * weight;
                             want_back[from] += f64::from(slopes[at]) * weight;
+                            want_kernel[place] += f64::from(slopes[at]) * f64::from(values[from]);
                         }
                     }
                 }
@@ -120,7 +192,14 @@ mod tests {
                     convolution.forward(&values, &kernel, Some(&bias), &mut got);
                     close("output", &got, &want);
                     let mut got = vec![f32::NAN; want_back.len()];
-                    convolution.input_gradient(&slopes, &kernel, &mut got);
+                    let of_kernel = convolution.backward(&values, &slopes, &kernel, Some(&mut got), true);
+                    close("gradient", &got, &want_back);
+                    close("kernel", &of_kernel.expect("wanted"), &want_kernel);
+                    // One of them alone.
+                    let of_kernel = convolution.backward(&values, &slopes, &kernel, None, true);
+                    close("kernel", &of_kernel.expect("wanted"), &want_kernel);
+                    got.fill(f32::NAN);
+                    assert_eq!(convolution.backward(&values, &slopes, &kernel, Some(&mut got), false), None);
                     close("gradient", &got, &want_back);
                 }
             }

@@ -16,11 +16,13 @@ mod dropout;
 mod first_gradient;
 mod forward;
 mod input_gradient;
+mod normalization;
 #[cfg(test)]
 mod trial;
 mod vector;
 mod weight_gradient;
 mod winograd;
+mod winograd_gradient;
 
 pub use batch::Images;
 pub use block::{Block, Gradients};
@@ -29,8 +31,10 @@ pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
+pub use normalization::{Back, Normalization, Scaling};
 use weight_gradient::{Lists, weight_gradient};
-use winograd::{room, transform_kernel, winograd, winograd_convolution};
+use winograd::{TILE, room, transform_kernel, winograd, winograd_convolution};
+use winograd_gradient::{kernel_of_products, products_room, tile_products};
 
 use std::sync::OnceLock;
 

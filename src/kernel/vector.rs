@@ -26,6 +26,10 @@ pub trait Vector: Copy {
     unsafe fn plus(self, other: Self) -> Self;
     /// `self - other`
     unsafe fn minus(self, other: Self) -> Self;
+    /// What is above 0, and 0 elsewhere; not a number where it isn't one.
+    unsafe fn cut(self) -> Self;
+    /// `self` where `other` is above 0, and 0 elsewhere.
+    unsafe fn where_positive(self, other: Self) -> Self;
     /// Writes the maximum of the four candidates, and which of them it is, the first among equals; not a number where one of
     /// them isn't. With `relu`, a maximum that isn't above 0 becomes 0, of none of them.
     unsafe fn store_maximum(candidates: [Self; 4], relu: bool, to: *mut f32, codes: *mut u8);
@@ -72,6 +76,14 @@ impl Vector for Portable {
 
     unsafe fn minus(self, other: Self) -> Self {
         Portable(std::array::from_fn(|lane| self.0[lane] - other.0[lane]))
+    }
+
+    unsafe fn cut(self) -> Self {
+        Portable(self.0.map(|value| if value <= 0.0 { 0.0 } else { value }))
+    }
+
+    unsafe fn where_positive(self, other: Self) -> Self {
+        Portable(std::array::from_fn(|lane| if other.0[lane] > 0.0 { self.0[lane] } else { 0.0 }))
     }
 
     unsafe fn store_maximum(candidates: [Self; 4], relu: bool, to: *mut f32, codes: *mut u8) {

@@ -173,7 +173,7 @@ unsafe fn generic<V: Vector>(
 
 /// `B' d B` of a window's 4x4 inputs, to `[16, tiles, inputs]`.
 #[inline(always)]
-unsafe fn transform_window<V: Vector>(window: *const f32, tile: *mut f32, tiles: usize, shape: &Shape) {
+pub unsafe fn transform_window<V: Vector>(window: *const f32, tile: *mut f32, tiles: usize, shape: &Shape) {
     let (inputs, row) = (shape.inputs, shape.padded_width() * shape.inputs);
     for input in (0..inputs).step_by(V::LANES) {
         // SAFETY: the caller vouches for the pointers.

@@ -102,20 +102,26 @@ impl LayerDefinition for BatchNormalization {
             momentum: self.momentum,
             epsilon: self.epsilon,
             trainable: self.trainable,
+            input: build.input.to_vec(),
         })]
     }
 }
 
 /// Normalization over the batch.
 pub struct Normalize {
-    gamma: Option<Tensor>,
-    beta: Option<Tensor>,
+    /// What normalized values are multiplied by, `[channels]`.
+    pub gamma: Option<Tensor>,
+    /// What is added then, `[channels]`.
+    pub beta: Option<Tensor>,
     /// The moving mean and variance.
     mean: Tensor,
     variance: Tensor,
     momentum: f64,
-    epsilon: f64,
+    /// What is added to variances.
+    pub epsilon: f64,
     trainable: bool,
+    /// The shape of what reaches it.
+    pub input: Vec<usize>,
 }
 
 impl Normalize {
@@ -135,11 +141,31 @@ impl Normalize {
         Ok((factor.f_detach()?, offset.f_detach()?))
     }
 
-    /// Lets the moving statistics follow those of a batch. libtorch gives `1 / sqrt(variance + epsilon)` back.
-    fn follow(&self, mean: &Tensor, inverse_deviation: &Tensor) -> Result<(), TchError> {
+    /// The same numbers at the same place.
+    pub fn shared(&self) -> Self {
+        let same = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
+        Normalize {
+            gamma: same(&self.gamma),
+            beta: same(&self.beta),
+            mean: self.mean.shallow_clone(),
+            variance: self.variance.shallow_clone(),
+            input: self.input.clone(),
+            ..*self
+        }
+    }
+
+    /// Whether it normalizes by the batch's own statistics.
+    pub fn is_of_batch(&self, pass: &Pass) -> bool {
+        pass.training && self.trainable
+    }
+
+    /// Lets the moving statistics follow those of a batch, the variance the biased one.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn follow(&self, mean: &Tensor, variance: &Tensor) -> Result<(), TchError> {
         tch::no_grad(|| {
-            let variance = inverse_deviation.f_pow_tensor_scalar(-2)?.f_sub_scalar(self.epsilon)?;
-            for (moving, batch) in [(&self.mean, mean), (&self.variance, &variance)] {
+            for (moving, batch) in [(&self.mean, mean), (&self.variance, variance)] {
                 let follows = moving.f_mul_scalar(self.momentum)?.f_add(&batch.f_mul_scalar(1.0 - self.momentum)?)?;
                 moving.shallow_clone().f_copy_(&follows)?;
             }
@@ -155,7 +181,7 @@ impl Forward for Normalize {
             return self.forward(&x.f_unsqueeze(1)?.f_permute([0, 3, 1, 2])?, pass)?.f_permute([0, 2, 3, 1])?.f_squeeze_dim(1);
         }
         let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
-        if !pass.training || !self.trainable {
+        if !self.is_of_batch(pass) {
             let (mean, variance) = (Some(&self.mean), Some(&self.variance));
             return Ok(x.f_native_batch_norm(gamma, beta, mean, variance, false, 0.0, self.epsilon)?.0);
         }
@@ -164,7 +190,9 @@ impl Forward for Normalize {
         }
         let none = None::<&Tensor>;
         let (y, mean, inverse_deviation) = x.f_native_batch_norm(gamma, beta, none, none, true, 0.0, self.epsilon)?;
-        self.follow(&mean, &inverse_deviation)?;
+        // libtorch gives `1 / sqrt(variance + epsilon)` back.
+        let variance = tch::no_grad(|| inverse_deviation.f_pow_tensor_scalar(-2)?.f_sub_scalar(self.epsilon))?;
+        self.follow(&mean, &variance)?;
         Ok(y)
     }
 

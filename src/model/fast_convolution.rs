@@ -44,24 +44,30 @@ impl Forward for FastConvolution {
             let has_bias = bias.is_some();
             let back = move |gradient: &Tensor| {
                 let slopes = as_stored(gradient)?;
+                let number = |tensor| device::numbers(tensor).expect("contiguous numbers");
+                let (numbers, weights) = (number(&slopes), number(&kernel));
+                let by_kernel = kernel_wanted && computed.has_kernel_gradient();
+                let mut of_kernel = None;
+                let mut compute = |into: Option<&mut [f32]>| {
+                    of_kernel = computed.backward(number(&images), numbers, weights, into, by_kernel);
+                };
                 let of_images = match x_wanted {
-                    false => None,
-                    true => Some(device::filled(&images.size(), |into| {
-                        let slopes = device::numbers(&slopes).expect("contiguous numbers");
-                        let weights = device::numbers(&kernel).expect("contiguous numbers");
-                        computed.input_gradient(slopes, weights, into);
-                    })?),
+                    true => Some(as_computed(&device::filled(&images.size(), |into| compute(Some(into)))?)?),
+                    false => {
+                        compute(None);
+                        None
+                    }
                 };
-                let of_kernel = match kernel_wanted {
-                    false => None,
-                    true => Some(device::kernel_gradient(
-                        &as_computed(&slopes)?,
-                        &as_computed(&images)?,
-                        &as_computed(&kernel)?,
-                        1,
-                    )?),
+                let as_tensor =
+                    |numbers: Vec<f32>| as_computed(&Tensor::f_from_slice(&numbers)?.f_view(&kernel.size()[..])?);
+                let of_kernel = match of_kernel {
+                    None if kernel_wanted => {
+                        let (slopes, images) = (as_computed(&slopes)?, as_computed(&images)?);
+                        Some(device::kernel_gradient(&slopes, &images, &as_computed(&kernel)?, 1)?)
+                    }
+                    of_kernel => of_kernel.map(as_tensor).transpose()?,
                 };
-                let mut all = vec![of_images.map(|of_images| as_computed(&of_images)).transpose()?, of_kernel];
+                let mut all = vec![of_images, of_kernel];
                 if has_bias {
                     all.push(Some(slopes.f_sum_dim_intlist([0i64, 1, 2].as_slice(), false, tch::Kind::Float)?));
                 }

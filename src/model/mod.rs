@@ -3,6 +3,7 @@
 mod adapt;
 mod fast_convolution;
 mod fused_block;
+mod fused_normalization;
 mod host;
 mod passes;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::{
     },
     spec::Pipeline,
 };
+use fused_normalization::FusedNormalization;
 use std::{collections::VecDeque, sync::Arc};
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -49,7 +51,24 @@ pub(crate) enum Operation {
     /// Computes.
     Computation { layers: Vec<String>, forward: Box<dyn Forward> },
     /// Rows of operations that all get the same.
-    Parallel { layer: String, rows: Vec<Vec<Operation>>, merge: Merge },
+    Parallel { layers: Vec<String>, rows: Vec<Vec<Operation>>, join: Join },
+}
+
+/// What becomes of the outputs of rows side by side.
+pub(crate) enum Join {
+    /// What the layer says.
+    Merge(Merge),
+    /// The first of two is normalized, the second added.
+    NormalizedSum(FusedNormalization),
+}
+
+impl Join {
+    fn apply(&self, outputs: &[Tensor], pass: &Pass) -> Result<Tensor, TchError> {
+        match self {
+            Join::Merge(merge) => merge.apply(outputs),
+            Join::NormalizedSum(fused) => fused.sum(&outputs[0], outputs.get(1), pass),
+        }
+    }
 }
 
 impl Operation {
@@ -69,8 +88,7 @@ impl Operation {
     /// The layers that it computes.
     fn layers(&self) -> &[String] {
         match self {
-            Operation::Computation { layers, .. } => layers,
-            Operation::Parallel { layer, .. } => std::slice::from_ref(layer),
+            Operation::Computation { layers, .. } | Operation::Parallel { layers, .. } => layers,
         }
     }
 
@@ -195,6 +213,7 @@ impl Model {
         fn any(operations: &[Operation]) -> Option<Instructions> {
             operations.iter().find_map(|operation| match operation {
                 Operation::Computation { forward, .. } => forward.instructions(),
+                Operation::Parallel { join: Join::NormalizedSum(fused), .. } => Some(fused.by()),
                 Operation::Parallel { rows, .. } => rows.iter().find_map(|row| any(row)),
             })
         }
@@ -295,18 +314,6 @@ impl Model {
         let last = |error| LayerError { layer: self.operations.last().map_or("", Operation::layer).to_owned(), error };
         if outputs.kind() == Kind::BFloat16 { outputs.f_to_kind(Kind::Float).map_err(last) } else { Ok(outputs) }
     }
-
-    /// Turns outputs into probabilities, `[batch, classes]`.
-    ///
-    /// # Errors
-    /// What libtorch reports.
-    pub fn probabilities(&self, outputs: &Tensor) -> Result<Tensor, TchError> {
-        if self.gives_logits() {
-            outputs.f_softmax(1, Kind::Float)
-        } else {
-            outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?)
-        }
-    }
 }
 
 /// Where parameters come from.
@@ -338,7 +345,11 @@ impl Builder {
                 Structure::Parallel(blocks, merge) => {
                     let rows = blocks.iter().zip(&planned.blocks).map(|(block, row)| self.row(block.layers, row));
                     let rows = rows.collect::<Result<_, _>>()?;
-                    operations.push(Operation::Parallel { layer: planned.row.name.clone(), rows, merge });
+                    operations.push(Operation::Parallel {
+                        layers: vec![planned.row.name.clone()],
+                        rows,
+                        join: Join::Merge(merge),
+                    });
                 }
             }
         }
@@ -378,10 +389,11 @@ fn through(
             Operation::Computation { forward, .. } => {
                 forward.forward(&x, pass).map_err(|error| LayerError { layer: operation.layer().to_owned(), error })?
             }
-            Operation::Parallel { layer, rows, merge } => {
+            Operation::Parallel { rows, join, .. } => {
                 let outputs = rows.iter().map(|row| through(row, x.shallow_clone(), pass, see));
                 let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-                merge.apply(&outputs).map_err(|error| LayerError { layer: layer.clone(), error })?
+                let failed = |error| LayerError { layer: operation.layer().to_owned(), error };
+                join.apply(&outputs, pass).map_err(failed)?
             }
         };
         see(operation.layer(), &x);

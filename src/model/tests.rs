@@ -399,12 +399,13 @@ fn assert_close(what: &str, one: &[Tensor], other: &[Tensor]) {
     for (one, other) in one.iter().zip(other) {
         let scale = other.abs().max().double_value(&[]).max(1e-3);
         let difference = (one - other).abs().max().double_value(&[]);
-        assert!(difference < 2e-5 * scale, "{what}: {difference} of {scale}");
+        // Against 64 bits, libtorch's own gradients of the third of BLOCKS are off by 3.7e-5, and the kernels' as much.
+        assert!(difference < 5e-5 * scale, "{what}: {difference} of {scale}");
     }
 }
 
 /// Networks that passes have something to say about.
-const BLOCKS: [&str; 10] = [
+const BLOCKS: [&str; 12] = [
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"residual": {"layers": [{"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "use_bias": false}},
             {"batch_normalization": {}}, {"activation": {"function": "relu"}},
@@ -425,6 +426,18 @@ const BLOCKS: [&str; 10] = [
         {"batch_normalization": {"momentum": 0.5}}]"#,
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}}, {"max_pooling2d": {}},
         {"batch_normalization": {"momentum": 0.5, "scale": false}}, {"activation": {"function": "relu"}}, {"flatten": {}}]"#,
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "relu"}},
+        {"residual": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}}, {"batch_normalization": {"center": false}}]}},
+        {"activation": {"function": "relu"}},
+        {"residual": {"layers": [{"conv2d": {"filters": 24, "kernel_size": 3, "strides": 2, "padding": "same", "use_bias": false}}, {"batch_normalization": {}}],
+                      "shortcut": [{"conv2d": {"filters": 24, "kernel_size": 1, "strides": 2, "use_bias": false}}, {"batch_normalization": {}}]}},
+        {"residual": {"layers": [{"conv2d": {"filters": 24, "kernel_size": 1}}, {"activation": {"function": "tanh"}}],
+                      "shortcut": [{"batch_normalization": {}}]}},
+        {"activation": {"function": "relu"}}, {"flatten": {}}, {"dense": {"units": 5}}]"#,
+    r#"[{"batch_normalization": {}}, {"conv2d": {"filters": 5, "kernel_size": 3, "use_bias": false}}, {"batch_normalization": {}},
+        {"activation": {"function": "relu"}}, {"batch_normalization": {"trainable": false}}, {"activation": {"function": "relu"}},
+        {"residual": {"layers": [{"batch_normalization": {"trainable": false}}]}}, {"flatten": {}}]"#,
     // What kernels must leave alone: filters that are spread or see a part of the channels.
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"conv2d": {"filters": 32, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}}, {"max_pooling2d": {}}, {"activation": {"function": "relu"}},
@@ -506,6 +519,18 @@ fn passes_do_what_they_are_for() {
             [
                 format!("{first}: kernel: scale, convolution, max-pooling, relu ({name})"),
                 format!("conv2d_1 + max_pooling2d_1: kernel: convolution, max-pooling, relu ({name})"),
+            ]
+        );
+        assert_eq!(
+            shown(BLOCKS[7])[2..9],
+            [
+                format!("batch_normalization + activation: kernel: normalize, relu ({name})"),
+                format!("conv2d_1: kernel: convolution ({name})"),
+                format!("batch_normalization_1 + residual + activation_1: kernel: normalize, add, relu ({name})"),
+                "conv2d_2: convolution".to_owned(),
+                "conv2d_3: convolution".to_owned(),
+                format!("batch_normalization_3: kernel: normalize ({name})"),
+                format!("batch_normalization_2 + residual_1: kernel: normalize, add ({name})"),
             ]
         );
     }

@@ -82,9 +82,10 @@ fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<D
     let last = plan.layers.len() - 1;
     let place = sound.tree.place_of(path!["model", "layers", last]);
     let shape = display_shape(plan.output());
+    let loss = &sound.pipeline.training.loss;
     match (plan.output(), declared.classes) {
         ([_], None) => {}
-        ([units], Some(classes)) if *units == classes => {}
+        ([units], Some(classes)) if loss.accepts(*units, classes) => {}
         ([units], Some(classes)) => problems.push(
             Diagnostic::error(Code::CLASS_COUNT, format!("{units} outputs for {classes} classes"))
                 .at(place, format!("the last layer gives {shape}"))

@@ -4,10 +4,11 @@ mod fast_convolutions;
 mod fold_batch_normalization;
 mod fold_scaling;
 mod fuse_blocks;
+mod fuse_normalizations;
 mod leave_out_dropout;
 mod pool_before_activation;
 
-use super::{Means, Operation};
+use super::{Join, Means, Operation};
 use crate::layer::Operator;
 use serde::Serialize;
 use tch::TchError;
@@ -33,7 +34,7 @@ struct Rewriting {
     rewrite: fn(&mut Vec<Operation>, &Means) -> Result<(), TchError>,
 }
 
-const REWRITINGS: [Rewriting; 6] = [
+const REWRITINGS: [Rewriting; 7] = [
     Rewriting { name: "leave_out_dropout", for_inference: true, rewrite: leave_out_dropout::rewrite },
     Rewriting { name: "fold_batch_normalization", for_inference: true, rewrite: fold_batch_normalization::rewrite },
     Rewriting {
@@ -44,6 +45,7 @@ const REWRITINGS: [Rewriting; 6] = [
     Rewriting { name: "fold_scaling", for_inference: false, rewrite: fold_scaling::rewrite },
     Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
     Rewriting { name: "fast_convolutions", for_inference: false, rewrite: fast_convolutions::rewrite },
+    Rewriting { name: "fuse_normalizations", for_inference: false, rewrite: fuse_normalizations::rewrite },
 ];
 
 /// The names of the passes that training makes with `means`.
@@ -82,6 +84,7 @@ pub fn rows(operations: &[Operation]) -> Vec<OperationRow> {
                 Operation::Computation { forward, .. } => {
                     forward.describe().unwrap_or_else(|| name(&forward.operator()).to_owned())
                 }
+                Operation::Parallel { join: Join::NormalizedSum(fused), .. } => fused.words(),
                 Operation::Parallel { .. } => "merge".to_owned(),
             };
             if let Operation::Parallel { rows: inner, .. } = operation {

@@ -1,0 +1,537 @@
+//! Batch normalization with what often stands behind it, an addition and ReLU, both ways.
+//!
+//! All of it is bound by memory, so that what counts is how often the values are read and written: the statistics are taken over
+//! blocks that stay in the processor's cache, each by its mean and the deviations from it, and put together exactly (Chan et al.,
+//! 1983); then one way over the values normalizes, adds and cuts. On the way back one gathers the sums, and one writes the gradient;
+//! what ReLU cut is computed again where that reads less than the output.
+
+use super::{Instructions, compiled, vector::Vector};
+use crate::device::in_parallel;
+
+/// Normalization over a batch, `[rows, channels]`: a row is a place of an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalization {
+    /// How many channels.
+    pub channels: usize,
+    /// Whether ReLU is behind it.
+    pub relu: bool,
+    /// With what it is computed.
+    pub instructions: Instructions,
+    /// On so many threads; the numbers don't hang on them.
+    pub threads: usize,
+}
+
+/// Mean and biased variance of each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// `[channels]`
+    pub mean: Vec<f32>,
+    /// `[channels]`
+    pub variance: Vec<f32>,
+}
+
+/// What a channel's values are multiplied by, and what is added then.
+#[derive(Clone, Copy)]
+pub struct Scaling<'a> {
+    /// `[channels]`
+    pub factor: &'a [f32],
+    /// `[channels]`
+    pub offset: &'a [f32],
+}
+
+/// What the way back begins with.
+#[derive(Clone, Copy)]
+pub struct Back<'a> {
+    /// The gradient of the output, `[rows, channels]`.
+    pub gradient: &'a [f32],
+    /// What was normalized.
+    pub values: &'a [f32],
+    /// By what.
+    pub scaling: Scaling<'a>,
+    /// The output, where something was added.
+    pub output: Option<&'a [f32]>,
+}
+
+/// The sums over a channel that its gradients are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sums {
+    /// Of the gradient behind ReLU, `[channels]`.
+    pub gradient: Vec<f64>,
+    /// Of its product with the deviation from the mean, `[channels]`.
+    pub product: Vec<f64>,
+}
+
+/// Numbers of a block: half of the fastest cache of a small processor.
+const BLOCK: usize = 4096;
+/// Numbers of the widest vector.
+const WIDEST: usize = 16;
+
+impl Normalization {
+    /// Whether the kernel serves images of so many places with so many channels: several of them fill whole vectors.
+    pub fn fits(places: usize, channels: usize) -> bool {
+        channels > 0 && channels <= BLOCK / WIDEST && places.is_multiple_of(Self::beside(channels))
+    }
+
+    /// So many rows side by side fill whole vectors.
+    fn beside(channels: usize) -> usize {
+        let divides = |rows: &usize| (channels * rows).is_multiple_of(WIDEST);
+        (1..=WIDEST).find(divides).expect("as many as lanes do")
+    }
+
+    /// Numbers of the rows that are taken as one.
+    fn width(&self) -> usize {
+        self.channels * Self::beside(self.channels)
+    }
+
+    /// Numbers of a block.
+    fn block(&self) -> usize {
+        (BLOCK / self.width()).max(1) * self.width()
+    }
+
+    /// A number a channel, for all rows that are taken as one.
+    fn widened(&self, numbers: &[f32]) -> Vec<f32> {
+        assert!(numbers.len() == self.channels, "a number a channel");
+        numbers.repeat(Self::beside(self.channels))
+    }
+
+    /// Mean and variance over all rows, of which there is one at least.
+    ///
+    /// # Panics
+    /// Where `values` aren't whole rows as [`Normalization::fits`] wants them.
+    pub fn statistics(&self, values: &[f32]) -> Statistics {
+        let (width, block) = (self.width(), self.block());
+        assert!(values.len().is_multiple_of(width) && !values.is_empty());
+        // For each block and number of a row: the sum, and the sum of the squared deviations from the block's own mean.
+        let blocks = values.len().div_ceil(block);
+        let mut found = vec![0.0; 2 * width * blocks];
+        let tasks = self.stretches(values.len(), &mut found, 2 * width);
+        in_parallel(tasks, |(from, found)| {
+            let values = &values[from * block..];
+            for (values, found) in values.chunks(block).zip(found.chunks_exact_mut(2 * width)) {
+                // SAFETY: whole rows of `width` numbers, which are whole vectors, and room for two results a number.
+                unsafe { moments(self.instructions, values.as_ptr(), found.as_mut_ptr(), values.len() / width, width) }
+            }
+        });
+        let all = values.len() / self.channels;
+        let (mut mean, mut variance) = (vec![0.0f64; self.channels], vec![0.0f64; self.channels]);
+        for found in found.chunks_exact(2 * width) {
+            for (at, sum) in found[..width].iter().enumerate() {
+                mean[at % self.channels] += f64::from(*sum) / all as f64;
+            }
+        }
+        for (values, found) in values.chunks(block).zip(found.chunks_exact(2 * width)) {
+            let rows = (values.len() / width) as f64;
+            for (at, (sum, squares)) in found[..width].iter().zip(&found[width..]).enumerate() {
+                let apart = f64::from(*sum) / rows - mean[at % self.channels];
+                variance[at % self.channels] += (f64::from(*squares) + rows * apart * apart) / all as f64;
+            }
+        }
+        let single = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect();
+        Statistics { mean: single(mean), variance: single(variance) }
+    }
+
+    /// `factor * values + offset + added`, and of that what is above 0 where ReLU is behind it.
+    ///
+    /// # Panics
+    /// Where the slices don't fit each other.
+    pub fn forward(&self, values: &[f32], scaling: Scaling<'_>, added: Option<&[f32]>, into: &mut [f32]) {
+        let (width, block) = (self.width(), self.block());
+        let (factor, offset) = (self.widened(scaling.factor), self.widened(scaling.offset));
+        assert!(values.len().is_multiple_of(width) && into.len() == values.len());
+        assert!(added.is_none_or(|added| added.len() == values.len()));
+        let tasks = self.stretches(values.len(), into, block);
+        in_parallel(tasks, |(from, into)| {
+            let at = from * block;
+            let added = added.map_or(std::ptr::null(), |added| added[at..].as_ptr());
+            let (values, rows) = (values[at..].as_ptr(), into.len() / width);
+            let (factor, offset) = (factor.as_ptr(), offset.as_ptr());
+            // SAFETY: so many whole rows lie in all of them, and a row of factors and offsets.
+            unsafe {
+                scaled(self.instructions, values, factor, offset, added, into.as_mut_ptr(), rows, width, self.relu)
+            }
+        });
+    }
+
+    /// The sums that the gradients are made of; where something was added, its gradient goes into `of_added`.
+    ///
+    /// # Panics
+    /// Where the slices don't fit each other.
+    pub fn sums(&self, back: Back<'_>, mean: &[f32], of_added: Option<&mut [f32]>) -> Sums {
+        let (width, block) = (self.width(), self.block());
+        let length = back.values.len();
+        self.assert_fits(&back);
+        assert!(of_added.as_ref().is_none_or(|of_added| of_added.len() == length));
+        let blocks = length.div_ceil(block);
+        let mut found = vec![0.0; 2 * width * blocks];
+        let (mean, factor, offset) =
+            (self.widened(mean), self.widened(back.scaling.factor), self.widened(back.scaling.offset));
+        let written = of_added.is_some();
+        let written_to = of_added.unwrap_or_default();
+        let parts = self.stretches(length, &mut found, 2 * width);
+        let mut written_to = written_to;
+        let mut tasks = Vec::new();
+        for (from, found) in parts {
+            let own = (found.len() / (2 * width) * block).min(written_to.len());
+            tasks.push((from, found, written_to.split_off_mut(..own).unwrap_or_default()));
+        }
+        in_parallel(tasks, |(from, found, of_added)| {
+            for (at, found) in found.chunks_exact_mut(2 * width).enumerate() {
+                let start = (from + at) * block;
+                let rows = (length - start).min(block) / width;
+                let output = back.output.map_or(std::ptr::null(), |output| output[start..].as_ptr());
+                let of_added = if written { of_added[at * block..].as_mut_ptr() } else { std::ptr::null_mut() };
+                let (gradient, values) = (back.gradient[start..].as_ptr(), back.values[start..].as_ptr());
+                let (mean, factor, offset, found) =
+                    (mean.as_ptr(), factor.as_ptr(), offset.as_ptr(), found.as_mut_ptr());
+                // SAFETY: so many whole rows lie in all of them, a row of means, factors and offsets, and two rows of results.
+                unsafe {
+                    gather(
+                        self.instructions,
+                        gradient,
+                        values,
+                        output,
+                        mean,
+                        factor,
+                        offset,
+                        of_added,
+                        found,
+                        rows,
+                        width,
+                        self.relu,
+                    )
+                }
+            }
+        });
+        let mut sums = Sums { gradient: vec![0.0; self.channels], product: vec![0.0; self.channels] };
+        for found in found.chunks_exact(2 * width) {
+            for (at, (gradient, product)) in found[..width].iter().zip(&found[width..]).enumerate() {
+                sums.gradient[at % self.channels] += f64::from(*gradient);
+                sums.product[at % self.channels] += f64::from(*product);
+            }
+        }
+        sums
+    }
+
+    /// The gradient of the values: `factor * (g - a - b * (values - mean))`, where `g` is the gradient behind ReLU and `a` and `b` are
+    /// numbers a channel.
+    ///
+    /// # Panics
+    /// Where the slices don't fit each other.
+    pub fn backward(&self, back: Back<'_>, mean: &[f32], [a, b]: [&[f32]; 2], into: &mut [f32]) {
+        let (width, block) = (self.width(), self.block());
+        self.assert_fits(&back);
+        assert!(into.len() == back.values.len());
+        let numbers = [mean, back.scaling.factor, back.scaling.offset, a, b].map(|numbers| self.widened(numbers));
+        let tasks = self.stretches(into.len(), into, block);
+        in_parallel(tasks, |(from, into)| {
+            let start = from * block;
+            let output = back.output.map_or(std::ptr::null(), |output| output[start..].as_ptr());
+            let (gradient, values) = (back.gradient[start..].as_ptr(), back.values[start..].as_ptr());
+            let [mean, factor, offset, a, b] = numbers.each_ref().map(|numbers| numbers.as_ptr());
+            let (rows, into) = (into.len() / width, into.as_mut_ptr());
+            // SAFETY: so many whole rows lie in all of them, and a row of each of the numbers.
+            unsafe {
+                slope(
+                    self.instructions,
+                    gradient,
+                    values,
+                    output,
+                    mean,
+                    factor,
+                    offset,
+                    a,
+                    b,
+                    into,
+                    rows,
+                    width,
+                    self.relu,
+                )
+            }
+        });
+    }
+
+    fn assert_fits(&self, back: &Back<'_>) {
+        let length = back.values.len();
+        assert!(length.is_multiple_of(self.width()) && back.gradient.len() == length);
+        assert!(back.output.is_none_or(|output| output.len() == length));
+    }
+
+    /// Stretches of blocks, one a thread: the first of each, and its part of `results`, of which there are so many a block.
+    fn stretches<'a>(&self, length: usize, results: &'a mut [f32], a_block: usize) -> Vec<(usize, &'a mut [f32])> {
+        let blocks = length.div_ceil(self.block());
+        let own = blocks.div_ceil(self.threads.max(1)).max(1);
+        results.chunks_mut(own * a_block).enumerate().map(|(at, results)| (at * own, results)).collect()
+    }
+}
+
+compiled! {
+    unsafe fn moments = generic_moments(values: *const f32, found: *mut f32, rows: usize, width: usize);
+}
+
+/// Sums over rows, and sums of the squared deviations from their means: `found` is `[2, width]`.
+#[inline(always)]
+unsafe fn generic_moments<V: Vector>(values: *const f32, found: *mut f32, rows: usize, width: usize) {
+    // SAFETY: all that is read and written lies within `rows` rows, or the two of `found`.
+    unsafe {
+        for at in (0..width).step_by(V::LANES) {
+            let sum = over_rows::<V>(rows, |row, sum| sum.plus(V::load(values.add(row * width + at))));
+            sum.store(found.add(at));
+            let mean = V::splat(0.0).plus_product(sum, V::splat(1.0 / rows as f32));
+            let squares = over_rows::<V>(rows, |row, sum| {
+                let apart = V::load(values.add(row * width + at)).minus(mean);
+                sum.plus_product(apart, apart)
+            });
+            squares.store(found.add(width + at));
+        }
+    }
+}
+
+/// Adds up over rows, in four sums beside each other, since one would wait for itself.
+#[inline(always)]
+unsafe fn over_rows<V: Vector>(rows: usize, add: impl Fn(usize, V) -> V) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [V::splat(0.0); 4];
+        let fours = rows / 4 * 4;
+        for row in (0..fours).step_by(4) {
+            sums = [add(row, sums[0]), add(row + 1, sums[1]), add(row + 2, sums[2]), add(row + 3, sums[3])];
+        }
+        for row in fours..rows {
+            sums[0] = add(row, sums[0]);
+        }
+        sums[0].plus(sums[1]).plus(sums[2].plus(sums[3]))
+    }
+}
+
+compiled! {
+    unsafe fn scaled = generic_scaled(
+        values: *const f32, factor: *const f32, offset: *const f32, added: *const f32, into: *mut f32, rows: usize,
+        width: usize, relu: bool,
+    );
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn generic_scaled<V: Vector>(
+    values: *const f32,
+    factor: *const f32,
+    offset: *const f32,
+    added: *const f32,
+    into: *mut f32,
+    rows: usize,
+    width: usize,
+    relu: bool,
+) {
+    // SAFETY: all that is read and written lies within `rows` rows.
+    unsafe {
+        for row in 0..rows {
+            for at in (0..width).step_by(V::LANES) {
+                let place = row * width + at;
+                let mut y = V::load(offset.add(at)).plus_product(V::load(factor.add(at)), V::load(values.add(place)));
+                if !added.is_null() {
+                    y = y.plus(V::load(added.add(place)));
+                }
+                if relu {
+                    y = y.cut();
+                }
+                y.store(into.add(place));
+            }
+        }
+    }
+}
+
+/// The gradient at a place, behind ReLU.
+#[inline(always)]
+unsafe fn behind_relu<V: Vector>(gradient: V, x: V, output: *const f32, factor: V, offset: V, relu: bool) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        match (relu, output.is_null()) {
+            (false, _) => gradient,
+            (true, true) => gradient.where_positive(offset.plus_product(factor, x)),
+            (true, false) => gradient.where_positive(V::load(output)),
+        }
+    }
+}
+
+/// The place in what may not be there.
+#[inline(always)]
+unsafe fn beyond(pointer: *const f32, place: usize) -> *const f32 {
+    // SAFETY: the caller's.
+    if pointer.is_null() { pointer } else { unsafe { pointer.add(place) } }
+}
+
+compiled! {
+    unsafe fn gather = generic_gather(
+        gradient: *const f32, values: *const f32, output: *const f32, mean: *const f32, factor: *const f32,
+        offset: *const f32, of_added: *mut f32, found: *mut f32, rows: usize, width: usize, relu: bool,
+    );
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn generic_gather<V: Vector>(
+    gradient: *const f32,
+    values: *const f32,
+    output: *const f32,
+    mean: *const f32,
+    factor: *const f32,
+    offset: *const f32,
+    of_added: *mut f32,
+    found: *mut f32,
+    rows: usize,
+    width: usize,
+    relu: bool,
+) {
+    // SAFETY: all that is read and written lies within `rows` rows, or the two of `found`.
+    unsafe {
+        for at in (0..width).step_by(V::LANES) {
+            let (mean, factor, offset) = (V::load(mean.add(at)), V::load(factor.add(at)), V::load(offset.add(at)));
+            let mut sums = [[V::splat(0.0); 2]; 2];
+            for row in 0..rows {
+                let place = row * width + at;
+                let x = V::load(values.add(place));
+                let output = beyond(output, place);
+                let g = behind_relu(V::load(gradient.add(place)), x, output, factor, offset, relu);
+                if !of_added.is_null() {
+                    g.store(of_added.add(place));
+                }
+                let [sum, product] = &mut sums[row % 2];
+                *sum = sum.plus(g);
+                *product = product.plus_product(g, x.minus(mean));
+            }
+            sums[0][0].plus(sums[1][0]).store(found.add(at));
+            sums[0][1].plus(sums[1][1]).store(found.add(width + at));
+        }
+    }
+}
+
+compiled! {
+    unsafe fn slope = generic_slope(
+        gradient: *const f32, values: *const f32, output: *const f32, mean: *const f32, factor: *const f32,
+        offset: *const f32, a: *const f32, b: *const f32, into: *mut f32, rows: usize, width: usize, relu: bool,
+    );
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn generic_slope<V: Vector>(
+    gradient: *const f32,
+    values: *const f32,
+    output: *const f32,
+    mean: *const f32,
+    factor: *const f32,
+    offset: *const f32,
+    a: *const f32,
+    b: *const f32,
+    into: *mut f32,
+    rows: usize,
+    width: usize,
+    relu: bool,
+) {
+    // SAFETY: all that is read and written lies within `rows` rows.
+    unsafe {
+        for row in 0..rows {
+            for at in (0..width).step_by(V::LANES) {
+                let place = row * width + at;
+                let (factor, offset) = (V::load(factor.add(at)), V::load(offset.add(at)));
+                let x = V::load(values.add(place));
+                let g = behind_relu(V::load(gradient.add(place)), x, beyond(output, place), factor, offset, relu);
+                let apart = x.minus(V::load(mean.add(at)));
+                let along = V::load(a.add(at)).plus_product(V::load(b.add(at)), apart);
+                V::splat(0.0).plus_product(factor, g.minus(along)).store(into.add(place));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::trial::{all_instructions, close, numbers};
+
+    #[test]
+    fn it_gives_what_plain_loops_give() {
+        for (places, channels) in [(1, 16), (6, 48), (700, 16), (4, 24), (1300, 8), (32, 3), (3, 256)] {
+            assert!(Normalization::fits(places, channels), "{places} places, {channels} channels");
+            let length = places * channels;
+            // Far from 0, where a difference of large sums would have no digit left.
+            let values: Vec<f32> = numbers(length, "values").iter().map(|value| value * 0.5 + 100.0).collect();
+            let (added, gradient) = (numbers(length, "added"), numbers(length, "gradient"));
+            let (gamma, beta) = (numbers(channels, "gamma"), numbers(channels, "beta"));
+            let exact = |at: usize| f64::from(values[at]);
+            let over = |channel: usize, each: &dyn Fn(usize) -> f64| -> f64 {
+                (channel..length).step_by(channels).map(each).sum()
+            };
+            let mean: Vec<f64> = (0..channels).map(|c| over(c, &exact) / places as f64).collect();
+            let variance: Vec<f64> =
+                (0..channels).map(|c| over(c, &|at| (exact(at) - mean[c]).powi(2)) / places as f64).collect();
+            for instructions in all_instructions() {
+                let mut before = None;
+                for threads in [1, 3] {
+                    let plain = Normalization { channels, relu: false, instructions, threads };
+                    let statistics = plain.statistics(&values);
+                    close("mean", &statistics.mean, &mean);
+                    close("variance", &statistics.variance, &variance);
+                    assert_eq!(*before.get_or_insert(statistics.clone()), statistics, "whatever the threads");
+                    let inverse: Vec<f64> = variance.iter().map(|v| 1.0 / (v + 1e-3).sqrt()).collect();
+                    let factor: Vec<f32> =
+                        gamma.iter().zip(&inverse).map(|(g, i)| (f64::from(*g) * i) as f32).collect();
+                    let offset: Vec<f32> =
+                        (0..channels).map(|c| (f64::from(beta[c]) - mean[c] * f64::from(factor[c])) as f32).collect();
+                    let scaling = Scaling { factor: &factor, offset: &offset };
+                    for (relu, with) in [(false, false), (true, false), (true, true), (false, true)] {
+                        let it = Normalization { relu, ..plain };
+                        let sum = |at: usize| {
+                            let c = at % channels;
+                            let more = if with { f64::from(added[at]) } else { 0.0 };
+                            f64::from(factor[c]) * exact(at) + f64::from(offset[c]) + more
+                        };
+                        let mut output = vec![f32::NAN; length];
+                        it.forward(&values, scaling, with.then_some(&added), &mut output);
+                        let want: Vec<f64> =
+                            (0..length).map(|at| if relu { sum(at).max(0.0) } else { sum(at) }).collect();
+                        // Factor times 100 has an error of its own.
+                        for (got, want) in output.iter().zip(&want) {
+                            assert!((f64::from(*got) - want).abs() < 1e-4, "{got} for {want}");
+                        }
+                        let behind = |at: usize| {
+                            if relu && output[at] <= 0.0 { 0.0 } else { f64::from(gradient[at]) }
+                        };
+                        let back =
+                            Back { gradient: &gradient, values: &values, scaling, output: with.then_some(&output) };
+                        let mut of_added = vec![f32::NAN; if with { length } else { 0 }];
+                        let sums = it.sums(back, &statistics.mean, with.then_some(&mut of_added));
+                        let single = |numbers: &[f64]| numbers.iter().map(|n| *n as f32).collect::<Vec<_>>();
+                        let want: Vec<f64> = (0..channels).map(|c| over(c, &behind)).collect();
+                        close("sum", &single(&sums.gradient), &want);
+                        let want: Vec<f64> = (0..channels)
+                            .map(|c| over(c, &|at| behind(at) * (exact(at) - f64::from(statistics.mean[c]))))
+                            .collect();
+                        close("product", &single(&sums.product), &want);
+                        if with {
+                            let want: Vec<f64> = (0..length).map(behind).collect();
+                            close("added", &of_added, &want);
+                        }
+                        let (a, b) = (numbers(channels, "a"), numbers(channels, "b"));
+                        let mut into = vec![f32::NAN; length];
+                        it.backward(back, &statistics.mean, [&a, &b], &mut into);
+                        let want: Vec<f64> = (0..length)
+                            .map(|at| {
+                                let c = at % channels;
+                                let apart = exact(at) - f64::from(statistics.mean[c]);
+                                f64::from(factor[c]) * (behind(at) - f64::from(a[c]) - f64::from(b[c]) * apart)
+                            })
+                            .collect();
+                        close("gradient", &into, &want);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_fill_no_vectors_are_left_to_others() {
+        assert!(!Normalization::fits(5, 24) && !Normalization::fits(7, 3) && !Normalization::fits(1, 10));
+        assert!(!Normalization::fits(16, 0) && !Normalization::fits(16, 1 << 20));
+    }
+}

@@ -1,0 +1,162 @@
+//! Batch normalization by the program's own kernel, with the addition and the ReLU behind it.
+
+use crate::{
+    device::{self, differentiable},
+    kernel::{Back, Instructions, Normalization, Scaling},
+    layer::{Forward, Operator, Pass, as_computed, as_stored, batch_normalization::Normalize},
+};
+use tch::{Kind, TchError, Tensor};
+
+/// `relu(normalize(x) + added)`, or a part of it.
+pub struct FusedNormalization {
+    normalize: Normalize,
+    computed: Normalization,
+    adds: bool,
+}
+
+impl FusedNormalization {
+    /// The same as `normalize` with, if wanted, an addition and then ReLU behind it; nothing where the kernel doesn't serve it.
+    pub fn new(normalize: &Normalize, adds: bool, relu: bool, instructions: Instructions) -> Option<Self> {
+        let (&channels, places) = normalize.input.split_last()?;
+        Normalization::fits(places.iter().product(), channels).then(|| FusedNormalization {
+            normalize: normalize.shared(),
+            computed: Normalization { channels, relu, instructions, threads: 1 },
+            adds,
+        })
+    }
+
+    /// Normalizes `x` and adds `added`, both `[batch, channels, ...]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn sum(&self, x: &Tensor, added: Option<&Tensor>, pass: &Pass) -> Result<Tensor, TchError> {
+        let are_numbers = [Some(x), added].into_iter().flatten().all(|tensor| tensor.kind() == Kind::Float);
+        let fit = added.is_none_or(|added| added.size() == x.size());
+        if self.normalize.is_of_batch(pass) && are_numbers && fit && x.size()[0] > 0 {
+            return self.of_batch(x, added);
+        }
+        let mut y = self.normalize.forward(x, pass)?;
+        if let Some(added) = added {
+            y = y.f_add(added)?;
+        }
+        if self.computed.relu { y.f_relu() } else { Ok(y) }
+    }
+
+    fn of_batch(&self, x: &Tensor, added: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let computed = Normalization { threads: device::threads(), ..self.computed };
+        let Normalize { gamma, beta, epsilon, .. } = &self.normalize;
+        let x_stored = as_stored(&x.f_detach()?)?;
+        let added_stored = added.map(|added| as_stored(&added.f_detach()?)).transpose()?;
+        let values = device::numbers(&x_stored).expect("contiguous numbers");
+        let statistics = computed.statistics(values);
+        self.normalize
+            .follow(&Tensor::f_from_slice(&statistics.mean)?, &Tensor::f_from_slice(&statistics.variance)?)?;
+
+        let channels = computed.channels;
+        let given = |tensor: &Option<Tensor>, otherwise: f32| -> Vec<f32> {
+            let detached = tensor.as_ref().map(Tensor::detach);
+            let numbers = detached.as_ref().and_then(device::numbers).map(<[f32]>::to_vec);
+            numbers.unwrap_or_else(|| vec![otherwise; channels])
+        };
+        let inverse: Vec<f64> =
+            statistics.variance.iter().map(|variance| 1.0 / (f64::from(*variance) + epsilon).sqrt()).collect();
+        let factor: Vec<f32> = given(gamma, 1.0)
+            .iter()
+            .zip(&inverse)
+            .map(|(gamma, inverse)| (f64::from(*gamma) * inverse) as f32)
+            .collect();
+        let mean = statistics.mean;
+        let offsets = given(beta, 0.0).into_iter().zip(&mean).zip(&factor);
+        let offset: Vec<f32> = offsets
+            .map(|((beta, mean), factor)| (f64::from(beta) - f64::from(*mean) * f64::from(*factor)) as f32)
+            .collect();
+        let output = device::filled(&x_stored.size(), |into| {
+            let added = added_stored.as_ref().map(|added| device::numbers(added).expect("contiguous numbers"));
+            computed.forward(values, Scaling { factor: &factor, offset: &offset }, added, into);
+        })?;
+        let y = as_computed(&output)?;
+        let inputs: Vec<&Tensor> = [Some(x), gamma.as_ref(), beta.as_ref(), added].into_iter().flatten().collect();
+        if !(device::is_recording() && inputs.iter().any(|input| input.requires_grad())) {
+            return Ok(y);
+        }
+        // A tensor of its own, lest the output keeps itself alive.
+        let kept_output = (computed.relu && self.adds).then(|| output.f_detach()).transpose()?;
+        let (has_gamma, has_beta, adds, relu) = (gamma.is_some(), beta.is_some(), self.adds, computed.relu);
+        let back = move |gradient: &Tensor| {
+            let stored = as_stored(gradient)?;
+            let back = Back {
+                gradient: device::numbers(&stored).expect("contiguous numbers"),
+                values: device::numbers(&x_stored).expect("contiguous numbers"),
+                scaling: Scaling { factor: &factor, offset: &offset },
+                output: kept_output.as_ref().map(|output| device::numbers(output).expect("contiguous numbers")),
+            };
+            let mut sums = None;
+            // Without ReLU the gradient passes an addition as it is.
+            let of_added = match (adds, relu) {
+                (false, _) => None,
+                (true, false) => Some(stored.shallow_clone()),
+                (true, true) => Some(device::filled(&x_stored.size(), |into| {
+                    sums = Some(computed.sums(back, &mean, Some(into)));
+                })?),
+            };
+            let sums = sums.unwrap_or_else(|| computed.sums(back, &mean, None));
+            let rows = (back.values.len() / channels) as f64;
+            let a: Vec<f32> = sums.gradient.iter().map(|sum| (sum / rows) as f32).collect();
+            let b = sums.product.iter().zip(&inverse).map(|(sum, inverse)| (sum * inverse * inverse / rows) as f32);
+            let b: Vec<f32> = b.collect();
+            // What ReLU cut is cut already where its gradient was written.
+            let behind = of_added.as_ref().filter(|_| relu).and_then(device::numbers);
+            let (last, back) = match behind {
+                Some(gradient) => (Normalization { relu: false, ..computed }, Back { gradient, output: None, ..back }),
+                None => (computed, back),
+            };
+            let of_x = device::filled(&x_stored.size(), |into| last.backward(back, &mean, [&a, &b], into))?;
+            let mut all = vec![Some(as_computed(&of_x)?)];
+            if has_gamma {
+                let products = sums.product.iter().zip(&inverse).map(|(sum, inverse)| (sum * inverse) as f32);
+                all.push(Some(Tensor::f_from_slice(&products.collect::<Vec<_>>())?));
+            }
+            if has_beta {
+                let single: Vec<f32> = sums.gradient.iter().map(|sum| *sum as f32).collect();
+                all.push(Some(Tensor::f_from_slice(&single)?));
+            }
+            if let Some(of_added) = of_added {
+                all.push(Some(as_computed(&of_added)?));
+            }
+            Ok(all)
+        };
+        differentiable(&y, &inputs, Box::new(back))?;
+        Ok(y)
+    }
+
+    /// What computes it, in words.
+    pub fn words(&self) -> String {
+        let added = if self.adds { ", add" } else { "" };
+        let relu = if self.computed.relu { ", relu" } else { "" };
+        format!("kernel: normalize{added}{relu} ({})", self.computed.instructions.name())
+    }
+
+    /// The instructions of the kernel.
+    pub fn by(&self) -> Instructions {
+        self.computed.instructions
+    }
+}
+
+impl Forward for FusedNormalization {
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
+        self.sum(x, None, pass)
+    }
+
+    fn operator(&self) -> Operator<'_> {
+        // What is behind the row that it ends may still be fused with it.
+        if self.computed.relu { Operator::Other } else { Operator::BatchNormalization(&self.normalize) }
+    }
+
+    fn instructions(&self) -> Option<Instructions> {
+        Some(self.by())
+    }
+
+    fn describe(&self) -> Option<String> {
+        Some(self.words())
+    }
+}
