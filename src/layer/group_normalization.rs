@@ -113,13 +113,15 @@ impl Forward for NormalizeGroups {
             return Ok(x);
         }
         let channels_first = if x.dim() == 3 { x.f_transpose(1, 2)? } else { x.shallow_clone() };
-        // On the way back of images that lie channels last, libtorch reads the factors wherever there is an offset.
-        let ones = match (&self.gamma, &self.beta) {
-            (None, Some(beta)) => Some(beta.f_detach()?.f_ones_like()?),
-            _ => None,
-        };
-        let gamma = self.gamma.as_ref().or(ones.as_ref());
-        let y = channels_first.f_group_norm(self.groups, gamma, self.beta.as_ref(), self.epsilon, false)?;
+        // An offset without factors comes on its own: of images that lie channels last, libtorch's way back for it writes the
+        // gradient of factors, too, wherever it may lie.
+        let beta = self.beta.as_ref().filter(|_| self.gamma.is_some());
+        let mut y = channels_first.f_group_norm(self.groups, self.gamma.as_ref(), beta, self.epsilon, false)?;
+        if let (None, Some(beta)) = (&self.gamma, &self.beta) {
+            let mut shape = vec![1; y.dim()];
+            shape[1] = -1;
+            y = y.f_add(&beta.f_view(&shape[..])?)?;
+        }
         if x.dim() == 3 { y.f_transpose(1, 2) } else { Ok(y) }
     }
 }
