@@ -90,7 +90,7 @@ impl Observer for Terminal {
                 say(&epoch_line(record, self.epochs));
             }
             // The run's own output tells these.
-            Event::DataSeen(_) | Event::Evaluated(_) => {}
+            Event::DataSeen(_) | Event::WeightsWanted { .. } | Event::Evaluated(_) => {}
         }
         Ok(())
     }

@@ -202,6 +202,52 @@ fn presets_and_tokens() {
     insta::assert_snapshot!(all);
 }
 
+/// Arguments of training that are sound each by itself.
+#[test]
+fn training() {
+    let trained = |keys: &str| format!("{HEAD}{TRAIN}{MODEL}training:\n  epochs: 9\n{keys}");
+    let loss = "  loss: sparse_categorical_crossentropy\n";
+    let binary = |layers: &str| {
+        let model = format!("model:\n  layers: [{{rescaling: 1/255}}, flatten, {layers}]\n");
+        format!("{HEAD}{TRAIN}{model}training: {{loss: binary_crossentropy, epochs: 2}}\n")
+    };
+    let cases = [
+        ("clipped twice", trained(&format!("{loss}  optimizer: {{rmsprop: {{clipnorm: 1, clipvalue: 0.5}}}}\n"))),
+        (
+            "no such bias",
+            trained(&format!(
+                "{loss}  optimizer: {{sgd: {{weight_decay: 0.1, exclude_from_weight_decay: ['*.beta']}}}}\n"
+            )),
+        ),
+        ("steps of one batch", trained(&format!("{loss}  optimizer: {{lion: {{gradient_accumulation_steps: 1}}}}\n"))),
+        ("more classes than there are", trained(&format!("{loss}  metrics: [{{top_k_categorical_accuracy: 12}}]\n"))),
+        ("no time", trained(&format!("{loss}  callbacks: [time_limit: 0]\n"))),
+        ("another name of a metric", trained(&format!("{loss}  metrics: [mcc, macro_f1, f1_score]\n"))),
+        (
+            "callbacks that look at nothing or never act",
+            trained(&format!(
+                "{loss}  callbacks:\n    - reduce_lr_on_plateau: {{monitor: loss, patience: 20}}\n    - target_metric: 0.9\n    \
+                 - model_checkpoint: {{monitor: val_auc, save_best_only: true}}\n"
+            )),
+        ),
+        (
+            "averages for nothing",
+            trained(&format!(
+                "{loss}  optimizer: {{sgd: {{use_ema: true}}}}\n  callbacks: [early_stopping: {{monitor: loss, \
+                 restore_best_weights: true}}]\n"
+            )),
+        ),
+        ("a frequency for nothing", trained(&format!("{loss}  optimizer: {{sgd: {{ema_overwrite_frequency: 9}}}}\n"))),
+        ("softmax before a yes or no", binary("{dense: {units: 10, activation: softmax}}")),
+        ("a single unit for ten classes", binary("{dense: 1}")),
+    ];
+    let mut all = String::new();
+    for (name, content) in cases {
+        writeln!(all, "==== {name}\n{}", said(&content, &[])).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
 #[test]
 fn overrides() {
     let sound = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}");

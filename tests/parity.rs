@@ -1,10 +1,10 @@
 //! Our numbers against those that Keras computed: `tests/parity/generate.py` made the files.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use trainyard::{
-    callback::CallbackChoice,
+    callback::{CallbackChoice, Ended},
     check::Plan,
     data::{ChannelSums, Order},
     evaluation::{
@@ -17,7 +17,7 @@ use trainyard::{
     loss::{Loss, Targets},
     metric::{Accuracy, MetricDefinition},
     model::{Model, adapt, load_initial_weights},
-    optimizer::{Adam, OptimizerChoice, OptimizerDefinition, Parameter},
+    optimizer::{Adam, OptimizerChoice, OptimizerDefinition, Parameter, Update},
     schedule::{Length, Schedule},
     spec::InitialWeights,
     stage::Stage,
@@ -385,10 +385,14 @@ fn adam_steps_as_keras_adam_does() {
 #[test]
 fn accuracy_counts_the_first_among_equals() {
     let case = &read("training")["accuracy"];
-    let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
-    let right = Accuracy {}.sum(&tensor(&case["logits"]), &Tensor::from_slice(&labels)).unwrap();
+    let labels: Vec<u32> = case["labels"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u32).collect();
+    let predicted: Vec<i64> = tensor(&case["logits"]).argmax(1, false).try_into().unwrap();
+    let predicted = predicted.into_iter().map(|class| class as u32).collect();
+    let mut accuracy = Accuracy {}.start(10);
+    accuracy.add(&Predictions { labels, predicted, ..Predictions::default() });
     let theirs = case["accuracy"].as_f64().unwrap();
-    assert!((right / labels.len() as f64 - theirs).abs() < 1e-6, "{right}");
+    let ours = accuracy.value(case["labels"].as_array().unwrap().len());
+    assert!((ours - theirs).abs() < 1e-6, "{ours}");
 }
 
 #[test]
@@ -432,7 +436,8 @@ fn optimizers_step_as_kerass() {
         let cases = case["parameters"].as_object().unwrap();
         let parameters: Vec<Tensor> =
             cases.values().map(|case| kernel(&tensor(&case["start"])).set_requires_grad(true)).collect();
-        let mut optimizer = definition.start(cases.keys().zip(&parameters).map(|(n, p)| trained(n, p)).collect());
+        let named = cases.keys().zip(&parameters).map(|(n, p)| trained(n, p)).collect();
+        let mut optimizer = Update::new(&definition, named);
         for step in 0..10 {
             for (parameter, case) in parameters.iter().zip(cases.values()) {
                 parameter.shallow_clone().zero_grad();
@@ -443,6 +448,10 @@ fn optimizers_step_as_kerass() {
                 let theirs = kernel(&tensor(&case["after"]).get(step));
                 assert_close(&parameter.detach(), &theirs, 1e-5, &format!("{name}: {own}, step {}", step + 1));
             }
+        }
+        optimizer.finish().unwrap();
+        for (parameter, case) in parameters.iter().zip(cases.values()) {
+            assert_close(&parameter.detach(), &kernel(&tensor(&case["finished"])), 1e-5, &format!("{name}: finished"));
         }
     }
 }
@@ -455,6 +464,29 @@ fn schedules_give_kerass_rates() {
             let ours = schedule.rate(step.as_u64().unwrap(), &LENGTH);
             assert!((ours - f64::from(theirs)).abs() < 1e-7, "{schedule:?}: {ours} at {step}, not {theirs}");
         }
+    }
+}
+
+#[test]
+fn every_loss_is_kerass() {
+    let fixture = read("losses");
+    let cases = fixture["cases"].as_array().unwrap();
+    for case in cases {
+        let loss: Loss = serde_json::from_value(case["loss"].clone()).unwrap();
+        let logits = case["from_logits"].as_bool().unwrap();
+        let name = format!("{loss:?}, logits: {logits}");
+        let outputs = tensor(&case["outputs"]).set_requires_grad(true);
+        let labels: Vec<i64> = case["labels"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+        let given = |key: &str| case[key].is_object().then(|| tensor(&case[key]));
+        let targets =
+            Targets { shares: given("shares"), weights: given("weights"), labels: Tensor::from_slice(&labels) };
+        let value = loss.compute(&outputs, &targets, logits).unwrap();
+        assert_close(&value, &Tensor::from(case["value"].as_f64().unwrap() as f32), 1e-5, &name);
+        value.backward();
+        assert_close(&outputs.grad(), &tensor(&case["gradient"]), 1e-5, &format!("{name}: gradient"));
+    }
+    for name in Loss::NAMES {
+        assert!(cases.iter().any(|case| case["loss"].get(name).is_some()), "no case of {name}");
     }
 }
 
@@ -520,17 +552,103 @@ fn early_stopping_stops_and_restores_where_keras_does() {
         let (mut kept, mut stopped) = (None, None);
         for (epoch, value) in case["values"].as_array().unwrap().iter().enumerate() {
             let figures = [(monitor.clone(), value.as_f64().unwrap_or(f64::NAN))];
-            let verdict = callback.epoch_ended(epoch, &figures);
+            let verdict = callback.epoch_ended(&Ended { epoch, figures: &figures, learning_rate: 0.1 });
             if verdict.keep_weights {
                 kept = Some(epoch as u64);
             }
-            if verdict.stop {
+            if verdict.stop.is_some() {
                 stopped = Some(epoch as u64);
                 break;
             }
         }
         assert_eq!(stopped, case["stopped_epoch"].as_u64(), "{name}: stopped");
         assert_eq!(kept, case["restored_epoch"].as_u64(), "{name}: restored");
+    }
+}
+
+#[test]
+fn a_plateau_lowers_the_rate_where_keras_does() {
+    for case in read("plateau")["cases"].as_array().unwrap() {
+        let arguments = &case["arguments"];
+        let choice: CallbackChoice =
+            serde_json::from_value(serde_json::json!({ "reduce_lr_on_plateau": arguments })).unwrap();
+        let mut callback = choice.start(choice.monitor().unwrap().figure.contains("acc")).unwrap();
+        let monitor = choice.monitor().unwrap().figure.to_owned();
+        let mut rate = 0.1;
+        let values = case["values"].as_array().unwrap().iter().zip(numbers(&case["rates"]));
+        for (epoch, (value, theirs)) in values.enumerate() {
+            let figures = [(monitor.clone(), value.as_f64().unwrap())];
+            let verdict = callback.epoch_ended(&Ended { epoch, figures: &figures, learning_rate: rate });
+            rate *= verdict.learning_rate_factor.unwrap_or(1.0);
+            let off = (rate / f64::from(theirs) - 1.0).abs();
+            assert!(off < 1e-6, "{arguments}: {rate} behind epoch {epoch}, not {theirs}");
+            // What it remembers is enough to go on with.
+            let memory = callback.memory();
+            callback = choice.start(monitor.contains("acc")).unwrap();
+            assert!(callback.recall(&memory));
+        }
+    }
+}
+
+/// The bytes of the generator that `generate_trajectory.py` makes its images with.
+fn generated(count: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = (state * 1_103_515_245 + 12345) % (1 << 31);
+        (state >> 16 & 255) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[test]
+fn twenty_steps_of_the_tutorials_network_follow_kerass() {
+    let case = &read("trajectory");
+    let convolution =
+        |filters| json!({"conv2d": {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}});
+    let layers = [
+        json!({"rescaling": {"scale": 1.0 / 255.0}}),
+        convolution(8),
+        json!("max_pooling2d"),
+        convolution(8),
+        json!("max_pooling2d"),
+        convolution(16),
+        json!("max_pooling2d"),
+        json!("flatten"),
+        json!({"dense": {"units": 32, "activation": "relu"}}),
+        json!({"dense": 10}),
+    ];
+    let layers: Vec<Layer> = layers.iter().map(layer).collect();
+    let plan = Plan::new(&layers, [32, 32, 3]).unwrap();
+    let number = |key: &str| case[key].as_u64().unwrap() as usize;
+    let (steps, batch) = (number("steps"), number("batch"));
+    let pixels = generated(steps * batch * 32 * 32 * 3);
+    let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
+    tch::no_grad(|| {
+        for parameter in model.parameters() {
+            parameter.tensor.shallow_clone().copy_(&kernel(&tensor(&case["parameters"][&parameter.name])));
+        }
+    });
+    let parameters = model.parameters().iter().map(|p| trained(&p.name, &p.tensor)).collect();
+    let mut optimizer = Update::new(&OptimizerChoice::default(), parameters);
+    let losses = numbers(&case["losses"]);
+    assert!(losses.len() == 20 && losses[19] < losses[0] - 0.02, "nothing was learned: {losses:?}");
+    for (step, theirs) in losses.into_iter().enumerate() {
+        let labels: Vec<i64> = (step * batch..(step + 1) * batch).map(|example| (example * 7 % 10) as i64).collect();
+        let size = 32 * 32 * 3;
+        let images = pixels[step * batch * size..].chunks_exact(size).zip(&labels);
+        let images: Vec<u8> = images
+            .flat_map(|(image, &label)| image.iter().map(move |&p| (f32::from(p) * (label + 1) as f32 / 10.0) as u8))
+            .collect();
+        let images = Tensor::from_slice(&images).view([batch as i64, 32, 32, 3]);
+        let pass = Pass { training: true, seed: 0, step: step as u64 };
+        let outputs = model.forward(&images, &pass).map_err(|e| e.error).unwrap();
+        let targets = Targets::of(Tensor::from_slice(&labels));
+        let loss = crossentropy().compute(&outputs, &targets, model.gives_logits()).unwrap();
+        let ours = loss.double_value(&[]);
+        assert!((ours - f64::from(theirs)).abs() < 1e-4, "step {step}: {ours}, and Keras has {theirs}");
+        model.parameters().iter().for_each(|p| p.tensor.shallow_clone().zero_grad());
+        loss.backward();
+        optimizer.step(0.001).unwrap();
     }
 }
 

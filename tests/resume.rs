@@ -101,6 +101,52 @@ fn a_recipe_that_is_killed_within_a_pass_ends_as_if_nothing_had_happened() {
     assert!(rates.len() == 5 && rates[1] < 0.1 && rates[4] < rates[3] && rates[4] < 0.002, "{rates:?}");
 }
 
+/// All that stands around an optimizer's rule and remembers something, with epochs that end within an accumulated step.
+#[test]
+fn averages_slow_weights_and_half_steps_are_kept() {
+    let update = "training.optimizer={rmsprop: {learning_rate: 0.002, momentum: 0.5, centered: true, global_clipnorm: 1, \
+                  weight_decay: 0.01, exclude_from_weight_decay: ['*.bias'], gradient_accumulation_steps: 4, use_ema: true, \
+                  ema_momentum: 0.9, ema_overwrite_frequency: 7, lookahead: {sync_period: 3}}}";
+    let sets = [
+        update,
+        "training.steps_per_epoch=31",
+        "training.checkpoint={steps: 9}",
+        "training.metrics=[accuracy, auc, f1_score]",
+        "training.watch=[gradient_norm, dead_activations]",
+        "training.callbacks=[{reduce_lr_on_plateau: {patience: 1, min_delta: 9, cooldown: 1}}, \
+         {model_checkpoint: {save_best_only: true}}, {early_stopping: {patience: 9}}]",
+    ];
+    let (_whole, whole) = reference(&sets);
+    let bench = Bench::new();
+    bench.write("net.yaml", NET);
+    let arguments: Vec<&str> =
+        ["run", "--quiet", "net.yaml"].into_iter().chain(sets.iter().flat_map(|set| ["--set", set])).collect();
+    let mut child = start(&bench, &arguments);
+    let run = wait_for_checkpoint(&bench, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_ne!(info(&run)["status"], "completed");
+    let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_same(&run, &whole, "averages");
+    let untimed = |run: &std::path::Path| -> Vec<Vec<String>> {
+        let text = fs::read_to_string(run.join("history.csv")).unwrap();
+        let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+        let is_timed = |at: usize| ["seconds", "images_per_second", "data_wait_seconds"].contains(&header[at]);
+        let row = |line: &str| {
+            line.split(',').enumerate().filter(|(at, _)| !is_timed(*at)).map(|(_, it)| it.into()).collect()
+        };
+        text.lines().map(row).collect()
+    };
+    assert_eq!(untimed(&run), untimed(&whole));
+    let best = |run: &std::path::Path| fs::read(run.join("best-val_loss.safetensors")).unwrap();
+    assert_eq!(best(&run), best(&whole));
+    // What the model got at the end isn't what training would go on with.
+    let checkpoint = fs::read_dir(run.join("checkpoint")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let weights = |directory: &std::path::Path| fs::read(directory.join("model.safetensors")).unwrap();
+    assert_ne!(weights(&checkpoint), weights(&run));
+}
+
 /// What a row of `history.csv` says of the learning rate.
 fn rate(row: &str) -> f64 {
     let columns: Vec<&str> = row.split(',').collect();

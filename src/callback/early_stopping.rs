@@ -1,22 +1,9 @@
 //! Stops training when a figure gets no better, as Keras' `EarlyStopping`.
 
-use super::{Callback, CallbackDefinition, Monitor, Verdict};
+use super::{Callback, CallbackDefinition, Ended, Mode, Monitor, Verdict, monitor::{Better, figure}};
 use crate::exact::Exact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Which direction is better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// As the figure says: losses are to fall, accuracies to rise.
-    #[default]
-    Auto,
-    /// Smaller is better.
-    Min,
-    /// Larger is better.
-    Max,
-}
 
 /// Stops training when a figure has got no better for some epochs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,19 +55,19 @@ impl CallbackDefinition for EarlyStopping {
         stops || (self.restore_best_weights && self.start_from_epoch < epochs)
     }
 
+    fn restores_weights(&self) -> bool {
+        self.restore_best_weights
+    }
+
     fn start(&self, larger_is_better: bool) -> Option<Box<dyn Callback>> {
-        let larger_is_better = match self.mode {
-            Mode::Auto => larger_is_better,
-            Mode::Min => false,
-            Mode::Max => true,
-        };
-        Some(Box::new(Watch { arguments: self.clone(), larger_is_better, seen: Seen::default() }))
+        let better = Better { larger: self.mode.larger_is_better(larger_is_better), min_delta: self.min_delta };
+        Some(Box::new(Watch { arguments: self.clone(), better, seen: Seen::default() }))
     }
 }
 
 struct Watch {
     arguments: EarlyStopping,
-    larger_is_better: bool,
+    better: Better,
     seen: Seen,
 }
 
@@ -92,23 +79,11 @@ struct Seen {
     waited: usize,
 }
 
-impl Watch {
-    /// Whether `value` is better than `reference` by more than `min_delta`.
-    fn improves(&self, value: f64, reference: f64) -> bool {
-        if self.larger_is_better {
-            value - self.arguments.min_delta > reference
-        } else {
-            value + self.arguments.min_delta < reference
-        }
-    }
-}
-
 impl Callback for Watch {
-    fn epoch_ended(&mut self, epoch: usize, figures: &[(String, f64)]) -> Verdict {
-        let value = figures.iter().find(|(name, _)| *name == self.arguments.monitor).map(|(_, value)| *value);
-        let Some(value) = value.filter(|_| epoch >= self.arguments.start_from_epoch) else {
-            return Verdict::default();
-        };
+    fn epoch_ended(&mut self, ended: &Ended<'_>) -> Verdict {
+        let EarlyStopping { monitor, patience, start_from_epoch, .. } = &self.arguments;
+        let value = figure(ended, monitor).filter(|_| ended.epoch >= *start_from_epoch);
+        let Some(value) = value else { return Verdict::default() };
         let mut verdict = Verdict::default();
         if self.arguments.restore_best_weights && !self.seen.weights_kept {
             // Where nothing ever improves, the first weights looked at are the best.
@@ -116,14 +91,15 @@ impl Callback for Watch {
             self.seen.weights_kept = true;
         }
         self.seen.waited += 1;
-        if self.seen.best.is_none_or(|best| self.improves(value, best.0)) {
+        if self.seen.best.is_none_or(|best| self.better.than(value, best.0)) {
             self.seen.best = Some(Exact(value));
             verdict.keep_weights = self.arguments.restore_best_weights;
-            if self.arguments.baseline.is_none_or(|baseline| self.improves(value, baseline)) {
+            if self.arguments.baseline.is_none_or(|baseline| self.better.than(value, baseline)) {
                 self.seen.waited = 0;
             }
-        } else {
-            verdict.stop = self.seen.waited >= self.arguments.patience && epoch > 0;
+        } else if self.seen.waited >= *patience && ended.epoch > 0 {
+            let epochs = if *patience > 1 { format!("{patience} epochs") } else { "an epoch".to_owned() };
+            verdict.stop = Some(format!("{monitor} got no better for {epochs}"));
         }
         verdict
     }

@@ -1,36 +1,46 @@
 //! What accompanies training: Keras' callbacks, one file each. Some look at the figures after every epoch and may stop
 //! training; others only have something written down.
 
+mod monitor;
+
+pub use monitor::{Mode, Monitor};
+
 use crate::family;
 
 /// What a callback wants done after an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
     /// Keep a copy of the weights as they are now, the best so far.
     pub keep_weights: bool,
-    /// Train no further.
-    pub stop: bool,
+    /// Write the weights as they are now into the file of this name.
+    pub write_weights: Option<String>,
+    /// Multiply the learning rate by this from now on.
+    pub learning_rate_factor: Option<f64>,
+    /// Train no further, for this reason.
+    pub stop: Option<String>,
+}
+
+/// An epoch that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// From 0.
+    pub epoch: usize,
+    /// Its figures.
+    pub figures: &'a [(String, f64)],
+    /// The rate of its last step.
+    pub learning_rate: f64,
 }
 
 /// A callback at work.
 pub trait Callback {
-    /// Looks at `figures` after `epoch`, counted from 0.
-    fn epoch_ended(&mut self, epoch: usize, figures: &[(String, f64)]) -> Verdict;
+    /// Looks at an epoch that has ended.
+    fn epoch_ended(&mut self, ended: &Ended<'_>) -> Verdict;
 
     /// What it remembers of the epochs so far.
     fn memory(&self) -> serde_json::Value;
 
     /// Goes on with what an earlier one remembered; says whether that could be understood.
     fn recall(&mut self, memory: &serde_json::Value) -> bool;
-}
-
-/// The figure that a callback looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Monitor<'a> {
-    /// Its name, such as `val_loss`.
-    pub figure: &'a str,
-    /// The direction that the pipeline says is better.
-    pub mode: early_stopping::Mode,
 }
 
 /// What all callbacks share.
@@ -43,6 +53,11 @@ pub trait CallbackDefinition {
     /// Whether anything can come of it in a training of so many epochs.
     fn can_act(&self, _epochs: usize) -> bool {
         true
+    }
+
+    /// Whether it puts back earlier weights when training ends.
+    fn restores_weights(&self) -> bool {
+        false
     }
 
     /// Starts to judge epochs, where that is what it does; `larger_is_better` of the monitored figure decides where the
@@ -61,6 +76,10 @@ family! {
     /// What accompanies training.
     pub enum CallbackChoice("callback"): CallbackDefinition {
         early_stopping::EarlyStopping,
+        reduce_lr_on_plateau::ReduceLrOnPlateau,
+        model_checkpoint::ModelCheckpoint,
+        target_metric::TargetMetric,
+        time_limit::TimeLimit,
         tensorboard::Tensorboard,
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     source::Form,
     spec::{load::Sound, tree::Step},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// No model has more layers, those within others and repeated ones counted.
 const MAX_LAYERS: usize = 10_000;
@@ -186,7 +186,9 @@ type Written = (usize, Option<String>);
 
 struct Walk<'a> {
     written: &'a dyn Fn(&[Step]) -> Written,
-    seen: HashMap<&'static str, usize>,
+    /// How often each kind of layer, or given name, was named, and all names.
+    seen: HashMap<String, usize>,
+    taken: HashSet<String>,
     count: usize,
     /// The way to the preset whose layers are planned.
     preset: Option<Vec<Step>>,
@@ -195,14 +197,20 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(written: &'a dyn Fn(&[Step]) -> Written) -> Self {
-        Walk { written, seen: HashMap::new(), count: 0, preset: None, troubles: Vec::new() }
+        Walk { written, seen: HashMap::new(), taken: HashSet::new(), count: 0, preset: None, troubles: Vec::new() }
     }
 
-    /// A name as Keras gives it: `conv2d`, `conv2d_1`, ...
+    /// Its own name, or one as Keras gives it, `conv2d`, `conv2d_1`, ...: the first that is free.
     fn name(&mut self, layer: &Layer) -> String {
-        let count = self.seen.entry(layer.name()).or_default();
-        *count += 1;
-        if *count == 1 { layer.name().to_owned() } else { format!("{}_{}", layer.name(), *count - 1) }
+        let base = layer.given_name().unwrap_or(layer.name());
+        let count = self.seen.entry(base.to_owned()).or_default();
+        loop {
+            let name = if *count == 0 { base.to_owned() } else { format!("{base}_{count}") };
+            *count += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 
     fn trouble(&mut self, layer: &Layer, path: &[Step], shape: &[usize], error: ShapeError) -> Option<Vec<usize>> {

@@ -79,7 +79,8 @@ pub fn evaluate_into(
     let mut record = EvaluationRecord {
         examples: predictions.labels.len(),
         intervals: intervals(pipeline, trained.model, &figures, &predictions),
-        metrics: figures.into_iter().collect(),
+        // What isn't defined, such as a correlation where all predictions are the same, is left out.
+        metrics: figures.into_iter().filter(|(name, value)| name == "test_loss" || !value.is_nan()).collect(),
         figures: BTreeMap::new(),
         steps: Vec::new(),
     };
@@ -142,7 +143,7 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
         evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
     })?;
     let mut info = run.info;
-    let training = info.training;
+    let training = &info.training;
     // A run that was stopped only while it was evaluated is now done.
     if info.status != Status::Completed && (training.stopped_early || training.epochs_done >= training.epochs) {
         (info.status, info.reason, info.details) = (Status::Completed, None, Vec::new());

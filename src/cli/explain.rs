@@ -165,8 +165,8 @@ fn indented(text: &mut String, indent: usize, lines: impl IntoIterator<Item = im
 fn row(text: &mut String, name: &str, column: usize, body: &str) {
     let lines = wrap(body, WIDTH - column);
     let (first, rest) = lines.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    let width = column - 2;
-    indented(text, 2, [format!("{name:<width$}{first}")]);
+    let width = column - 3;
+    indented(text, 2, [format!("{name:<width$} {first}")]);
     indented(text, column, rest);
 }
 

@@ -20,6 +20,7 @@ mod diff;
 mod evaluate;
 mod explain;
 mod lock;
+mod lr_find;
 mod new;
 mod outcome;
 mod plan;
@@ -83,6 +84,8 @@ enum Command {
     Lock(lock::Arguments),
     /// Run a pipeline again and compare it with its lock, bit for bit or within tolerances.
     Reproduce(reproduce::Arguments),
+    /// Raise the learning rate step by step and propose one to train with.
+    LrFind(lr_find::Arguments),
     /// Show the layers with their shapes, parameters and operations.
     Summary(summary::Arguments),
     /// Show what differs between two pipelines by meaning.
@@ -178,6 +181,7 @@ pub fn main() -> ! {
         Command::Run(a) => run::run(&a, &output),
         Command::Lock(a) => lock::lock(&a, &output),
         Command::Reproduce(a) => reproduce::reproduce(&a, &output),
+        Command::LrFind(a) => lr_find::lr_find(&a, &output),
         Command::Summary(a) => summary::summary(&a, &output),
         Command::Diff(a) => diff::diff(&a, &output),
         Command::Compare(a) => compare::compare(&a, &output),

@@ -138,6 +138,11 @@ impl InputPipeline {
         self.order().epoch(0).iter().flatten().map(|element| element.example as usize).collect()
     }
 
+    /// How many classes examples are of.
+    pub fn classes(&self) -> usize {
+        self.feed.classes
+    }
+
     /// What every example is.
     pub fn form(&self) -> Form {
         self.feed.form

@@ -277,6 +277,16 @@ codes! {
     /// training: {optimizer: adam}
     /// ```
     UNKNOWN_OPTIMIZER = "unknown-optimizer";
+    /// A layer with the name of another one: weights and tables could not tell them apart.
+    ///
+    /// ```yaml
+    /// model: {layers: [flatten, {dense: {units: 32, activation: relu, name: head}}, {dense: {units: 10, name: head}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// model: {layers: [flatten, {dense: {units: 32, activation: relu, name: hidden}}, {dense: {units: 10, name: head}}]}
+    /// ```
+    LAYER_NAME = "layer-name";
     /// An initializer that doesn't exist.
     ///
     /// ```yaml

@@ -97,7 +97,9 @@ impl<'a> Answering<'a> {
                 }
             })
             .map_err(broken)?;
-        let score = outputs.f_select(1, i64::from(class)).and_then(|score| score.f_sum(Kind::Float)).map_err(failed)?;
+        let scores = self.inquiry.pipeline.training.loss.scores(&outputs, self.plain.gives_logits());
+        let score =
+            scores.and_then(|scores| scores.f_select(1, i64::from(class))?.f_sum(Kind::Float)).map_err(failed)?;
         Ok(Graph { pixels, left, score })
     }
 }
@@ -182,7 +184,9 @@ impl Subject for Answering<'_> {
         tch::no_grad(|| {
             let images = self.tensor(examples).map_err(failed)?;
             let outputs = model.forward(&images, &self.pass()).map_err(broken)?;
-            model.probabilities(&outputs).and_then(|probabilities| numbers(&probabilities)).map_err(failed)
+            let loss = &self.inquiry.pipeline.training.loss;
+            let probabilities = loss.probabilities(&outputs, model.gives_logits());
+            probabilities.and_then(|probabilities| numbers(&probabilities)).map_err(failed)
         })
     }
 
@@ -203,7 +207,7 @@ impl Subject for Answering<'_> {
             };
             let outputs = self.plain.traced(&images, &self.pass(), &mut see).map_err(broken)?;
             // A softmax at the end is no operation of its own.
-            let left = left.map_or_else(|| self.plain.probabilities(&outputs), Ok);
+            let left = left.map_or_else(|| outputs.f_softmax(1, Kind::Float), Ok);
             let values = left.and_then(|left| numbers(&left)).map_err(failed)?;
             Ok(Activations { shape: shape.unwrap_or_default(), values })
         })

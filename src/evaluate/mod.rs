@@ -9,17 +9,24 @@ use crate::{
     diagnostic::Result,
     evaluation::{Predictions, StepResult},
     layer::Pass,
-    metric::Metric,
+    loss::Loss,
+    metric::{Metric, Running},
     model::{Model, computation, in_layer, to_device},
+    run::checkpoint::Files,
     spec::Pipeline,
 };
-use tch::{TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 /// Loss and metrics of `model` over `data`, with names that begin with `prefix`.
 ///
 /// # Errors
 /// Where data cannot be read or libtorch fails.
-pub fn figures(pipeline: &Pipeline, model: &Model, data: &InputPipeline, prefix: &str) -> Result<Vec<(String, f64)>> {
+pub fn figures(
+    pipeline: &Pipeline,
+    model: &Model,
+    data: &InputPipeline,
+    prefix: &'static str,
+) -> Result<Vec<(String, f64)>> {
     over(pipeline, model, data, prefix, |_, _| Ok(()))
 }
 
@@ -32,12 +39,13 @@ pub fn predictions(
     model: &Model,
     data: &InputPipeline,
     classes: &[String],
-    prefix: &str,
+    prefix: &'static str,
 ) -> Result<(Vec<(String, f64)>, Predictions)> {
     let mut predictions =
         Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
+    let (loss, logits) = (&pipeline.training.loss, model.gives_logits());
     let figures = over(pipeline, model, data, prefix, |outputs, labels| {
-        let probabilities = model.probabilities(outputs)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+        let probabilities = loss.probabilities(outputs, logits)?.f_to_device(Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
         predictions
             .predicted
@@ -67,8 +75,8 @@ pub fn probabilities(
         let probabilities: Vec<f32> = tch::no_grad(|| {
             let (images, _) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
-            let probabilities = model.probabilities(&outputs).and_then(|p| p.f_to_device(tch::Device::Cpu));
-            probabilities.and_then(|p| Vec::try_from(&p.f_contiguous()?.f_view([-1])?)).map_err(failed)
+            let probabilities = pipeline.training.loss.probabilities(&outputs, model.gives_logits());
+            probabilities.and_then(|probabilities| host_numbers(&probabilities)).map_err(failed)
         })?;
         each(&batch, &probabilities);
     }
@@ -92,13 +100,13 @@ fn over(
     pipeline: &Pipeline,
     model: &Model,
     data: &InputPipeline,
-    prefix: &str,
+    prefix: &'static str,
     mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), TchError>,
 ) -> Result<Vec<(String, f64)>> {
     let spec = &pipeline.training;
     let failed = |error| computation(&error, "the evaluation");
     let model = model.frozen().map_err(failed)?;
-    let mut figures = Figures::new(prefix, &spec.metrics);
+    let mut figures = Figures::new(prefix, &spec.metrics, data.classes());
     // As in Keras, the loss is that of training: with what the weights cost.
     let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
     let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
@@ -109,41 +117,63 @@ fn over(
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
             let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
             let loss = loss.f_double_value(&[]).map_err(failed)?;
-            figures.add(loss + cost, &outputs, &targets.labels, &spec.metrics).map_err(failed)?;
+            figures.add(loss + cost, &outputs, &batch.labels, &spec.loss, model.gives_logits()).map_err(failed)?;
             each(&outputs, &batch.labels).map_err(failed)
         })?;
     }
-    Ok(figures.means())
+    Ok(figures.values())
 }
 
-/// Running means of the loss and the metrics.
+/// The loss and the metrics over some examples.
 pub(crate) struct Figures {
-    names: Vec<String>,
-    sums: Vec<f64>,
+    prefix: &'static str,
+    classes: usize,
+    loss: f64,
+    metrics: Vec<(String, Box<dyn Running>)>,
+    needs_probabilities: bool,
     examples: usize,
 }
 
 impl Figures {
-    pub(crate) fn new(prefix: &str, metrics: &[Metric]) -> Self {
-        let names: Vec<String> =
-            std::iter::once("loss").chain(metrics.iter().map(|m| m.name())).map(|n| format!("{prefix}{n}")).collect();
-        Figures { sums: vec![0.0; names.len()], names, examples: 0 }
+    pub(crate) fn new(prefix: &'static str, metrics: &[Metric], classes: usize) -> Self {
+        let start = |metric: &Metric| (metric.figure(), metric.start(classes));
+        Figures {
+            prefix,
+            classes,
+            loss: 0.0,
+            metrics: metrics.iter().map(start).collect(),
+            needs_probabilities: metrics.iter().any(|metric| metric.needs_probabilities()),
+            examples: 0,
+        }
     }
 
     /// Adds a batch with its mean loss.
     pub(crate) fn add(
         &mut self,
-        loss: f64,
+        mean_loss: f64,
         outputs: &Tensor,
-        labels: &Tensor,
-        metrics: &[Metric],
+        labels: &[i64],
+        loss: &Loss,
+        logits: bool,
     ) -> std::result::Result<(), TchError> {
-        let examples = labels.size()[0] as usize;
-        self.sums[0] += loss * examples as f64;
-        for (sum, metric) in self.sums[1..].iter_mut().zip(metrics) {
-            *sum += metric.sum(outputs, labels)?;
+        self.loss += mean_loss * labels.len() as f64;
+        self.examples += labels.len();
+        if self.metrics.is_empty() {
+            return Ok(());
         }
-        self.examples += examples;
+        let predicted =
+            Vec::<i64>::try_from(&loss.scores(outputs, logits)?.f_argmax(1, false)?.f_to_device(Device::Cpu)?)?;
+        let probabilities = match self.needs_probabilities {
+            true => host_numbers(&loss.probabilities(outputs, logits)?)?,
+            false => Vec::new(),
+        };
+        let examples = Predictions {
+            classes: vec![String::new(); self.classes],
+            labels: labels.iter().map(|&label| label as u32).collect(),
+            predicted: predicted.into_iter().map(|class| class as u32).collect(),
+            probabilities,
+        };
+        self.metrics.iter_mut().for_each(|(_, metric)| metric.add(&examples));
         Ok(())
     }
 
@@ -152,23 +182,56 @@ impl Figures {
         self.examples
     }
 
-    /// What the means are made of: a sum for each figure.
-    pub(crate) fn sums(&self) -> &[f64] {
-        &self.sums
+    /// The sums that the figures are made of.
+    pub(crate) fn sums(&self) -> Vec<f64> {
+        std::iter::once(self.loss).chain(self.metrics.iter().flat_map(|(_, metric)| metric.sums())).collect()
     }
 
-    /// Goes on from such sums over so many examples; says whether there is one for each figure.
-    pub(crate) fn go_on_from(&mut self, sums: &[f64], examples: usize) -> bool {
-        let fits = sums.len() == self.sums.len();
-        if fits {
-            self.sums.copy_from_slice(sums);
-            self.examples = examples;
+    /// What metrics remember of single examples, each with a name for its file; nothing of those that don't.
+    pub(crate) fn remembered(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let all = self.metrics.iter().map(|(name, metric)| (memory_name(name), metric.remembered()));
+        all.filter(|(_, bytes)| !bytes.is_empty())
+    }
+
+    /// Goes on from such sums over so many examples, and such files; says whether they are those of the same figures.
+    pub(crate) fn go_on_from(&mut self, sums: &[f64], examples: usize, files: &Files) -> bool {
+        let Some((loss, mut rest)) = sums.split_first() else { return false };
+        (self.loss, self.examples) = (*loss, examples);
+        for (name, metric) in &mut self.metrics {
+            let Some((own, others)) = rest.split_at_checked(metric.sums().len()) else { return false };
+            let remembered = files.get(&memory_name(name)).map_or(&[][..], Vec::as_slice);
+            if !metric.go_on_from(own, remembered) {
+                return false;
+            }
+            rest = others;
         }
-        fits
+        rest.is_empty()
     }
 
-    pub(crate) fn means(&self) -> Vec<(String, f64)> {
-        let examples = self.examples.max(1) as f64;
-        self.names.iter().cloned().zip(self.sums.iter().map(|sum| sum / examples)).collect()
+    /// All figures.
+    pub(crate) fn values(&self) -> Vec<(String, f64)> {
+        self.told(|_| true)
     }
+
+    /// Those that take no time to tell.
+    pub(crate) fn quick_values(&self) -> Vec<(String, f64)> {
+        self.told(|metric| metric.is_quick())
+    }
+
+    fn told(&self, is_wanted: impl Fn(&dyn Running) -> bool) -> Vec<(String, f64)> {
+        let loss = self.loss / self.examples.max(1) as f64;
+        let metrics = self.metrics.iter().filter(|(_, metric)| is_wanted(&**metric));
+        let metrics = metrics.map(|(name, metric)| (name.as_str(), metric.value(self.examples.max(1))));
+        std::iter::once(("loss", loss)).chain(metrics).map(|(name, v)| (format!("{}{name}", self.prefix), v)).collect()
+    }
+}
+
+/// The file of a checkpoint that keeps what a metric remembers.
+fn memory_name(figure: &str) -> String {
+    format!("{figure}.bin")
+}
+
+/// The numbers of a tensor, row after row.
+fn host_numbers(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {
+    Vec::try_from(&tensor.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1])?)
 }

@@ -6,11 +6,10 @@
 use super::{
     EvaluationStep, FigureName, Predictions, StepResult, Subject,
     figures::named,
-    statistics::{Ranking, Tally, bootstrap, log_losses, mean, percentiles, probabilities, wilson},
+    statistics::{Tally, bootstrap, log_losses, mean_area, percentiles, rankings, wilson},
     top_k::right_within,
 };
 use crate::diagnostic::Result;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -107,12 +106,8 @@ impl Metrics {
                 let sum: f64 = losses.iter().enumerate().map(|(example, loss)| loss * f64::from(count(example))).sum();
                 (examples > 0).then(|| sum / examples as f64)
             }));
-            values.push(rankings.as_ref().filter(|_| with_areas).and_then(|rankings| {
-                let area = |(class, ranking): (usize, &Ranking)| {
-                    ranking.auc(|example| predictions.labels[example] as usize == class, count)
-                };
-                mean(rankings.iter().enumerate().map(area))
-            }));
+            let ranked = rankings.as_ref().filter(|_| with_areas);
+            values.push(ranked.and_then(|rankings| mean_area(predictions, rankings, count)));
             values
         };
         let seen = values(&|_| 1, true);
@@ -138,16 +133,6 @@ impl Metrics {
             .map(|(class, &support)| (predictions.classes[class].clone(), support as f64 / examples as f64));
         Outcome { examples: examples as u64, resamples: self.resamples, figures, most_frequent }
     }
-}
-
-/// The ranking of the probabilities of each class.
-fn rankings(predictions: &Predictions) -> Option<Vec<Ranking>> {
-    let (all, classes) = (probabilities(predictions)?, predictions.classes.len());
-    let of = |class: usize| {
-        let scores: Vec<f32> = all.iter().skip(class).step_by(classes).copied().collect();
-        Ranking::new(&scores)
-    };
-    Some((0..classes).into_par_iter().map(of).collect())
 }
 
 fn proportion(name: &str, right: Option<u64>, examples: usize) -> Figure {

@@ -195,6 +195,29 @@ impl Ranking {
     }
 }
 
+/// The ranking of the probabilities of each class; `None` where there are none, or one is no number.
+pub fn rankings(predictions: &Predictions) -> Option<Vec<Ranking>> {
+    let (all, classes) = (probabilities(predictions)?, predictions.classes.len());
+    let of = |class: usize| {
+        let scores: Vec<f32> = all.iter().skip(class).step_by(classes).copied().collect();
+        Ranking::new(&scores)
+    };
+    Some((0..classes).into_par_iter().map(of).collect())
+}
+
+/// The mean of the areas under the ROC curves of the classes, where each example counts as often as `count` says.
+pub fn mean_area(predictions: &Predictions, rankings: &[Ranking], count: impl Fn(usize) -> u32) -> Option<f64> {
+    let area = |(class, ranking): (usize, &Ranking)| {
+        ranking.auc(|example| predictions.labels[example] as usize == class, &count)
+    };
+    mean(rankings.iter().enumerate().map(area))
+}
+
+/// The same over all examples.
+pub fn macro_roc_auc(predictions: &Predictions) -> Option<f64> {
+    mean_area(predictions, &rankings(predictions)?, |_| 1)
+}
+
 /// What precision, recall and their kin are made of, by class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tally {
@@ -218,19 +241,28 @@ pub fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 }
 
 impl Tally {
+    /// Of no examples.
+    pub fn empty(classes: usize) -> Self {
+        Tally { right: vec![0; classes], predicted: vec![0; classes], support: vec![0; classes] }
+    }
+
     /// Counts each example as often as `count` says.
     pub fn new(predictions: &Predictions, count: impl Fn(usize) -> u32) -> Self {
-        let classes = predictions.classes.len();
-        let mut tally = Tally { right: vec![0; classes], predicted: vec![0; classes], support: vec![0; classes] };
+        let mut tally = Tally::empty(predictions.classes.len());
+        tally.add(predictions, count);
+        tally
+    }
+
+    /// Counts more examples, each as often as `count` says.
+    pub fn add(&mut self, predictions: &Predictions, count: impl Fn(usize) -> u32) {
         for (example, (&label, &guess)) in predictions.labels.iter().zip(&predictions.predicted).enumerate() {
             let times = u64::from(count(example));
-            tally.support[label as usize] += times;
-            tally.predicted[guess as usize] += times;
+            self.support[label as usize] += times;
+            self.predicted[guess as usize] += times;
             if label == guess {
-                tally.right[label as usize] += times;
+                self.right[label as usize] += times;
             }
         }
-        tally
     }
 
     /// How many examples there are.

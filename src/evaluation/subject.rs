@@ -37,6 +37,21 @@ impl Predictions {
         self.labels[index] == self.predicted[index]
     }
 
+    /// How many classes come before the true one of an example, more than there are where its probability is no number. Among
+    /// equals the first counts as the more probable.
+    pub fn rank(&self, index: usize) -> usize {
+        let label = self.labels[index] as usize;
+        let (row, mut before) = (self.of(index), 0);
+        let own = row.get(label).copied().unwrap_or(f32::NAN);
+        if own.is_nan() {
+            return usize::MAX;
+        }
+        for (class, &p) in row.iter().enumerate() {
+            before += usize::from(p > own || (p == own && class < label));
+        }
+        before
+    }
+
     /// The probability of the predicted class.
     pub fn confidence(&self, index: usize) -> f64 {
         self.of(index).get(self.predicted[index] as usize).map_or(f64::NAN, |&p| f64::from(p))

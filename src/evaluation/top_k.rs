@@ -56,14 +56,10 @@ pub struct Row {
     pub interval: (f64, f64),
 }
 
-/// How many classes come before the true one, for each example.
+/// How many classes come before the true one, for each example; `None` where there are no probabilities, or one is no number.
 fn ranks(predictions: &Predictions) -> Option<Vec<usize>> {
-    let rows = probabilities(predictions)?.chunks_exact(predictions.classes.len());
-    let rank = |(row, &label): (&[f32], &u32)| {
-        let (label, own) = (label as usize, row[label as usize]);
-        row.iter().enumerate().filter(|&(class, &p)| p > own || (p == own && class < label)).count()
-    };
-    Some(rows.zip(&predictions.labels).map(rank).collect())
+    probabilities(predictions)?;
+    Some((0..predictions.len()).map(|example| predictions.rank(example)).collect())
 }
 
 /// For how many examples the true class is among the `k` most probable.

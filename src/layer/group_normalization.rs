@@ -113,8 +113,15 @@ impl Forward for NormalizeGroups {
             return Ok(x);
         }
         let channels_first = if x.dim() == 3 { x.f_transpose(1, 2)? } else { x.shallow_clone() };
-        let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
-        let y = channels_first.f_group_norm(self.groups, gamma, beta, self.epsilon, false)?;
+        // An offset without factors comes on its own: of images that lie channels last, libtorch's way back for it writes the
+        // gradient of factors, too, wherever it may lie.
+        let beta = self.beta.as_ref().filter(|_| self.gamma.is_some());
+        let mut y = channels_first.f_group_norm(self.groups, self.gamma.as_ref(), beta, self.epsilon, false)?;
+        if let (None, Some(beta)) = (&self.gamma, &self.beta) {
+            let mut shape = vec![1; y.dim()];
+            shape[1] = -1;
+            y = y.f_add(&beta.f_view(&shape[..])?)?;
+        }
         if x.dim() == 3 { y.f_transpose(1, 2) } else { Ok(y) }
     }
 }

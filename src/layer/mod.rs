@@ -11,6 +11,7 @@ pub mod constraint;
 mod draws;
 mod forward;
 pub mod initializer;
+mod named;
 mod parameter;
 mod preset;
 mod regularizer;
@@ -24,6 +25,7 @@ pub use constraint::Constraint;
 use forward::for_each_channel;
 pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored, channel_axis};
 pub use initializer::Initializer;
+pub use named::Named;
 pub use parameter::{Layout, Parameter};
 pub use preset::{Stem, expanded};
 pub use regularizer::Regularizer;
@@ -115,7 +117,7 @@ pub trait LayerDefinition {
 
 family! {
     /// A step of the model, in Keras' words and defaults.
-    pub enum Layer("layer"): LayerDefinition {
+    pub enum Layer("layer"): LayerDefinition in Named {
         rescaling::Rescaling,
         normalization::Normalization,
         conv2d::Conv2d,

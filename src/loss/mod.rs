@@ -1,7 +1,10 @@
 //! What training makes small: Keras' losses, one file each.
 
 use crate::{family, layer::ActivationFunction};
-use tch::{Reduction, TchError, Tensor};
+use tch::{Kind, Reduction, TchError, Tensor};
+
+/// Keras' `epsilon()`: probabilities are kept this far from 0 and 1.
+const EPSILON: f64 = 1e-7;
 
 /// What a batch of outputs is compared with.
 #[derive(Debug)]
@@ -19,13 +22,38 @@ impl Targets {
     pub fn of(labels: Tensor) -> Self {
         Targets { labels, shares: None, weights: None }
     }
+
+    /// The shares of the classes, `[batch, classes]`, of which so much is spread evenly over all.
+    fn smoothed(&self, classes: i64, smoothing: f64) -> Result<Tensor, TchError> {
+        let shares = match &self.shares {
+            Some(shares) => shares.shallow_clone(),
+            None => self.labels.f_one_hot(classes)?.f_to_kind(Kind::Float)?,
+        };
+        if smoothing == 0.0 {
+            return Ok(shares);
+        }
+        shares.f_mul_scalar(1.0 - smoothing)?.f_add_scalar(smoothing / classes as f64)
+    }
+}
+
+/// Outputs as shares of their sum, clipped as Keras does before a logarithm.
+fn clipped_shares(outputs: &Tensor) -> Result<Tensor, TchError> {
+    outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?)?.f_clamp(EPSILON, 1.0 - EPSILON)
+}
+
+/// The losses of the examples, or their mean.
+fn reduce(losses: &Tensor, reduction: Reduction) -> Result<Tensor, TchError> {
+    match reduction {
+        Reduction::Mean => losses.f_mean(Kind::Float),
+        _ => Ok(losses.shallow_clone()),
+    }
 }
 
 /// What all losses share.
 pub trait LossDefinition {
     /// The losses of the examples, `[batch]`, or with [`Reduction::Mean`] their mean, a scalar.
     ///
-    /// `outputs`: `[batch, classes]`, logits or probabilities as `from_logits` says.
+    /// `outputs`: `[batch, units]`, most often a unit for each class; logits or probabilities as `from_logits` says.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -46,8 +74,37 @@ pub trait LossDefinition {
         match &targets.weights {
             None => self.reduced(outputs, targets, from_logits, Reduction::Mean),
             Some(weights) => {
-                self.reduced(outputs, targets, from_logits, Reduction::None)?.f_mul(weights)?.f_mean(tch::Kind::Float)
+                self.reduced(outputs, targets, from_logits, Reduction::None)?.f_mul(weights)?.f_mean(Kind::Float)
             }
+        }
+    }
+
+    /// Whether a model may end in so many units for so many classes.
+    fn accepts(&self, units: usize, classes: usize) -> bool {
+        units == classes
+    }
+
+    /// Whether a model may end in softmax.
+    fn bears_softmax(&self) -> bool {
+        true
+    }
+
+    /// What is the larger the more probable a class is, `[batch, classes]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn scores(&self, outputs: &Tensor, _logits: bool) -> Result<Tensor, TchError> {
+        Ok(outputs.shallow_clone())
+    }
+
+    /// The probabilities of the classes, `[batch, classes]`.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn probabilities(&self, outputs: &Tensor, logits: bool) -> Result<Tensor, TchError> {
+        match logits {
+            true => outputs.f_softmax(1, Kind::Float),
+            false => outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?),
         }
     }
 
@@ -120,5 +177,8 @@ family! {
     /// What training makes small.
     pub enum Loss("loss"): LossDefinition {
         sparse_categorical_crossentropy::SparseCategoricalCrossentropy,
+        categorical_crossentropy::CategoricalCrossentropy,
+        binary_crossentropy::BinaryCrossentropy,
+        categorical_focal_crossentropy::CategoricalFocalCrossentropy,
     }
 }

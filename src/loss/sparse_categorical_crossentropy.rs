@@ -1,18 +1,15 @@
 //! `-log(p[label])`, where `p` are the probabilities of the classes, as Keras' `SparseCategoricalCrossentropy`; for an
 //! example of several classes the mean of it by their shares, as Keras' `CategoricalCrossentropy`.
 
-use super::{FromLogits, LossDefinition, Targets};
+use super::{EPSILON, FromLogits, LossDefinition, Targets};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Reduction, TchError, Tensor};
 
-/// Keras' `epsilon()`: probabilities are kept this far from 0 and 1.
-const EPSILON: f64 = 1e-7;
-
 /// The cross-entropy between the predicted classes and labels that are whole numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-known-as" = ["CrossEntropyLoss", "cross_entropy", "categorical_crossentropy"], "examples" = [{}, {"from_logits": true}, {"label_smoothing": 0.1}]))]
+#[schemars(extend("x-known-as" = ["CrossEntropyLoss", "cross_entropy"], "examples" = [{}, {"from_logits": true}, {"label_smoothing": 0.1}]))]
 pub struct SparseCategoricalCrossentropy {
     /// Whether the model's outputs are logits; `auto` looks at its last activation.
     #[serde(default)]

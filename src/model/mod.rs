@@ -313,18 +313,6 @@ impl Model {
         let last = |error| LayerError { layer: self.operations.last().map_or("", Operation::layer).to_owned(), error };
         if outputs.kind() == Kind::BFloat16 { outputs.f_to_kind(Kind::Float).map_err(last) } else { Ok(outputs) }
     }
-
-    /// Turns outputs into probabilities, `[batch, classes]`.
-    ///
-    /// # Errors
-    /// What libtorch reports.
-    pub fn probabilities(&self, outputs: &Tensor) -> Result<Tensor, TchError> {
-        if self.gives_logits() {
-            outputs.f_softmax(1, Kind::Float)
-        } else {
-            outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?)
-        }
-    }
 }
 
 /// Where parameters come from.

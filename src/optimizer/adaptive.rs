@@ -1,4 +1,4 @@
-//! Adam's moments of some parameters, and its step on them; Adam, AdamW and Muon share it.
+//! Adam's moments of some parameters, and its step on them, which Adam, AdamW and Muon share.
 
 use super::{Optimizer, Parameter, Slot};
 use crate::device::FusedAdam;
@@ -24,27 +24,6 @@ struct Group {
     steps: Vec<Tensor>,
 }
 
-/// [`Adaptive`] as an optimizer of its own; Adam's decay is 0.
-pub(super) struct Decaying {
-    pub adaptive: Adaptive,
-    pub weight_decay: f64,
-}
-
-impl Optimizer for Decaying {
-    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
-        self.adaptive.decay(learning_rate, self.weight_decay)?;
-        self.adaptive.step(learning_rate)
-    }
-
-    fn slots(&self) -> Vec<Slot<'_>> {
-        self.adaptive.slots().collect()
-    }
-
-    fn go_on_after(&mut self, steps: u64) {
-        self.adaptive.go_on_after(steps);
-    }
-}
-
 impl Adaptive {
     pub fn new(parameters: Vec<(usize, Parameter)>, beta_1: f64, beta_2: f64, epsilon: f64) -> Self {
         let mut groups: Vec<Group> = Vec::new();
@@ -62,17 +41,10 @@ impl Adaptive {
         }
         Adaptive { beta_1, beta_2, epsilon, groups, step: 0 }
     }
+}
 
-    /// Draws the parameters towards 0, by the share `decay` of a step.
-    pub fn decay(&self, learning_rate: f64, decay: f64) -> Result<(), TchError> {
-        for group in &self.groups {
-            let share = learning_rate * group.factor * decay;
-            tch::no_grad(|| group.parameters.iter().try_for_each(|parameter| super::shrink(parameter, share)))?;
-        }
-        Ok(())
-    }
-
-    pub fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
+impl Optimizer for Adaptive {
+    fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
         self.step += 1;
         // libtorch adds epsilon to sqrt(v / (1 - beta_2^t)), Keras to sqrt(v).
         let correction = (1.0 - self.beta_2.powf(self.step as f64)).sqrt();
@@ -93,17 +65,19 @@ impl Adaptive {
         Ok(())
     }
 
-    pub fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
-        self.groups.iter().flat_map(|group| {
+    fn slots(&self) -> Vec<Slot<'_>> {
+        let mut slots = Vec::new();
+        for group in &self.groups {
             let moments = group.places.iter().zip(group.first_moments.iter().zip(&group.second_moments));
-            moments.flat_map(|(&parameter, (first, second))| {
+            for (&parameter, (first, second)) in moments {
                 let slot = |name, values| Slot { parameter, name, values };
-                [slot("first_moment", first), slot("second_moment", second)]
-            })
-        })
+                slots.extend([slot("first_moment", first), slot("second_moment", second)]);
+            }
+        }
+        slots
     }
 
-    pub fn go_on_after(&mut self, steps: u64) {
+    fn go_on_after(&mut self, steps: u64) {
         self.step = steps;
     }
 }

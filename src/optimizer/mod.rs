@@ -4,9 +4,11 @@ mod adaptive;
 mod orthogonal;
 mod parameter_group;
 mod pattern;
+mod update;
 
 pub use parameter_group::{ParameterGroup, factor};
 pub use pattern::LayerPattern;
+pub use update::{Lookahead, Update, UpdateArguments, Updates, norm};
 
 use crate::{family, schedule::LearningRate};
 use tch::{TchError, Tensor};
@@ -48,22 +50,27 @@ pub trait Optimizer {
 }
 
 /// What all optimizers share.
-pub trait OptimizerDefinition {
+pub trait OptimizerDefinition: Updates {
     /// The size of the steps.
     fn learning_rate(&self) -> &LearningRate;
 
     /// The least and the largest rate with which it usually makes progress.
     fn bearable_learning_rates(&self) -> (f64, f64);
 
-    /// How many numbers it remembers of each parameter, at most.
-    fn numbers_per_parameter(&self) -> u64;
+    /// How many numbers its rule remembers of each parameter, at most.
+    fn slots_per_parameter(&self) -> u64;
 
-    /// The patterns of layers that it treats otherwise, with the argument that names them.
-    fn patterns(&self) -> Option<(&'static str, &[LayerPattern])> {
-        None
+    /// The patterns of layers that it treats otherwise, with the arguments that name them.
+    fn patterns(&self) -> Vec<(&'static str, Vec<LayerPattern>)> {
+        vec![excluded(self)]
     }
 
-    /// Starts to work on `parameters`.
+    /// The weight decay of a parameter that isn't excluded from it.
+    fn weight_decay_of(&self, _parameter: &Parameter) -> f64 {
+        self.update_arguments().weight_decay
+    }
+
+    /// Starts its rule on `parameters`; [`Update`] does what stands around it.
     fn start(&self, parameters: Vec<Parameter>) -> Box<dyn Optimizer>;
 }
 
@@ -73,6 +80,9 @@ family! {
         adam::Adam,
         adamw::Adamw,
         sgd::Sgd,
+        rmsprop::Rmsprop,
+        adagrad::Adagrad,
+        lion::Lion,
         muon::Muon,
     }
 }
@@ -83,10 +93,14 @@ impl Default for OptimizerChoice {
     }
 }
 
-/// Draws `tensor` towards 0 by a share of it.
-fn shrink(tensor: &Tensor, share: f64) -> Result<(), TchError> {
-    if share != 0.0 {
-        let _ = tensor.shallow_clone().f_mul_scalar_(1.0 - share)?;
+/// What doesn't decay.
+fn excluded<O: Updates + ?Sized>(optimizer: &O) -> (&'static str, Vec<LayerPattern>) {
+    ("exclude_from_weight_decay", optimizer.update_arguments().exclude_from_weight_decay)
+}
+
+impl OptimizerChoice {
+    /// How many numbers it remembers of each parameter, at most.
+    pub fn numbers_per_parameter(&self) -> u64 {
+        self.slots_per_parameter() + self.update_arguments().numbers_per_parameter()
     }
-    Ok(())
 }

@@ -7,85 +7,61 @@
 //! ```
 //!
 //! Keras does so with matrices only. Here a convolution's kernel is a matrix, too, with a row for each filter. What has fewer
-//! axes, and the layers in `exclude_layers`, are left to Adam with its own decay.
+//! axes, and the layers in `exclude_layers`, are left to Adam with a decay of its own.
 
 use super::{
     LayerPattern, Optimizer, OptimizerDefinition, Parameter, Slot,
     adaptive::Adaptive,
+    excluded,
     orthogonal::{as_kernel, as_matrix, orthogonalize},
-    shrink,
+    update::optimizer,
 };
 use crate::schedule::LearningRate;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
 /// A kernel of zeros has no direction that could be kept.
 const SMALLEST_NORM: f64 = 1e-20;
 
-/// Steps that change all directions of a kernel equally; Adam for biases and other vectors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("x-bare" = "learning_rate", "examples" = [{"exclude_layers": ["dense"]}, {"learning_rate": 0.2, "momentum": 0.6, "rms_rate": 0, "keep_norm": true, "weight_decay": 0, "adam_lr_ratio": 0.05, "adam_weight_decay": 0}]))]
-pub struct Muon {
-    /// The size of the steps: a number, or a schedule.
-    #[schemars(extend("x-known-as" = ["lr"]))]
-    pub learning_rate: LearningRate,
-    /// How slowly Adam's mean of the gradient changes.
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
-    pub adam_beta_1: f64,
-    /// How slowly Adam's mean of its square changes.
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
-    pub adam_beta_2: f64,
-    /// By what share of a step the parameters that Adam changes are drawn towards 0.
-    #[schemars(range(min = 0, max = 1000))]
-    pub adam_weight_decay: f64,
-    /// A small number that keeps Adam's division sound.
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
-    pub epsilon: f64,
-    /// By what share of a step kernels are drawn towards 0.
-    #[schemars(range(min = 0, max = 1000))]
-    pub weight_decay: f64,
-    /// Layers that are left to Adam, by name; `*` stands for anything, as in `dense*`. It is advised for the last one.
-    #[schemars(extend("examples" = [["dense"]]))]
-    pub exclude_layers: Vec<LayerPattern>,
-    /// Adam's rate as a share of `learning_rate`.
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000000))]
-    pub adam_lr_ratio: f64,
-    /// How much of the momentum stays at each step.
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
-    pub momentum: f64,
-    /// Steps of the Newton-Schulz iteration that makes the momentum orthogonal.
-    #[schemars(range(min = 1, max = 100))]
-    pub ns_steps: u32,
-    /// Whether the step looks ahead along the momentum.
-    pub nesterov: bool,
-    /// The size of an orthogonal step, as the root mean square of its numbers, so that rates and decays are like Adam's (Liu et al.,
-    /// 2025); with 0 it stays as the iteration gives it.
-    #[schemars(range(min = 0, max = 1000))]
-    pub rms_rate: f64,
-    /// Whether each kernel is brought to the norm `sqrt(filters)` before every step, so that the rate alone says how far a step
-    /// turns it. For kernels whose size doesn't matter, for batch normalization follows.
-    pub keep_norm: bool,
-}
-
-impl Default for Muon {
-    fn default() -> Self {
-        Muon {
-            learning_rate: LearningRate::Constant(0.001),
-            adam_beta_1: 0.9,
-            adam_beta_2: 0.999,
-            adam_weight_decay: 0.004,
-            epsilon: 1e-7,
-            weight_decay: 0.004,
-            exclude_layers: Vec::new(),
-            adam_lr_ratio: 1.0,
-            momentum: 0.95,
-            ns_steps: 5,
-            nesterov: true,
-            rms_rate: 0.2,
-            keep_norm: false,
-        }
+optimizer! {
+    /// Steps that change all directions of a kernel equally; Adam for biases and other vectors.
+    #[schemars(extend("x-bare" = "learning_rate", "examples" = [{"exclude_layers": ["dense"]}, {"learning_rate": 0.2, "momentum": 0.6, "rms_rate": 0, "keep_norm": true, "weight_decay": 0, "adam_lr_ratio": 0.05, "adam_weight_decay": 0}]))]
+    pub struct Muon(weight_decay: 0.004) {
+        /// The size of the steps: a number, or a schedule.
+        #[schemars(extend("x-known-as" = ["lr"]))]
+        pub learning_rate: LearningRate = LearningRate::Constant(0.001),
+        /// How slowly Adam's mean of the gradient changes.
+        #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+        pub adam_beta_1: f64 = 0.9,
+        /// How slowly Adam's mean of its square changes.
+        #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+        pub adam_beta_2: f64 = 0.999,
+        /// By what share of a step the parameters that Adam changes are drawn towards 0.
+        #[schemars(range(min = 0, max = 1000))]
+        pub adam_weight_decay: f64 = 0.004,
+        /// A small number that keeps Adam's division sound.
+        #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+        pub epsilon: f64 = 1e-7,
+        /// Layers that are left to Adam, by name; `*` stands for anything, as in `dense*`. It is advised for the last one.
+        #[schemars(extend("examples" = [["dense"]]))]
+        pub exclude_layers: Vec<LayerPattern> = Vec::new(),
+        /// Adam's rate as a share of `learning_rate`.
+        #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000000))]
+        pub adam_lr_ratio: f64 = 1.0,
+        /// How much of the momentum stays at each step.
+        #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+        pub momentum: f64 = 0.95,
+        /// Steps of the Newton-Schulz iteration that makes the momentum orthogonal.
+        #[schemars(range(min = 1, max = 100))]
+        pub ns_steps: u32 = 5,
+        /// Whether the step looks ahead along the momentum.
+        pub nesterov: bool = true,
+        /// The size of an orthogonal step, as the root mean square of its numbers, so that rates and decays are like Adam's (Liu et al.,
+        /// 2025); with 0 it stays as the iteration gives it.
+        #[schemars(range(min = 0, max = 1000))]
+        pub rms_rate: f64 = 0.2,
+        /// Whether each kernel is brought to the norm `sqrt(filters)` before every step, so that the rate alone says how far a step
+        /// turns it. For kernels whose size doesn't matter, for batch normalization follows.
+        pub keep_norm: bool = false,
     }
 }
 
@@ -99,19 +75,21 @@ impl OptimizerDefinition for Muon {
         if self.rms_rate > 0.0 { (1e-6, 0.5) } else { (1e-5, 1.0) }
     }
 
-    fn numbers_per_parameter(&self) -> u64 {
+    fn slots_per_parameter(&self) -> u64 {
         2
     }
 
-    fn patterns(&self) -> Option<(&'static str, &[LayerPattern])> {
-        Some(("exclude_layers", &self.exclude_layers))
+    fn patterns(&self) -> Vec<(&'static str, Vec<LayerPattern>)> {
+        vec![excluded(self), ("exclude_layers", self.exclude_layers.clone())]
+    }
+
+    /// As in Keras, the decay of what Adam changes doesn't heed `adam_lr_ratio`.
+    fn weight_decay_of(&self, parameter: &Parameter) -> f64 {
+        if self.takes(parameter) { self.weight_decay } else { self.adam_weight_decay }
     }
 
     fn start(&self, parameters: Vec<Parameter>) -> Box<dyn Optimizer> {
-        let is_kernel = |parameter: &Parameter| {
-            parameter.tensor.dim() >= 2 && !self.exclude_layers.iter().any(|layers| layers.matches(&parameter.name))
-        };
-        let (kernels, others) = parameters.into_iter().enumerate().partition(|(_, parameter)| is_kernel(parameter));
+        let (kernels, others) = parameters.into_iter().enumerate().partition(|(_, parameter)| self.takes(parameter));
         let kernels: Vec<(usize, Parameter)> = kernels;
         let momentum = |(place, Parameter { tensor, factor, .. }): (usize, Parameter)| Kernel {
             place,
@@ -127,6 +105,13 @@ impl OptimizerDefinition for Muon {
     }
 }
 
+impl Muon {
+    /// Whether it is a kernel that isn't left to Adam.
+    fn takes(&self, parameter: &Parameter) -> bool {
+        parameter.tensor.dim() >= 2 && !self.exclude_layers.iter().any(|layers| layers.matches(&parameter.name))
+    }
+}
+
 /// A kernel with what is remembered of it.
 struct Kernel {
     place: usize,
@@ -138,7 +123,6 @@ struct Kernel {
 impl Kernel {
     fn step(&mut self, arguments: &Muon, learning_rate: f64) -> Result<(), TchError> {
         let rate = learning_rate * self.factor;
-        shrink(&self.kernel, rate * arguments.weight_decay)?;
         let gradient = self.kernel.f_grad()?;
         let _ = self.momentum.f_mul_scalar_(arguments.momentum)?.f_add_(&gradient)?;
         let direction = match arguments.nesterov {
@@ -171,8 +155,6 @@ impl Optimizer for Running {
     fn step(&mut self, learning_rate: f64) -> Result<(), TchError> {
         let arguments = &self.arguments;
         tch::no_grad(|| self.kernels.iter_mut().try_for_each(|kernel| kernel.step(arguments, learning_rate)))?;
-        // As in Keras, their decay doesn't heed the ratio.
-        self.others.decay(learning_rate, arguments.adam_weight_decay)?;
         self.others.step(learning_rate * arguments.adam_lr_ratio)
     }
 

@@ -5,30 +5,22 @@
 //! w = w + velocity                                      (nesterov: w + momentum * velocity - learning_rate * g)
 //! ```
 
-use super::{Optimizer, OptimizerDefinition, Parameter, Slot};
+use super::{Optimizer, OptimizerDefinition, Parameter, Slot, update::optimizer};
 use crate::schedule::LearningRate;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-/// Steps along the gradient, with momentum if wanted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("x-bare" = "learning_rate", "examples" = [{}, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": true}]))]
-pub struct Sgd {
-    /// The size of the steps: a number, or a schedule.
-    #[schemars(extend("x-known-as" = ["lr"]))]
-    pub learning_rate: LearningRate,
-    /// How much of the velocity stays at each step.
-    #[schemars(range(min = 0, max = 1))]
-    pub momentum: f64,
-    /// Whether the step looks ahead along the velocity (Nesterov, 1983).
-    pub nesterov: bool,
-}
-
-impl Default for Sgd {
-    fn default() -> Self {
-        Sgd { learning_rate: LearningRate::Constant(0.01), momentum: 0.0, nesterov: false }
+optimizer! {
+    /// Steps along the gradient, with momentum if wanted.
+    #[schemars(extend("x-bare" = "learning_rate", "examples" = [{}, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": true}]))]
+    pub struct Sgd(weight_decay: 0.0) {
+        /// The size of the steps: a number, or a schedule.
+        #[schemars(extend("x-known-as" = ["lr"]))]
+        pub learning_rate: LearningRate = LearningRate::Constant(0.01),
+        /// How much of the velocity stays at each step.
+        #[schemars(range(min = 0, max = 1))]
+        pub momentum: f64 = 0.0,
+        /// Whether the step looks ahead along the velocity (Nesterov, 1983).
+        pub nesterov: bool = false,
     }
 }
 
@@ -41,7 +33,7 @@ impl OptimizerDefinition for Sgd {
         (1e-6, 10.0)
     }
 
-    fn numbers_per_parameter(&self) -> u64 {
+    fn slots_per_parameter(&self) -> u64 {
         u64::from(self.momentum != 0.0)
     }
 

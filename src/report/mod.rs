@@ -32,6 +32,7 @@ mod precision_recall;
 mod prediction_grid;
 mod predictions;
 mod provenance;
+mod range_test;
 mod robustness;
 mod roc;
 mod saliency;
@@ -43,6 +44,7 @@ mod slices;
 mod threshold_table;
 mod time_and_data;
 mod top_k;
+mod training_dynamics;
 mod verdict;
 mod warnings;
 mod worst_mistakes;
@@ -55,7 +57,7 @@ pub use predictions::Prediction;
 use crate::{
     diagnostic::{Code, Diagnostic, Result},
     guard,
-    run::{Inspection, Record},
+    run::{Inspection, RangeTest, Record},
 };
 
 /// A part of the report.
@@ -89,6 +91,7 @@ const SECTIONS: &[Section] = &[
     verdict::SECTION,
     warnings::SECTION,
     curves::SECTION,
+    training_dynamics::SECTION,
     confusion::SECTION,
     classification::SECTION,
     metrics::SECTION,
@@ -166,6 +169,14 @@ fn sections(record: &Record) -> Result<Vec<Rendered>> {
 pub fn data_page(name: &str, inspection: &Inspection) -> Result<String> {
     let html = page::part(&page::environment(), data::SECTION.template, data::shown(inspection))?;
     page::alone(name, name, "", &[Rendered { id: "data", title: "Data", html }])
+}
+
+/// A page that shows what a learning-rate range test of the pipeline `name` found.
+///
+/// Fails only where a template is wrong.
+pub fn range_test_page(name: &str, test: &RangeTest) -> Result<String> {
+    let html = page::part(&page::environment(), range_test::TEMPLATE, range_test::shown(test))?;
+    page::alone(name, name, "", &[Rendered { id: "range-test", title: "Learning-rate range test", html }])
 }
 
 /// A page that shows what the model of the run `id` of the pipeline `name` says of images; and why the rest isn't there.

@@ -123,6 +123,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             steps_per_epoch: 196,
             steps_done: 2352,
             stopped_early: true,
+            stop_reason: Some("val_loss got no better for 3 epochs".into()),
             best_epoch: Some(9),
         },
         expectations: vec![ExpectationResult {
@@ -223,6 +224,9 @@ fn epoch(epoch: usize) -> EpochRecord {
     EpochRecord {
         epoch,
         figures: figures.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        watched: [("gradient_norm", 2.0), ("gradient_norm[conv2d]", 1.2), ("dead_activations", 0.1)]
+            .map(|(name, value)| (name.to_owned(), value / epoch as f64))
+            .to_vec(),
         learning_rate: 0.001,
         seconds: 15.0 + 0.1 * (x * 7.0 % 3.0),
         images_per_second: 50_000.0 / (15.0 + 0.1 * (x * 7.0 % 3.0)),

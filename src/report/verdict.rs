@@ -155,7 +155,7 @@ fn metrics(record: &Record) -> Vec<Value> {
         tiles.push(json!({
             "name": "Epochs",
             "value": format!("{} of {}", figure::count(training.epochs_done), figure::count(training.epochs)),
-            "note": note,
+            "note": training.stop_reason.as_ref().map_or(note.clone(), |reason| format!("{note}; {reason}")),
             "large": false,
         }));
     }

@@ -57,6 +57,9 @@ pub struct Position {
     pub sums: Vec<Exact>,
     /// Examples in these sums.
     pub examples: usize,
+    /// The sums over the epoch under way of the gradients' norms, where these are watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gradient_norms: Vec<Exact>,
     /// Seconds that the epoch under way has taken so far.
     #[serde(with = "exact")]
     pub seconds: f64,
@@ -65,6 +68,12 @@ pub struct Position {
     pub data_wait_seconds: f64,
     /// Whether a callback has ended training.
     pub stopped_early: bool,
+    /// Why it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
+    /// What callbacks have multiplied the learning rate by, where they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_factor: Option<Exact>,
     /// The epoch, from 1, whose weights are the best ones so far.
     pub best_epoch: Option<usize>,
     /// What each callback remembers, in the pipeline's order.

@@ -179,6 +179,19 @@ impl RunDirectory {
         column("seconds", |record| record.seconds);
         column("images_per_second", |record| record.images_per_second);
         column("data_wait_seconds", |record| record.data_wait_seconds);
+        // Not every epoch of an extended run need have them.
+        let watched = history.iter().flat_map(|record| &record.watched);
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in watched {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        for name in names {
+            let find =
+                |record: &EpochRecord| record.watched.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
+            columns.push(Column::new(name.into(), history.iter().map(find).collect::<Vec<_>>()));
+        }
         let mut bytes = Vec::new();
         let mut table = DataFrame::new(history.len(), columns).expect("columns of one length");
         CsvWriter::new(&mut bytes).finish(&mut table).expect("numbers can be written as text");
@@ -214,10 +227,16 @@ impl RunDirectory {
             return Err(damaged());
         }
         let (speed, wait) = (take("images_per_second")?, take("data_wait_seconds")?);
+        let (watched, figures): (Vec<_>, Vec<_>) =
+            columns.into_iter().partition(|(name, _)| EpochRecord::is_watched(name));
+        let of_row = |columns: &[(String, Vec<f64>)], row: usize| -> Vec<(String, f64)> {
+            columns.iter().map(|(name, values)| (name.clone(), values[row])).collect()
+        };
         Ok((0..epoch.len())
             .map(|row| EpochRecord {
                 epoch: epoch[row] as usize,
-                figures: columns.iter().map(|(name, values)| (name.clone(), values[row])).collect(),
+                figures: of_row(&figures, row),
+                watched: of_row(&watched, row),
                 learning_rate: rate[row],
                 seconds: seconds[row],
                 images_per_second: speed[row],

@@ -249,7 +249,7 @@ impl LayerRow {
 }
 
 /// How far training came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingInfo {
     /// The most epochs it may take.
     pub epochs: usize,
@@ -259,8 +259,11 @@ pub struct TrainingInfo {
     pub steps_per_epoch: usize,
     /// All optimizer steps done.
     pub steps_done: u64,
-    /// Whether early stopping ended it.
+    /// Whether a callback ended it.
     pub stopped_early: bool,
+    /// Why it did: `val_loss got no better for 3 epochs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
     /// The epoch, from 1, whose weights were kept, where they aren't the last ones.
     pub best_epoch: Option<usize>,
 }
@@ -273,6 +276,9 @@ pub struct EpochRecord {
     /// `loss`, `accuracy`, `val_loss`, ... in order.
     #[serde(with = "exact::named")]
     pub figures: Vec<(String, f64)>,
+    /// What `training.watch` asks for: `gradient_norm`, `gradient_norm[conv2d]`, `dead_activations`, ...
+    #[serde(with = "exact::named", default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<(String, f64)>,
     /// The rate of its last step.
     #[serde(with = "exact")]
     pub learning_rate: f64,
@@ -287,7 +293,15 @@ pub struct EpochRecord {
     pub data_wait_seconds: f64,
 }
 
+/// What can be watched, as the names of its figures begin.
+pub const WATCHED: [&str; 2] = ["gradient_norm", "dead_activations"];
+
 impl EpochRecord {
+    /// Whether a column of `history.csv` is something that is watched.
+    pub fn is_watched(column: &str) -> bool {
+        WATCHED.contains(&column.split_once('[').map_or(column, |(name, _)| name))
+    }
+
     /// The figure of that name.
     pub fn figure(&self, name: &str) -> Option<f64> {
         self.figures.iter().find(|(figure, _)| figure == name).map(|(_, value)| *value)

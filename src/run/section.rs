@@ -26,6 +26,8 @@ sections! {
     Warnings,
     /// Loss and metrics by epoch.
     LearningCurves,
+    /// The norms of gradients, and the share of dead activations, where `training.watch` asks for them.
+    TrainingDynamics,
     /// How often each class was taken for each other, with examples of the mistakes.
     ConfusionMatrix,
     /// Precision, recall and F1 by class.

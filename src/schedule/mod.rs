@@ -51,6 +51,7 @@ family! {
     /// How the learning rate goes over the training.
     pub enum Schedule("schedule"): ScheduleDefinition {
         cosine_decay::CosineDecay,
+        cosine_decay_restarts::CosineDecayRestarts,
         exponential_decay::ExponentialDecay,
         polynomial_decay::PolynomialDecay,
         piecewise_constant_decay::PiecewiseConstantDecay,

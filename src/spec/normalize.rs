@@ -424,11 +424,16 @@ impl<'s> Walk<'s, '_> {
                 nearest_miss = nearest_miss.or(Some(problems));
             }
         }
-        let words: Vec<&str> = alternatives.iter().filter_map(|a| self.resolve(a)["const"].as_str()).collect();
+        let words = |alternative: &'s Json| match self.resolve(alternative) {
+            family if family.get("x-family").is_some() => members(family).into_iter().map(|(name, _)| name).collect(),
+            other => Vec::from_iter(other["const"].as_str()),
+        };
+        let has_constants = alternatives.iter().any(|a| self.resolve(a)["const"].is_string());
+        let words: Vec<&str> = alternatives.iter().flat_map(words).collect();
         let text = if let Value::String(text) = &node.value { Some(text.clone()) } else { None };
         match (nearest_miss, text) {
             (Some(problems), None) => self.problems.extend(problems),
-            (Some(problems), Some(_)) if words.is_empty() => self.problems.extend(problems),
+            (Some(problems), Some(_)) if !has_constants => self.problems.extend(problems),
             (_, text) => {
                 let subject = self.subject();
                 let all: Vec<String> = alternatives.iter().map(|a| expectation(self.resolve(a))).collect();
@@ -487,7 +492,8 @@ impl<'s> Walk<'s, '_> {
                 value: Node::new(arguments.place, value),
             }]),
             (value, None) => {
-                let takes = definition["properties"].as_object().filter(|p| !p.is_empty());
+                // A name alone is no argument to speak of.
+                let takes = definition["properties"].as_object().filter(|p| p.keys().any(|key| key != "name"));
                 let problem = Diagnostic::error(
                     Code::WRONG_TYPE,
                     match takes {
@@ -665,6 +671,10 @@ pub fn expectation(schema: &Json) -> String {
     }
     if let Some(constant) = schema.get("const") {
         return format!("`{}`", inline(constant));
+    }
+    if schema.get("x-family").is_some() {
+        let names: Vec<&str> = members(schema).into_iter().map(|(name, _)| name).collect();
+        return listed(&names, "or");
     }
     let kind = match types(schema).first() {
         Some(&"integer") => "a whole number",

@@ -254,11 +254,25 @@ pub struct Training {
     /// What accompanies training, such as `early_stopping` and `tensorboard`.
     #[serde(default)]
     pub callbacks: Vec<CallbackChoice>,
+    /// What else is looked at while training and shown in the report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-known-as" = ["log_grad_norm", "track_grad_norm"], "examples" = [["gradient_norm", "dead_activations"]]))]
+    pub watch: Vec<Watch>,
     /// How often everything is kept that `run --resume` needs: where nothing is said, after every epoch and every ten minutes,
     /// but for epochs so short that it would take more than a twentieth of the time. When a run ends or is interrupted, it is
     /// kept in any case.
     #[serde(default)]
     pub checkpoint: Checkpoint,
+}
+
+/// What else is looked at while training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Watch {
+    /// The norm of the gradients before they are clipped, of all together and of each layer: the mean over the steps of an epoch.
+    GradientNorm,
+    /// The share of units, or of channels of images, behind `relu` that give 0 for all examples of the epoch's first batch.
+    DeadActivations,
 }
 
 /// How often a checkpoint is kept: whenever one of these has come round.
@@ -316,7 +330,7 @@ impl Pipeline {
             return of_step.range;
         }
         let name = figure.strip_prefix("val_").or_else(|| figure.strip_prefix("test_")).unwrap_or(figure);
-        let metric = self.training.metrics.iter().find(|metric| metric.name() == name);
+        let metric = self.training.metrics.iter().find(|metric| metric.figure() == name);
         metric.map_or((0.0, f64::INFINITY), |metric| metric.range())
     }
 

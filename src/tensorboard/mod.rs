@@ -91,6 +91,9 @@ impl EventFiles {
                 }
             }
         }
+        for (name, value) in &record.watched {
+            self.train.append(&message::scalar(now, epoch, &format!("epoch_{name}"), *value))?;
+        }
         self.train.append(&message::scalar(now, epoch, "epoch_learning_rate", record.learning_rate))?;
         self.train.sync()?;
         self.validation.as_ref().map_or(Ok(()), RecordFile::sync)
@@ -116,6 +119,7 @@ impl Observer for EventFiles {
             }
             Event::StepEnded { step, figures, .. } => self.step_ended(*step, figures),
             Event::EpochEnded(record) => self.epoch_ended(record),
+            Event::WeightsWanted { .. } => Ok(()),
             Event::Evaluated(evaluation) => self.test_ended(evaluation),
         }
     }

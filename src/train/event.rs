@@ -33,6 +33,13 @@ pub enum Event<'a> {
         /// Figures over this epoch so far.
         figures: &'a [(String, f64)],
     },
+    /// A callback wants the weights as they are now in a file of the run.
+    WeightsWanted {
+        /// Its name.
+        file: &'a str,
+        /// What it holds.
+        weights: &'a [u8],
+    },
     /// An epoch ended, validation included.
     EpochEnded(&'a EpochRecord),
     /// The model was evaluated on the test data.

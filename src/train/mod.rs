@@ -2,6 +2,7 @@
 
 mod event;
 mod session;
+mod watch;
 
 pub use event::{Event, Moment, Observer};
 pub use session::{Outcome, Session, Training};

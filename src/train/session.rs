@@ -1,8 +1,12 @@
 //! Epochs and steps.
 
-use super::{Event, Moment, Observer};
+use super::{
+    Event, Moment, Observer,
+    watch::{GradientNorms, dead_activations, rectified},
+};
 use crate::{
-    callback::Callback,
+    callback::{Callback, Ended},
+    check::Plan,
     data::{HostBatch, InputPipeline},
     device::forget_gradient,
     diagnostic::{Code, Diagnostic, Result},
@@ -10,13 +14,13 @@ use crate::{
     exact::Exact,
     layer::Pass,
     model::{Model, NamedParameter, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
-    optimizer::{self, Optimizer, Slot},
+    optimizer::{self, Slot, Update},
     run::{
-        EpochRecord,
+        EpochRecord, RangeTest,
         checkpoint::{Files, POSITION, Position, position},
     },
     schedule::Length,
-    spec::Pipeline,
+    spec::{Pipeline, Watch},
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -28,6 +32,8 @@ use tch::{TchError, Tensor};
 pub struct Training<'a> {
     /// The pipeline.
     pub pipeline: &'a Pipeline,
+    /// The plan of its layers.
+    pub plan: &'a Plan,
     /// What is trained; its weights are changed in place.
     pub model: &'a Model,
     /// Batches to train on.
@@ -41,7 +47,7 @@ pub struct Training<'a> {
 }
 
 /// How training ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Whole epochs done.
     pub epochs: usize,
@@ -49,8 +55,8 @@ pub struct Outcome {
     pub steps: u64,
     /// Whether `stop` ended it.
     pub interrupted: bool,
-    /// Whether a callback ended it.
-    pub stopped_early: bool,
+    /// Why a callback ended it.
+    pub stop_reason: Option<String>,
     /// The epoch, from 1, whose weights were put back.
     pub best_epoch: Option<usize>,
 }
@@ -59,13 +65,16 @@ pub struct Outcome {
 /// on from these as if nothing had happened.
 pub struct Session<'a> {
     training: &'a Training<'a>,
-    optimizer: Box<dyn Optimizer>,
+    optimizer: Update,
     callbacks: Vec<Box<dyn Callback>>,
     /// The best weights, with their epoch from 1.
     kept: Option<(usize, Vec<Tensor>)>,
     /// The epochs that are done.
     history: Vec<EpochRecord>,
-    stopped_early: bool,
+    /// Why a callback has ended it.
+    stop_reason: Option<String>,
+    /// What callbacks have multiplied the learning rate by.
+    rate_factor: f64,
     /// All optimizer steps done.
     steps: u64,
     steps_per_epoch: usize,
@@ -77,6 +86,8 @@ struct Current {
     /// Steps done.
     step: usize,
     figures: Figures,
+    /// Where they are watched.
+    norms: Option<GradientNorms>,
     /// Seconds taken before this process, and since when it is at work.
     seconds: f64,
     since: Instant,
@@ -85,8 +96,10 @@ struct Current {
 
 impl Current {
     fn new(training: &Training<'_>) -> Self {
-        let figures = Figures::new("", &training.pipeline.training.metrics);
-        Current { step: 0, figures, seconds: 0.0, since: Instant::now(), data_wait_seconds: 0.0 }
+        let figures = Figures::new("", &training.pipeline.training.metrics, training.data.classes());
+        let watched = training.pipeline.training.watch.contains(&Watch::GradientNorm);
+        let norms = watched.then(|| GradientNorms::new(training.model));
+        Current { step: 0, figures, norms, seconds: 0.0, since: Instant::now(), data_wait_seconds: 0.0 }
     }
 
     fn elapsed(&self) -> f64 {
@@ -117,11 +130,12 @@ impl<'a> Session<'a> {
         let parameters = training.model.trainable().map(trained).collect();
         let steps_per_epoch = spec.steps_per_epoch.unwrap_or(training.data.steps());
         Session {
-            optimizer: spec.optimizer.start(parameters),
+            optimizer: Update::new(&spec.optimizer, parameters),
             callbacks: start_callbacks(training.pipeline),
             kept: None,
             history: Vec::new(),
-            stopped_early: false,
+            stop_reason: None,
+            rate_factor: 1.0,
             steps: 0,
             steps_per_epoch,
             current: Current::new(training),
@@ -152,11 +166,17 @@ impl<'a> Session<'a> {
                 return Err(unfit("it has other callbacks"));
             }
             // One that stopped early is over, even where there may be more epochs now.
-            self.stopped_early = position.stopped_early;
+            self.stop_reason = position.stopped_early.then(|| position.stop_reason.unwrap_or_default());
         }
         let sums: Vec<f64> = position.sums.iter().map(|sum| sum.0).collect();
-        if !self.current.figures.go_on_from(&sums, position.examples) {
+        if !self.current.figures.go_on_from(&sums, position.examples, files) {
             return Err(unfit("it has other figures"));
+        }
+        if let Some(norms) = &mut self.current.norms {
+            let sums: Vec<f64> = position.gradient_norms.iter().map(|sum| sum.0).collect();
+            if !norms.go_on_from(&sums) {
+                return Err(unfit("it has the gradients of other layers"));
+            }
         }
         if position.history.len() != position.epochs {
             return Err(unfit("it has another number of epochs"));
@@ -168,6 +188,7 @@ impl<'a> Session<'a> {
         self.current.seconds = position.seconds;
         self.current.data_wait_seconds = position.data_wait_seconds;
         self.steps = position.steps;
+        self.rate_factor = position.rate_factor.map_or(1.0, |factor| factor.0);
         self.history = position.history;
         Ok(())
     }
@@ -185,14 +206,17 @@ impl<'a> Session<'a> {
             steps: self.steps,
             sums: self.current.figures.sums().iter().map(|sum| Exact(*sum)).collect(),
             examples: self.current.figures.examples(),
+            gradient_norms: self.current.norms.iter().flat_map(|it| it.sums()).map(|sum| Exact(*sum)).collect(),
             seconds: if self.current.step > 0 { self.current.elapsed() } else { 0.0 },
             data_wait_seconds: self.current.data_wait_seconds,
-            stopped_early: self.stopped_early,
+            stopped_early: self.stop_reason.is_some(),
+            stop_reason: self.stop_reason.clone(),
+            rate_factor: (self.rate_factor != 1.0).then_some(Exact(self.rate_factor)),
             best_epoch: self.kept.as_ref().map(|(epoch, _)| *epoch),
             callbacks: self.callbacks.iter().map(|callback| callback.memory()).collect(),
             history: self.history.clone(),
         };
-        let mut files = Files::new();
+        let mut files: Files = self.current.figures.remembered().collect();
         files.insert(POSITION.to_owned(), serde_json::to_vec(&position).expect("a position is plain data"));
         files.insert(MODEL.to_owned(), weights_bytes(self.training.model).map_err(failed)?);
         files.insert(OPTIMIZER.to_owned(), tensors_bytes(self.optimizer_tensors()).map_err(failed)?);
@@ -226,7 +250,7 @@ impl<'a> Session<'a> {
 
     /// Whether there is nothing more to train.
     pub fn is_over(&self) -> bool {
-        self.stopped_early || self.history.len() >= self.training.pipeline.training.epochs
+        self.stop_reason.is_some() || self.history.len() >= self.training.pipeline.training.epochs
     }
 
     fn is_stopped(&self) -> bool {
@@ -253,11 +277,15 @@ impl<'a> Session<'a> {
             epochs: self.history.len(),
             steps: self.steps,
             interrupted: self.is_stopped(),
-            stopped_early: self.stopped_early,
+            stop_reason: self.stop_reason.clone(),
             best_epoch: None,
         };
-        // An interrupted run keeps its last weights: they are what training would go on with.
-        if let Some((epoch, weights)) = self.kept.as_ref().filter(|_| !outcome.interrupted) {
+        if outcome.interrupted {
+            // It keeps its last weights: they are what training would go on with.
+            return Ok(outcome);
+        }
+        self.optimizer.finish().map_err(|error| computation(&error, "taking the averages of the weights"))?;
+        if let Some((epoch, weights)) = &self.kept {
             tch::no_grad(|| {
                 for (parameter, best) in self.training.model.parameters().iter().zip(weights) {
                     parameter.tensor.shallow_clone().f_copy_(best)?;
@@ -276,9 +304,29 @@ impl<'a> Session<'a> {
     /// As [`Session::train`].
     pub fn rehearse(&mut self) -> Result<EpochRecord> {
         if let Some(batch) = self.training.data.epoch(0).next().transpose()? {
-            self.step(&batch)?;
+            self.step(&batch, self.learning_rate(self.steps))?;
         }
         Ok(self.record())
+    }
+
+    /// Makes a step at each of `rates`, whatever the pipeline says of the rate, until the loss has grown too much, or `stop` is set.
+    ///
+    /// # Errors
+    /// Where data cannot be read, or libtorch fails.
+    pub fn range_test(&mut self, rates: &[f64]) -> Result<RangeTest> {
+        let mut test = RangeTest::default();
+        let mut batches = self.training.data.stream(0, rates.len());
+        for &rate in rates {
+            let Some(batch) = batches.next().transpose()? else { break };
+            let loss = match self.step(&batch, rate) {
+                Err(problem) if problem.code == Code::NOT_FINITE => f64::INFINITY,
+                loss => loss?,
+            };
+            if !test.add(rate, loss) || self.is_stopped() {
+                break;
+            }
+        }
+        Ok(test)
     }
 
     /// The rate of the step behind so many.
@@ -286,7 +334,7 @@ impl<'a> Session<'a> {
         let spec = &self.training.pipeline.training;
         let steps_per_epoch = self.steps_per_epoch as u64;
         let length = Length { steps_per_epoch, steps: steps_per_epoch.saturating_mul(spec.epochs as u64) };
-        spec.optimizer.learning_rate().at(steps, &length)
+        self.rate_factor * spec.optimizer.learning_rate().at(steps, &length)
     }
 
     /// The rest of an epoch.
@@ -307,7 +355,7 @@ impl<'a> Session<'a> {
         })?;
         for step in first + 1..=steps {
             let Some(batch) = batches.next().transpose()? else { break };
-            let loss = self.step(&batch)?;
+            let loss = self.step(&batch, self.learning_rate(self.steps))?;
             self.current.step = step;
             self.current.data_wait_seconds = waited_before + batches.waited().as_secs_f64();
             let figures = &self.current.figures;
@@ -315,7 +363,7 @@ impl<'a> Session<'a> {
                 step,
                 images: figures.examples(),
                 loss,
-                figures: &figures.means(),
+                figures: &figures.quick_values(),
             })?;
             if self.is_stopped() {
                 break;
@@ -332,19 +380,27 @@ impl<'a> Session<'a> {
         let training = self.training;
         let epoch = self.history.len();
         let mut record = self.record();
+        record.watched.extend(self.dead_activations()?);
         self.current = Current::new(training);
         if let Some(validation) = training.validation {
             record.figures.extend(evaluate::figures(training.pipeline, training.model, validation, "val_")?);
         }
-        let mut stop = false;
+        let mut stop = None;
+        let ended = Ended { epoch, figures: &record.figures, learning_rate: record.learning_rate };
         for callback in &mut self.callbacks {
-            let verdict = callback.epoch_ended(epoch, &record.figures);
+            let verdict = callback.epoch_ended(&ended);
             if verdict.keep_weights {
                 self.kept = Some((epoch + 1, copies(training.model)));
             }
-            stop |= verdict.stop;
+            if let Some(file) = verdict.write_weights {
+                let weights =
+                    weights_bytes(training.model).map_err(|error| computation(&error, "saving the weights"))?;
+                observer.observe(&Event::WeightsWanted { file: &file, weights: &weights })?;
+            }
+            self.rate_factor *= verdict.learning_rate_factor.unwrap_or(1.0);
+            stop = stop.or(verdict.stop);
         }
-        self.stopped_early = stop && epoch + 1 < training.pipeline.training.epochs;
+        self.stop_reason = stop.filter(|_| epoch + 1 < training.pipeline.training.epochs);
         self.history.push(record);
         observer.observe(&Event::EpochEnded(&self.history[epoch]))
     }
@@ -355,7 +411,8 @@ impl<'a> Session<'a> {
         let figures = &self.current.figures;
         EpochRecord {
             epoch: self.history.len() + 1,
-            figures: figures.means(),
+            figures: figures.values(),
+            watched: self.current.norms.as_ref().map_or_else(Vec::new, |norms| norms.means(self.current.step)),
             learning_rate: self.learning_rate(self.steps.saturating_sub(1)),
             seconds,
             images_per_second: figures.examples() as f64 / seconds,
@@ -363,8 +420,26 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// One step of the optimizer; gives the mean loss over the batch.
-    fn step(&mut self, batch: &HostBatch) -> Result<f64> {
+    /// Which activations are dead for the first batch of the epoch, where that is watched.
+    fn dead_activations(&self) -> Result<Vec<(String, f64)>> {
+        let training = self.training;
+        if !training.pipeline.training.watch.contains(&Watch::DeadActivations) {
+            return Ok(Vec::new());
+        }
+        let Some(batch) = training.data.stream(self.steps - self.current.step as u64, 1).next().transpose()? else {
+            return Ok(Vec::new());
+        };
+        let names = rectified(&training.pipeline.model.layers, &training.plan.layers);
+        tch::no_grad(|| {
+            let on_device = to_device(&batch, training.data.form(), training.model.device());
+            let (examples, _) = on_device.map_err(|error| computation(&error, "watching activations"))?;
+            let pass = Pass { training: false, seed: training.pipeline.seed, step: self.steps };
+            dead_activations(training.model, &names, &examples, &pass).map_err(|error| in_layer(&error))
+        })
+    }
+
+    /// One step of the optimizer at some rate; gives the mean loss over the batch.
+    fn step(&mut self, batch: &HostBatch, rate: f64) -> Result<f64> {
         let training = self.training;
         let spec = &training.pipeline.training;
         let failed = |error: TchError| computation(&error, "a training step");
@@ -383,20 +458,23 @@ impl<'a> Session<'a> {
         }
         let value = loss.f_double_value(&[]).map_err(failed)?;
         if !value.is_finite() {
-            return Err(self.not_finite(value, &images, &pass));
+            return Err(self.not_finite(value, rate, &images, &pass));
         }
         loss.f_backward().map_err(failed)?;
-        let rate = self.learning_rate(self.steps);
+        if let Some(norms) = &mut self.current.norms {
+            tch::no_grad(|| norms.add(training.model)).map_err(failed)?;
+        }
         self.optimizer.step(rate).map_err(failed)?;
         training.model.constrain().map_err(failed)?;
         self.steps += 1;
         let figures = &mut self.current.figures;
-        tch::no_grad(|| figures.add(value, &outputs, &targets.labels, &spec.metrics)).map_err(failed)?;
+        let logits = training.model.gives_logits();
+        tch::no_grad(|| figures.add(value, &outputs, &batch.labels, &spec.loss, logits)).map_err(failed)?;
         Ok(value)
     }
 
     /// What to say of a loss that is no number any more, or an infinite one: where that began.
-    fn not_finite(&self, loss: f64, images: &Tensor, pass: &Pass) -> Box<Diagnostic> {
+    fn not_finite(&self, loss: f64, rate: f64, images: &Tensor, pass: &Pass) -> Box<Diagnostic> {
         let model = self.training.model;
         let is_finite = |tensor: &Tensor| {
             let all = tensor.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| all.f_int64_value(&[]));
@@ -423,7 +501,7 @@ impl<'a> Session<'a> {
         Box::new(
             Diagnostic::error(Code::NOT_FINITE, format!("the loss became {loss} at step {step} (epoch {epoch})"))
                 .fact(place)
-                .fact(format!("the learning rate was {}", self.learning_rate(self.steps)))
+                .fact(format!("the learning rate was {rate}"))
                 .help("lower the learning rate, or scale the input with `rescaling`"),
         )
     }
@@ -432,7 +510,7 @@ impl<'a> Session<'a> {
 fn start_callbacks(pipeline: &Pipeline) -> Vec<Box<dyn Callback>> {
     let larger_is_better = |figure: &str| {
         let name = figure.strip_prefix("val_").unwrap_or(figure);
-        pipeline.training.metrics.iter().any(|metric| metric.name() == name && metric.larger_is_better())
+        pipeline.training.metrics.iter().any(|metric| metric.figure() == name && metric.larger_is_better())
     };
     let start = |choice: &crate::callback::CallbackChoice| {
         choice.start(choice.monitor().is_some_and(|monitor| larger_is_better(monitor.figure)))

@@ -21,17 +21,27 @@ def optimizer(rng, name, kind, arguments, parameters):
     if isinstance(theirs.get("learning_rate"), dict):
         ((schedule, own),) = theirs["learning_rate"].items()
         theirs["learning_rate"] = schedules[schedule](**own)
+    excluded = theirs.pop("exclude_from_weight_decay", [])
+    lookahead = theirs.pop("lookahead", None)
     if theirs.get("rms_rate") == 0:
         theirs["rms_rate"] = None
     starts = {name: normal(rng, shape) for name, shape in parameters.items()}
     gradients = {name: normal(rng, (STEPS, *shape), 0.5) for name, shape in parameters.items()}
     running = getattr(keras.optimizers, kind)(**theirs)
     variables = [keras.Variable(start, name=name) for name, start in starts.items()]
+    running.exclude_from_weight_decay(var_names=[pattern.strip("*.") for pattern in excluded])
     after = {name: [] for name in parameters}
+    slow = [variable.numpy().copy() for variable in variables]
     for step in range(STEPS):
         running.apply([tf.constant(gradients[name][step]) for name in parameters], variables)
+        # Keras has no such wrapper: the paper's two lines.
+        if lookahead and (step + 1) % lookahead["sync_period"] == 0:
+            for at, variable in enumerate(variables):
+                slow[at] += np.float32(lookahead["slow_step_size"]) * (variable.numpy() - slow[at])
+                variable.assign(slow[at])
         for of, variable in zip(parameters, variables):
             after[of].append(variable.numpy().copy())
+    running.finalize_variable_values(variables)
     return {
         "name": name,
         "optimizer": {kind.lower(): arguments},
@@ -40,8 +50,9 @@ def optimizer(rng, name, kind, arguments, parameters):
                 "start": tensor(starts[name]),
                 "gradients": tensor(gradients[name]),
                 "after": tensor(np.stack(after[name])),
+                "finished": tensor(variable.numpy()),
             }
-            for name in parameters
+            for name, variable in zip(parameters, variables)
         },
     }
 
@@ -60,6 +71,27 @@ def optimizers(rng):
         optimizer(rng, "muon", "Muon", {}, kernels),
         optimizer(rng, "muon, large steps", "Muon", {**plain, "momentum": 0.6, "adam_lr_ratio": 0.05, "exclude_layers": ["dense"]}, kernels),
         optimizer(rng, "muon, no look ahead", "Muon", {"learning_rate": falling, "nesterov": False, "ns_steps": 3, "adam_beta_2": 0.9, "weight_decay": 0.2, "adam_weight_decay": 0.1}, kernels),
+    ] + [
+        # A generator of their own, so that those above stay as they are.
+        optimizer(other, name, kind, arguments, vectors)
+        for other in [np.random.default_rng(23)]
+        for name, kind, arguments in [
+            ("rmsprop", "RMSprop", {}),
+            ("rmsprop, centered", "RMSprop", {"learning_rate": falling, "rho": 0.8, "momentum": 0.7, "epsilon": 1e-3, "centered": True}),
+            ("adagrad", "Adagrad", {}),
+            ("adagrad, large steps", "Adagrad", {"learning_rate": falling, "initial_accumulator_value": 0.5, "weight_decay": 0.1}),
+            ("lion", "Lion", {}),
+            ("lion, decaying", "Lion", {"learning_rate": falling, "beta_1": 0.8, "beta_2": 0.9, "weight_decay": 0.3}),
+            ("clipnorm", "SGD", {"learning_rate": 0.1, "momentum": 0.9, "clipnorm": 0.9}),
+            ("global_clipnorm", "Adam", {"learning_rate": 0.1, "global_clipnorm": 1.5}),
+            ("clipvalue", "RMSprop", {"learning_rate": 0.01, "clipvalue": 0.3}),
+            ("decay without biases", "SGD", {"learning_rate": 0.1, "weight_decay": 0.5, "exclude_from_weight_decay": ["*.bias"]}),
+            ("accumulation", "Adam", {"learning_rate": falling, "gradient_accumulation_steps": 3, "clipnorm": 0.4, "weight_decay": 0.1}),
+            ("averages", "SGD", {"learning_rate": 0.1, "momentum": 0.5, "use_ema": True, "ema_momentum": 0.8}),
+            ("averages, overwriting", "Adam", {"learning_rate": 0.1, "use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 4}),
+            ("averages of accumulated", "SGD", {"learning_rate": 0.1, "gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 2}),
+            ("lookahead", "Adam", {"learning_rate": 0.1, "lookahead": {"sync_period": 3, "slow_step_size": 0.4}}),
+        ]
     ]
 
 
@@ -67,6 +99,7 @@ def schedules():
     """The rates of some steps."""
     kinds = {
         "cosine_decay": keras.optimizers.schedules.CosineDecay,
+        "cosine_decay_restarts": keras.optimizers.schedules.CosineDecayRestarts,
         "exponential_decay": keras.optimizers.schedules.ExponentialDecay,
         "polynomial_decay": keras.optimizers.schedules.PolynomialDecay,
         "piecewise_constant_decay": keras.optimizers.schedules.PiecewiseConstantDecay,
@@ -82,6 +115,10 @@ def schedules():
         case("cosine_decay", initial_learning_rate=0.1, decay_steps=30),
         case("cosine_decay", initial_learning_rate=0.1, decay_steps=30, alpha=0.2),
         case("cosine_decay", initial_learning_rate=0.0, decay_steps=30, alpha=0.1, warmup_target=0.5, warmup_steps=10),
+        case("cosine_decay", initial_learning_rate=0.3, decay_steps=30, warmup_target=0.1, warmup_steps=20),
+        case("cosine_decay_restarts", initial_learning_rate=0.1, first_decay_steps=10),
+        case("cosine_decay_restarts", initial_learning_rate=0.1, first_decay_steps=10, t_mul=1.0, m_mul=0.8, alpha=0.2),
+        case("cosine_decay_restarts", initial_learning_rate=0.1, first_decay_steps=8, t_mul=1.5, m_mul=0.5, alpha=0.1),
         case("exponential_decay", initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5),
         case("exponential_decay", initial_learning_rate=0.1, decay_steps=10, decay_rate=0.5, staircase=True),
         case("polynomial_decay", initial_learning_rate=0.1, decay_steps=30),

@@ -16,7 +16,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
     let of_steps: Vec<FigureName> = sound.pipeline.evaluation.iter().flat_map(|step| step.figures()).collect();
     let classes = declared.names.as_deref();
     names.push("test_loss".to_owned());
-    names.extend(sound.pipeline.training.metrics.iter().map(|metric| format!("test_{}", metric.name())));
+    names.extend(sound.pipeline.training.metrics.iter().map(|metric| format!("test_{}", metric.figure())));
     let of_classes = of_steps.iter().filter(|figure| figure.by_class);
     let of_classes = of_classes.flat_map(|figure| {
         classes.unwrap_or_default().iter().map(|class| format!("{}[{class}]", figure.name)).collect::<Vec<_>>()

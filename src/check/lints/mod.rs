@@ -56,13 +56,14 @@ fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
             *text = callback.name().to_owned();
         }
     }
-    let lists: [(&[Step], Vec<String>); 8] = [
+    let lists: [(&[Step], Vec<String>); 9] = [
         (path!["allow"], texts(&pipeline.allow)),
         (path!["dataset", "train"], texts(&pipeline.dataset.train)),
         (path!["dataset", "evaluate"], texts(&pipeline.dataset.evaluate)),
         (path!["training", "parameter_groups"], texts(&training.parameter_groups)),
         (path!["training", "metrics"], texts(&training.metrics)),
         (path!["training", "callbacks"], callbacks),
+        (path!["training", "watch"], texts(&training.watch)),
         (path!["evaluation"], texts(&pipeline.evaluation)),
         (path!["report", "sections"], texts(pipeline.report.sections.as_deref().unwrap_or_default())),
     ];

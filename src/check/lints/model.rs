@@ -16,6 +16,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &m
     let layers = &sound.pipeline.model.layers;
     let mut each = Vec::new();
     in_order(layers, &plan.layers, path!["model", "layers"], &mut each);
+    names(sound, &each, problems);
     normalizations(sound, &each, problems);
     scaling(sound, plan, &each, problems);
     hidden_softmax(sound, &each, problems);
@@ -61,13 +62,30 @@ fn in_order<'a>(layers: &'a [Layer], planned: &'a [PlannedLayer], path: &[Step],
     }
 }
 
+/// Given names that another layer has.
+fn names(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
+    for standing in each {
+        let Some(name) = standing.layer.given_name().filter(|name| *name != standing.planned.row.name) else {
+            continue;
+        };
+        let place = sound.tree.place_of(&[standing.path.as_slice(), path![standing.layer.name(), "name"]].concat());
+        let mut problem = Diagnostic::error(Code::LAYER_NAME, format!("another layer is called `{name}`"));
+        problem = problem.at(place, "the same name");
+        if let Some(other) = each.iter().find(|other| other.planned.row.name == name) {
+            problem = problem.at(sound.tree.place_of(&other.path), "this layer");
+        }
+        problems.push(problem.help("give each layer a name of its own"));
+    }
+}
+
 fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     let last = plan.layers.len() - 1;
     let place = sound.tree.place_of(path!["model", "layers", last]);
     let shape = display_shape(plan.output());
+    let loss = &sound.pipeline.training.loss;
     match (plan.output(), declared.classes) {
         ([_], None) => {}
-        ([units], Some(classes)) if *units == classes => {}
+        ([units], Some(classes)) if loss.accepts(*units, classes) => {}
         ([units], Some(classes)) => problems.push(
             Diagnostic::error(Code::CLASS_COUNT, format!("{units} outputs for {classes} classes"))
                 .at(place, format!("the last layer gives {shape}"))

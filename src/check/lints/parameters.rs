@@ -27,8 +27,8 @@ pub(super) fn lint(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
         let at = path!["training", "parameter_groups", index, "layers"];
         patterns(sound, &group.layers, at, &names, problems);
     }
-    if let Some((key, layers)) = training.optimizer.patterns() {
-        patterns(sound, layers, path!["training", "optimizer", training.optimizer.name(), key], &names, problems);
+    for (key, layers) in training.optimizer.patterns() {
+        patterns(sound, &layers, path!["training", "optimizer", training.optimizer.name(), key], &names, problems);
     }
     whitening(sound, layers, problems);
 }

@@ -1,9 +1,9 @@
 //! Loss, optimizer, callbacks.
 
 use crate::{
-    callback::early_stopping::Mode,
+    callback::Mode,
     diagnostic::{Code, Diagnostic, Spot, nearest},
-    layer::last_activation,
+    layer::{ActivationFunction, last_activation},
     loss::{FromLogits, is_probability},
     path,
     schedule::{Fault, LearningRate},
@@ -14,7 +14,10 @@ use crate::{
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
     class_weights(sound, declared, problems);
     learning_rate(sound, problems);
+    clipping(sound, problems);
+    averages(sound, problems);
     schedule(sound, problems);
+    beyond(sound, declared, problems);
     monitors(sound, problems);
     reached(sound, problems);
     logits(sound, problems);
@@ -37,11 +40,24 @@ fn class_weights(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnost
     }
 }
 
+/// Metrics that want more classes than there are.
+fn beyond(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    let Some(classes) = declared.classes else { return };
+    for (index, metric) in sound.pipeline.training.metrics.iter().enumerate() {
+        if let Some(key) = metric.beyond(classes) {
+            let place = sound.tree.place_of(path!["training", "metrics", index, metric.name(), key]);
+            let message = format!("there are only {classes} classes, and `{}` would always be 1", metric.figure());
+            let problem = Diagnostic::error(Code::INVALID_VALUE, message).at(place, "more than there are");
+            problems.push(problem.help(format!("numbers below {classes} tell something")));
+        }
+    }
+}
+
 /// The figures that an epoch produces.
 pub(super) fn figures(sound: &Sound) -> Vec<(String, bool)> {
     let training = &sound.pipeline.training;
     let mut figures = vec![("loss".to_owned(), false)];
-    figures.extend(training.metrics.iter().map(|metric| (metric.name().to_owned(), metric.larger_is_better())));
+    figures.extend(training.metrics.iter().map(|metric| (metric.figure(), metric.larger_is_better())));
     if !matches!(sound.pipeline.dataset.validation, Validation::None(_)) {
         let validated: Vec<_> = figures.iter().map(|(name, larger)| (format!("val_{name}"), *larger)).collect();
         figures.extend(validated);
@@ -109,6 +125,45 @@ fn learning_rate(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     );
 }
 
+/// More than one way to clip gradients.
+fn clipping(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let optimizer = &sound.pipeline.training.optimizer;
+    let place = |key: &str| sound.tree.place_of(path!["training", "optimizer", optimizer.name(), key]);
+    if let [first, others @ ..] = &optimizer.update_arguments().clippings()[..]
+        && !others.is_empty()
+    {
+        let problem = Diagnostic::error(Code::INVALID_VALUE, "gradients can be clipped in one way only");
+        let problem = problem.at(place(others[0]), "the second one").at(place(first), "the first one");
+        problems
+            .push(problem.help(format!("keep one of {}", listed(&optimizer.update_arguments().clippings(), "and"))));
+    }
+}
+
+/// Averages of the weights that nothing comes of.
+fn averages(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let training = &sound.pipeline.training;
+    let at = |key: &str| sound.tree.place_of(path!["training", "optimizer", training.optimizer.name(), key]);
+    let arguments = training.optimizer.update_arguments();
+    if !arguments.use_ema && arguments.ema_overwrite_frequency.is_some() {
+        let message = "`ema_overwrite_frequency` says when averages replace the weights, and none are kept";
+        let problem =
+            Diagnostic::warning(Code::NO_EFFECT, message).at(at("ema_overwrite_frequency"), "changes nothing");
+        problems.push(problem.help("add `use_ema: true`, or leave it out"));
+    }
+    let restoring = training.callbacks.iter().position(|callback| callback.restores_weights());
+    if let Some(index) = restoring.filter(|_| arguments.use_ema && arguments.ema_overwrite_frequency.is_none()) {
+        let callback = path!["training", "callbacks", index];
+        let message =
+            "the averages of the weights are never used: the best weights take their place when training ends";
+        problems.push(
+            Diagnostic::warning(Code::NO_EFFECT, message)
+                .at(at("use_ema"), "keeps averages")
+                .at(sound.tree.place_of(callback), "puts back weights that aren't averages")
+                .help("take one of the two, or add `ema_overwrite_frequency`"),
+        );
+    }
+}
+
 /// Arguments of a schedule that don't go together.
 fn schedule(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let optimizer = &sound.pipeline.training.optimizer;
@@ -140,9 +195,20 @@ fn reached(sound: &Sound, problems: &mut Vec<Diagnostic>) {
 }
 fn logits(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let loss = &sound.pipeline.training.loss;
-    let FromLogits::Explicit(from_logits) = loss.outputs_are_logits() else { return };
     let layers = &sound.pipeline.model.layers;
     let activation = last_activation(layers);
+    if activation == ActivationFunction::Softmax && !loss.bears_softmax() {
+        let last = layers.len().saturating_sub(1);
+        let message =
+            format!("`{}` asks each output by itself, and a softmax weighs them against each other", loss.name());
+        problems.push(
+            Diagnostic::error(Code::LOGITS_MISMATCH, message)
+                .at(sound.tree.place_of(path!["model", "layers", last]), "ends in a softmax")
+                .at(sound.tree.place_of(path!["training", "loss"]), "wants logits, or a sigmoid")
+                .help("leave the activation of the last layer out, or take `sparse_categorical_crossentropy`"),
+        );
+    }
+    let FromLogits::Explicit(from_logits) = loss.outputs_are_logits() else { return };
     if from_logits != is_probability(activation) {
         return;
     }

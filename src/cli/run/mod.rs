@@ -9,7 +9,7 @@ mod several;
 mod start;
 mod work;
 
-pub use work::{data_info, open_data, splits};
+pub use work::{build, class_weights, data_info, open_data, splits};
 
 use super::{
     Ending, LintArguments,
@@ -427,6 +427,9 @@ fn conclude(finished: &Finished, output: &Output) {
     if !output.quiet && !finished.reused {
         let kept = info.training.best_epoch.map(|e| format!(", weights of epoch {e} kept")).unwrap_or_default();
         let training = &info.training;
+        if let Some(reason) = &training.stop_reason {
+            eprintln!("stopped early: {reason}");
+        }
         let how = match (info.status, training.stopped_early) {
             (Status::Interrupted, _) => format!("interrupted at step {}, after", training.steps_done),
             (_, true) => "stopped early after".to_owned(),

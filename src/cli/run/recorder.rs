@@ -167,6 +167,7 @@ impl Observer for Recorder {
                 self.training_since.get_or_insert_with(Instant::now);
             }
             Event::StepEnded { loss, .. } => self.losses.push(*loss as f32),
+            Event::WeightsWanted { file, weights } => self.directory.write(file, weights)?,
             Event::EpochEnded(record) => {
                 self.history.push((*record).clone());
                 self.info.training.epochs_done = record.epoch;

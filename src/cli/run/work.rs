@@ -141,16 +141,9 @@ impl Work<'_> {
             let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
             recorder.listeners.push(Box::new(files));
         }
-        let model = Model::new(layers, plan, pipeline.seed, means)
-            .map_err(|error| computation(&error, "building the model"))?;
+        // A checkpoint holds what is taken from the data, too.
+        let model = build(pipeline, plan, means, Some(&data).filter(|_| self.files.is_none()))?;
         recorder.info.provenance.kernels = model.kernels();
-        // A checkpoint holds the statistics, too.
-        if wants_statistics(layers) && self.files.is_none() {
-            adapt(&model, layers, plan, &data.statistics()?)?;
-        }
-        if wants_images(layers) && self.files.is_none() {
-            whiten(&model, layers, plan, &data.sample(WHITENING_EXAMPLES)?)?;
-        }
         if let (Some(file), Some(initial), None) = (&self.initial_weights, &pipeline.model.initial_weights, self.files)
         {
             load_initial_weights(&model, file, initial)?;
@@ -162,6 +155,7 @@ impl Work<'_> {
         recorder.observe(&Event::DataSeen(&inspection))?;
         let training = Training {
             pipeline,
+            plan,
             model: &model,
             data: &data,
             validation: validation.as_ref(),
@@ -181,11 +175,12 @@ impl Work<'_> {
         recorder.end_training();
         // Whatever was trained is saved, even where it ended badly.
         let kept = keep(recorder, &model);
-        let Outcome { steps, interrupted, stopped_early, best_epoch, .. } = trained?;
+        let Outcome { steps, interrupted, stop_reason, best_epoch, .. } = trained?;
         kept?;
         let progress = &mut recorder.info.training;
         progress.steps_done = steps;
-        progress.stopped_early = stopped_early;
+        progress.stopped_early = stop_reason.is_some();
+        progress.stop_reason = stop_reason;
         progress.best_epoch = best_epoch;
         if interrupted {
             recorder.info.status = Status::Interrupted;
@@ -205,6 +200,25 @@ impl Work<'_> {
         recorder.info.status = Status::Completed;
         Ok(Some(evaluation))
     }
+}
+
+/// The model with fresh weights, and with what some layers take from `data`.
+///
+/// # Errors
+/// Where data cannot be read or libtorch fails.
+pub fn build(pipeline: &Pipeline, plan: &Plan, means: Means, data: Option<&InputPipeline>) -> Result<Model> {
+    let layers = &pipeline.model.layers;
+    let model =
+        Model::new(layers, plan, pipeline.seed, means).map_err(|error| computation(&error, "building the model"))?;
+    if let Some(data) = data {
+        if wants_statistics(layers) {
+            adapt(&model, layers, plan, &data.statistics()?)?;
+        }
+        if wants_images(layers) {
+            whiten(&model, layers, plan, &data.sample(WHITENING_EXAMPLES)?)?;
+        }
+    }
+    Ok(model)
 }
 
 /// Writes the weights and the losses of the steps.
@@ -244,7 +258,7 @@ fn previous(runs: &Path, info: &RunInfo, directory: &RunDirectory) -> Option<Pre
 }
 
 /// How much an example of each class counts, `[classes]`, where the pipeline says it.
-fn class_weights(
+pub fn class_weights(
     pipeline: &Pipeline,
     classes: &[String],
     counts: &[usize],
