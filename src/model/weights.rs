@@ -3,8 +3,11 @@
 use super::Model;
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
-    run::{sha256_hex, weights_file},
-    spec::{InitialWeights, Stored, Taken},
+    run::{
+        sha256_hex,
+        weights_file::{self, Stored},
+    },
+    spec::{InitialWeights, Taken},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::HashMap, path::Path};

@@ -16,6 +16,17 @@ const METADATA: &str = "__metadata__";
 /// Characters of a name that messages show.
 const MOST_CHARACTERS: usize = 80;
 
+/// A tensor of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Its name there.
+    pub name: String,
+    /// Its kind of numbers, as safetensors writes it: `F32`.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<i64>,
+}
+
 /// All of the file, which is to hold so many tensors of so many bytes together.
 ///
 /// # Errors
@@ -38,7 +49,7 @@ pub fn read_any(file: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn header(file: &Path) -> std::io::Result<Result<Vec<(String, String, Vec<i64>)>, String>> {
+pub fn header(file: &Path) -> std::io::Result<Result<Vec<Stored>, String>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(Err("it is no plain file".to_owned()));
@@ -62,7 +73,7 @@ pub fn header(file: &Path) -> std::io::Result<Result<Vec<(String, String, Vec<i6
     let tensors = header.iter().filter(|(name, _)| *name != METADATA);
     let shape = |tensor: &Json| tensor["shape"].as_array()?.iter().map(Json::as_i64).collect::<Option<Vec<i64>>>();
     let described = tensors.map(|(name, tensor)| match (tensor["dtype"].as_str(), shape(tensor)) {
-        (Some(dtype), Some(shape)) => Ok((name.clone(), dtype.to_owned(), shape)),
+        (Some(dtype), Some(shape)) => Ok(Stored { name: name.clone(), dtype: dtype.to_owned(), shape }),
         _ => Err(format!("`{}` has no sound shape", printable(name))),
     });
     Ok(described.collect())

@@ -1,5 +1,6 @@
 //! The weights that a model starts with, from a file whose tensors may have other names.
 
+use crate::{run::weights_file::Stored, text::printable};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{
@@ -89,17 +90,6 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
     let whole = generator.subschema_for::<InitialWeights>();
     json_schema!({ "anyOf": [{ "type": "string", "minLength": 1 }, whole] })
-}
-
-/// A tensor of a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stored {
-    /// Its name there.
-    pub name: String,
-    /// Its kind of numbers, as safetensors writes it: `F32`.
-    pub dtype: String,
-    /// Its shape.
-    pub shape: Vec<i64>,
 }
 
 /// The kinds of numbers that are taken, and turned into those of 32 bits.
@@ -208,8 +198,7 @@ impl Fit {
 const MOST: usize = 8;
 
 fn listed(what: &str, names: &[String]) -> Option<String> {
-    let shown: Vec<String> =
-        names.iter().take(MOST).map(|name| format!("`{}`", crate::text::printable(name))).collect();
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| format!("`{}`", printable(name))).collect();
     let more = names.len().saturating_sub(MOST);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!names.is_empty()).then(|| format!("{what} {}{more}", shown.join(", ")))

@@ -25,7 +25,7 @@ mod vocabulary;
 
 pub use class_weight::ClassWeight;
 pub use expectation::{Against, Expectation, Inconclusive};
-pub use initial_weights::{Fit, InitialWeights, Stored, Taken, Target};
+pub use initial_weights::{Fit, InitialWeights, Taken, Target};
 pub use load::{Loaded, load};
 pub use normalize::listed;
 pub use parse::parse;

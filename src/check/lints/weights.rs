@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, SourceMap},
     path,
     run::weights_file,
-    spec::{Stored, load::Sound},
+    spec::load::Sound,
 };
 use std::path::PathBuf;
 
@@ -21,13 +21,12 @@ pub(in crate::check) fn lint(sound: &Sound, sources: &SourceMap, plan: Option<&P
     let (Some(initial), Some(path)) = (&model.initial_weights, initial_weights(sound, sources)) else { return };
     let place = sound.tree.place_of(path!["model", "initial_weights", "file"]);
     let bad = |message: String| Diagnostic::error(Code::INITIAL_WEIGHTS, message).at(place, "named here");
-    let header = match weights_file::header(&path) {
-        Ok(Ok(header)) => header,
+    let holds = match weights_file::header(&path) {
+        Ok(Ok(holds)) => holds,
         Ok(Err(why)) => return problems.push(bad(format!("{}: {why}", path.display()))),
         Err(error) => return problems.push(bad(format!("cannot read {}: {error}", path.display()))),
     };
     let Some(plan) = plan else { return };
-    let holds: Vec<Stored> = header.into_iter().map(|(name, dtype, shape)| Stored { name, dtype, shape }).collect();
     let wanted: Vec<(String, Vec<i64>)> =
         plan.parameters(&model.layers).into_iter().map(|(name, parameter)| (name, parameter.shape)).collect();
     let fit = initial.fit(&holds, &wanted);
