@@ -130,6 +130,7 @@ family! {
         global_max_pooling2d::GlobalMaxPooling2d,
         dropout::Dropout,
         spatial_dropout2d::SpatialDropout2d,
+        gaussian_dropout::GaussianDropout,
         gaussian_noise::GaussianNoise,
         stochastic_depth::StochasticDepth,
         flatten::Flatten,

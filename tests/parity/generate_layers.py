@@ -116,6 +116,7 @@ def layers(rng):
     add("cropping2d_sides", "cropping2d", (2, 5, 6, 2), cropping=[[1, 0], [2, 3]])
     add("spatial_dropout2d", "spatial_dropout2d", (2, 3, 4, 2), rate=0.5)
     add("gaussian_noise", "gaussian_noise", (2, 6), stddev=0.5)
+    add("gaussian_dropout", "gaussian_dropout", (2, 6), rate=0.5)
     return cases
 
 
