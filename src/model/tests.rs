@@ -111,7 +111,8 @@ fn gradients_are_what_differences_say() {
             };
             let difference = (at(reach) - at(-reach)) / (2.0 * reach);
             at(0.0);
-            assert!((difference / norm - 1.0).abs() < 0.05, "{what}: {name}: {difference}, not {norm}");
+            // What is small against the sum is lost in its rounding.
+            assert!((difference - norm).abs() < 0.05 * norm + 2e-3, "{what}: {name}: {difference}, not {norm}");
         }
     });
 }
