@@ -280,31 +280,31 @@ codes! {
     /// A layer with the name of another one: weights and tables could not tell them apart.
     ///
     /// ```yaml
-    /// model: {layers: [flatten, {dense: {units: 32, activation: relu, name: head}}, {dense: {units: 10, name: head}}]}
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 32, activation: relu, name: head}}, {dense: {units: 10, name: head}}]}
     /// ```
     ///
     /// ```yaml
-    /// model: {layers: [flatten, {dense: {units: 32, activation: relu, name: hidden}}, {dense: {units: 10, name: head}}]}
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 32, activation: relu, name: hidden}}, {dense: {units: 10, name: head}}]}
     /// ```
     LAYER_NAME = "layer-name";
     /// An initializer that doesn't exist.
     ///
     /// ```yaml
-    /// model: {layers: [flatten, {dense: {units: 10, kernel_initializer: {random_norm: {stddev: 0.01}}}}]}
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: {random_norm: {stddev: 0.01}}}}]}
     /// ```
     ///
     /// ```yaml
-    /// model: {layers: [flatten, {dense: {units: 10, kernel_initializer: {random_normal: {stddev: 0.01}}}}]}
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: {random_normal: {stddev: 0.01}}}}]}
     /// ```
     UNKNOWN_INITIALIZER = "unknown-initializer";
     /// A constraint of weights that doesn't exist.
     ///
     /// ```yaml
-    /// model: {layers: [flatten, {dense: {units: 10, kernel_constraint: {maximum_norm: 3}}}]}
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_constraint: {maximum_norm: 3}}}]}
     /// ```
     ///
     /// ```yaml
-    /// model: {layers: [flatten, {dense: {units: 10, kernel_constraint: {max_norm: 3}}}]}
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_constraint: {max_norm: 3}}}]}
     /// ```
     UNKNOWN_CONSTRAINT = "unknown-constraint";
     /// A schedule of the learning rate that doesn't exist.

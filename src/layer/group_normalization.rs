@@ -7,7 +7,7 @@ use super::{
     Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Parameter, Pass, ShapeError,
     batch_normalization::{epsilon, ones},
     conv2d::{yes, zeros},
-    display_shape, elements,
+    display_shape, elements, for_each_channel,
     initializer::of_any_shape,
 };
 use schemars::JsonSchema;
@@ -112,16 +112,17 @@ impl Forward for NormalizeGroups {
         if x.size()[0] == 0 {
             return Ok(x);
         }
-        let channels_first = if x.dim() == 3 { x.f_transpose(1, 2)? } else { x.shallow_clone() };
-        // An offset without factors comes on its own: of images that lie channels last, libtorch's way back for it writes the
-        // gradient of factors, too, wherever it may lie.
-        let beta = self.beta.as_ref().filter(|_| self.gamma.is_some());
-        let mut y = channels_first.f_group_norm(self.groups, self.gamma.as_ref(), beta, self.epsilon, false)?;
-        if let (None, Some(beta)) = (&self.gamma, &self.beta) {
-            let mut shape = vec![1; y.dim()];
-            shape[1] = -1;
-            y = y.f_add(&beta.f_view(&shape[..])?)?;
+        // Factors and offsets come on their own: libtorch's way back for them, of images that lie channels last, writes into the
+        // images' gradient, too, even where there is none.
+        let none = || None::<&Tensor>;
+        let normalized = |x: &Tensor| x.f_group_norm(self.groups, none(), none(), self.epsilon, false);
+        let mut y = if x.dim() == 3 { normalized(&x.f_transpose(1, 2)?)?.f_transpose(1, 2)? } else { normalized(&x)? };
+        if let Some(gamma) = &self.gamma {
+            y = y.f_mul(&for_each_channel(gamma, &y)?)?;
         }
-        if x.dim() == 3 { y.f_transpose(1, 2) } else { Ok(y) }
+        if let Some(beta) = &self.beta {
+            y = y.f_add(&for_each_channel(beta, &y)?)?;
+        }
+        Ok(y)
     }
 }

@@ -97,20 +97,22 @@ pub struct VarianceScaling {
 
 impl Default for VarianceScaling {
     fn default() -> Self {
-        VarianceScaling { scale: 1.0, mode: Mode::FanIn, distribution: Form::TruncatedNormal }
+        VarianceScaling { scale: 1.0, mode: Mode::Inputs, distribution: Form::TruncatedNormal }
     }
 }
 
 /// What a variance is divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The inputs of an output.
-    FanIn,
+    #[serde(rename = "fan_in")]
+    Inputs,
     /// The outputs of an input.
-    FanOut,
+    #[serde(rename = "fan_out")]
+    Outputs,
     /// The mean of both.
-    FanAvg,
+    #[serde(rename = "fan_avg")]
+    Mean,
 }
 
 /// How values are distributed around 0.
@@ -166,9 +168,9 @@ impl Distribution {
             Distribution::VarianceScaling(VarianceScaling { scale, mode, distribution }) => {
                 let (fan_in, fan_out) = fans(shape);
                 let fan = match mode {
-                    Mode::FanIn => fan_in,
-                    Mode::FanOut => fan_out,
-                    Mode::FanAvg => (fan_in + fan_out) / 2.0,
+                    Mode::Inputs => fan_in,
+                    Mode::Outputs => fan_out,
+                    Mode::Mean => (fan_in + fan_out) / 2.0,
                 };
                 let variance = scale / fan.max(1.0);
                 match distribution {
