@@ -60,6 +60,7 @@ impl StepResult {
             StepResult::ClassificationReport(outcome) => outcome.named_figures(),
             StepResult::TopK(outcome) => outcome.named_figures(),
             StepResult::Calibration(outcome) => outcome.named_figures(),
+            StepResult::TestTimeAugmentation(outcome) => outcome.named_figures(),
             StepResult::Roc(outcome) => outcome.0.named_figures("roc_auc"),
             StepResult::PrecisionRecall(outcome) => outcome.0.named_figures("average_precision"),
             _ => Vec::new(),
@@ -71,6 +72,7 @@ impl StepResult {
         match self {
             StepResult::Metrics(outcome) => outcome.named_intervals(),
             StepResult::TopK(outcome) => outcome.named_intervals(),
+            StepResult::TestTimeAugmentation(outcome) => outcome.named_intervals(),
             _ => Vec::new(),
         }
     }

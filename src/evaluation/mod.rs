@@ -108,6 +108,7 @@ steps! {
     per_class_examples::PerClassExamples,
     slices::Slices,
     robustness::Robustness,
+    test_time_augmentation::TestTimeAugmentation,
     filters::Filters,
     feature_maps::FeatureMaps,
     saliency::Saliency,

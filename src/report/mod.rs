@@ -41,6 +41,7 @@ pub mod sample;
 mod sample_grid;
 pub mod seeds;
 mod slices;
+mod test_time_augmentation;
 mod threshold_table;
 mod time_and_data;
 mod top_k;
@@ -107,6 +108,7 @@ const SECTIONS: &[Section] = &[
     threshold_table::SECTION,
     slices::SECTION,
     robustness::SECTION,
+    test_time_augmentation::SECTION,
     saliency::SECTION,
     feature_maps::SECTION,
     filters::SECTION,

@@ -58,6 +58,8 @@ sections! {
     Slices,
     /// The accuracy on worse images.
     Robustness,
+    /// The accuracy where several views of an image decide together.
+    TestTimeAugmentation,
     /// Which pixels a prediction hangs on.
     Saliency,
     /// What leaves layers for single images.
