@@ -9,6 +9,9 @@
 
 /// Declares a family: `family! { /// doc  pub enum Layer("layer"): LayerDefinition { conv2d::Conv2d, ... } }`.
 ///
+/// With `in Holder` behind the trait each member stands in a `Holder<Type>`, which dereferences to it and knows the
+/// name that a pipeline may give it.
+///
 /// Each member is `module::Type`; the name in YAML is the module's. The type implements the trait behind the colon, and
 /// the enum dereferences to it.
 #[macro_export]
@@ -16,6 +19,31 @@ macro_rules! family {
     (
         $(#[doc = $doc:literal])*
         pub enum $Family:ident($kind:literal): $Trait:ident { $($module:ident::$Type:ident),+ $(,)? }
+    ) => {
+        $crate::family! {
+            @ $(#[doc = $doc])* pub enum $Family($kind): $Trait { $($module::$Type as $Type [*]),+ }
+        }
+    };
+    (
+        $(#[doc = $doc:literal])*
+        pub enum $Family:ident($kind:literal): $Trait:ident in $Holder:ident { $($module:ident::$Type:ident),+ $(,)? }
+    ) => {
+        $crate::family! {
+            @ $(#[doc = $doc])* pub enum $Family($kind): $Trait { $($module::$Type as $Holder<$Type> [**]),+ }
+        }
+
+        impl $Family {
+            /// The name that a pipeline gives to this one.
+            pub fn given_name(&self) -> Option<&str> {
+                match self { $($Family::$Type(member) => member.name()),+ }
+            }
+        }
+    };
+    (
+        @ $(#[doc = $doc:literal])*
+        pub enum $Family:ident($kind:literal): $Trait:ident {
+            $($module:ident::$Type:ident as $Held:ty [$($reached:tt)+]),+
+        }
     ) => {
         $(pub mod $module; pub use $module::$Type;)+
 
@@ -26,7 +54,7 @@ macro_rules! family {
         pub enum $Family {
             $(
                 #[allow(missing_docs)]
-                $Type($Type),
+                $Type($Held),
             )+
         }
 
@@ -44,7 +72,7 @@ macro_rules! family {
             type Target = dyn $Trait;
 
             fn deref(&self) -> &Self::Target {
-                match self { $($Family::$Type(member) => member),+ }
+                match self { $($Family::$Type(member) => &$($reached)+member),+ }
             }
         }
     };

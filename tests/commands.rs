@@ -313,6 +313,71 @@ fn a_network_of_blocks_trains_and_can_be_used() {
     assert!(written.contains("# extends sound.yaml:\n#   version: 1\n"), "{written}");
 }
 
+#[test]
+fn a_preset_is_a_name_for_layers_that_can_be_written_out() {
+    let bench = Bench::new();
+    let preset = "{resnet: {depth: 20, width: 2}}";
+    let short = "epochs: 1, steps_per_epoch: 3, metrics: [accuracy]";
+    bench.write("preset.yaml", SOUND.replace("flatten, {dense: 10}", preset).replace("epochs: 2", short));
+    let (code, table, stderr) = bench.call(&["summary", "preset.yaml"]);
+    assert_eq!(code, 0, "{stderr}");
+    // The number of classes is that of the source.
+    assert!(table.contains("\n  dense  ") || table.contains("    dense "), "{table}");
+    let (code, expanded, stderr) = bench.call(&["summary", "--expand", "preset.yaml"]);
+    assert_eq!(code, 0, "{stderr}");
+    insta::assert_snapshot!(expanded);
+    bench.write("expanded.yaml", &expanded);
+    let (code, _, stderr) = bench.call(&["check", "expanded.yaml"]);
+    assert_eq!(code, 0, "{stderr}");
+    let rows = |file: &str| -> Vec<(String, u64)> {
+        let (_, stdout, _) = bench.call(&["summary", file, "--json"]);
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&stdout).unwrap();
+        let row =
+            |row: &serde_json::Value| (row["name"].as_str().unwrap().to_owned(), row["parameters"].as_u64().unwrap());
+        rows.iter().map(row).filter(|(name, _)| name != "resnet").collect()
+    };
+    assert_eq!(rows("preset.yaml"), rows("expanded.yaml"));
+    let digest = |file: &str| {
+        let (code, stdout, stderr) = bench.call(&["run", file, "--json"]);
+        assert_eq!(code, 0, "{stderr}");
+        serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["weights_digest"].clone()
+    };
+    assert_eq!(digest("preset.yaml"), digest("expanded.yaml"));
+}
+
+#[test]
+fn training_begins_with_the_weights_of_another_run() {
+    let bench = Bench::new();
+    bench.write("sound.yaml", SOUND);
+    let (_, stdout, _) = bench.call(&["run", "sound.yaml", "--json"]);
+    let run: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let weights = format!("{}/model.safetensors", run["run"].as_str().unwrap());
+    fs::copy(bench.path(&weights), bench.path("first.safetensors")).unwrap();
+    let still = "optimizer: {sgd: 1e-9}, epochs: 1, steps_per_epoch: 1";
+    let with = |initial: &str, layers: &str| {
+        let model = format!("layers: [{{rescaling: 1/255}}, flatten, {layers}]\n  initial_weights: {initial}");
+        SOUND.replace("layers: [{rescaling: 1/255}, flatten, {dense: 10}]", &model).replace("epochs: 2", still)
+    };
+    bench.write("same.yaml", with("first.safetensors", "{dense: 10}"));
+    let (code, stdout, stderr) = bench.call(&["run", "same.yaml", "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let again: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(again["metrics"]["test_accuracy"], run["metrics"]["test_accuracy"]);
+    // Another head is left out; the names are those of the file.
+    let lax = "{file: first.safetensors, names: {\"dense.*\": \"dense_1.*\"}, strict: false}";
+    bench.write("lax.yaml", with(lax, "{dense: 64}, {activation: relu}, {dense: 10}"));
+    bench.write("strict.yaml", with("first.safetensors", "{dense: 64}, {activation: relu}, {dense: 10}"));
+    bench.write("nothing.yaml", with("{file: none.safetensors}", "{dense: 10}"));
+    bench.write("pickle.safetensors", b"\x80\x02}q\x00.");
+    bench.write("pickle.yaml", with("pickle.safetensors", "{dense: 10}"));
+    let idle = "{file: first.safetensors, names: {\"head.*\": null}}";
+    bench.write("idle.yaml", with(idle, "{dense: 10}"));
+    let said: Vec<String> = ["lax", "strict", "nothing", "pickle", "idle"]
+        .map(|name| bench.call(&["check", &format!("{name}.yaml")]).2)
+        .into();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
 /// What no pipeline alone can bring about, told as everything else is.
 #[test]
 fn what_only_surroundings_and_training_can_bring_about() {

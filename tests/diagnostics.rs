@@ -172,6 +172,36 @@ fn meaning_and_shapes() {
     insta::assert_snapshot!(all);
 }
 
+/// What is wrong within a preset is told at the line that names it.
+#[test]
+fn presets_and_tokens() {
+    let layers = |layers: &str| format!("{HEAD}{TRAIN}model:\n  layers: {layers}\n{TRAINING}");
+    let cases = [
+        ("no such depth", layers("[{rescaling: 1/255}, {resnet: 19}]")),
+        ("a depth in words", layers("[{rescaling: 1/255}, {resnet: {depth: fifty}}]")),
+        ("too small for it", layers("[{rescaling: 1/255}, {vgg: {depth: 16, classes: 10}}]")),
+        ("behind a vector", layers("[{rescaling: 1/255}, flatten, {repeat: {times: 2, layers: [{vit: tiny}]}}]")),
+        ("classes of another source", layers("[{rescaling: 1/255}, {resnet: {depth: 20, classes: 100}}]")),
+        (
+            "features that don't fit",
+            layers(
+                "[{rescaling: 1/255}, {patch_embedding: {patch_size: 4, embed_dim: 16}}, \
+             {transformer_block: {embed_dim: 12, num_heads: 2}}, global_average_pooling1d, {dense: 10}]",
+            ),
+        ),
+        ("no tokens", layers("[{rescaling: 1/255}, class_token, first_token, {dense: 10}]")),
+        (
+            "patches too large",
+            layers("[{rescaling: 1/255}, {patch_embedding: {patch_size: 3, embed_dim: 16}}, first_token, {dense: 10}]"),
+        ),
+    ];
+    let mut all = String::new();
+    for (name, content) in cases {
+        writeln!(all, "==== {name}\n{}", said(&content, &[])).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
 /// Arguments of training that are sound each by itself.
 #[test]
 fn training() {

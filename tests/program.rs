@@ -240,3 +240,35 @@ fn the_committed_schema_is_the_codes_and_accepts_the_pipelines() {
     wrong["model"]["layers"][2] = serde_json::json!({ "dense": { "unit": 10 } });
     assert!(!validator.is_valid(&wrong));
 }
+
+#[test]
+fn weights_cost_in_every_loss_and_are_held() {
+    let bench = Bench::new();
+    let last = |sets: &str| {
+        // So small a rate leaves the weights as they are drawn.
+        let text = SMALL.replace("    - dense: 10\n", &format!("    - dense: {{units: 10{sets}}}\n"));
+        bench.write("small.yaml", text + "  optimizer: {sgd: 1.0e-12}\n");
+        let (code, run) = bench.run(&["small.yaml", "--set", "training.epochs=1"]);
+        assert_eq!(code, 0);
+        let history = fs::read_to_string(run.join("history.csv")).unwrap();
+        let rows: Vec<Vec<&str>> = history.lines().map(|line| line.split(',').collect()).collect();
+        let weights = fs::read(run.join("model.safetensors")).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&weights).unwrap();
+        let kernel = tensors.tensor("dense.kernel").unwrap().data().as_chunks::<4>().0.iter();
+        let kernel: Vec<f64> = kernel.map(|bytes| f32::from_le_bytes(*bytes).into()).collect();
+        let figure = |name: &str| {
+            let at = rows[0].iter().position(|column| *column == name).unwrap();
+            rows[1][at].parse::<f64>().unwrap()
+        };
+        (figure("loss"), figure("val_loss"), kernel)
+    };
+    let (loss, val_loss, kernel) = last("");
+    assert!(kernel.iter().any(|&weight| weight < 0.0));
+    let cost = 0.5 * kernel.iter().map(|weight| weight * weight).sum::<f64>();
+    let (dear_loss, dear_val_loss, _) = last(", kernel_regularizer: {l2: 0.5}");
+    for (dear, cheap) in [(dear_loss, loss), (dear_val_loss, val_loss)] {
+        assert!((dear - cheap - cost).abs() < 1e-3 * cost, "{dear} and {cheap}: {cost}");
+    }
+    let (.., held) = last(", kernel_constraint: non_neg");
+    assert!(held.iter().all(|&weight| weight >= 0.0));
+}

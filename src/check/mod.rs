@@ -6,7 +6,7 @@ mod lints;
 mod plan;
 
 pub use examples::try_out;
-pub use lints::template;
+pub use lints::{initial_weights, template};
 pub use plan::{Memory, Plan, PlannedLayer};
 
 use crate::{
@@ -97,6 +97,7 @@ fn look_at(file: &Path, options: &Options<'_>) -> Checked {
         let declared = declare(sound, options.surroundings, problems);
         checked.plan = declared.form.and_then(|form| plan::plan(sound, &checked.sources, form, problems));
         lints::lint(sound, &declared, checked.plan.as_ref(), problems);
+        lints::lint_weights(sound, &checked.sources, checked.plan.as_ref(), problems);
         if options.surroundings.is_some() {
             lints::lint_for_machine(sound, checked.plan.as_ref(), problems);
         }

@@ -3,13 +3,13 @@
 use crate::{
     diagnostic::{Code, Diagnostic, SourceMap},
     evaluation::LayerShape,
-    layer::{Block, FLOAT_BYTES, Layer, ShapeError, Structure, display_shape, elements},
+    layer::{Block, FLOAT_BYTES, Layer, Parameter, ShapeError, Structure, display_shape, elements},
     path,
     run::LayerRow,
     source::Form,
     spec::{load::Sound, tree::Step},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// No model has more layers, those within others and repeated ones counted.
 const MAX_LAYERS: usize = 10_000;
@@ -76,6 +76,28 @@ impl Plan {
                     shape: planned.row.output_shape.clone(),
                     has_weights: planned.row.parameters > 0,
                 });
+            }
+        }
+        let mut all = Vec::new();
+        collect(layers, &self.layers, &mut all);
+        all
+    }
+
+    /// The parameters of `layers`, which are those planned, by name and in the order in which a model has them.
+    pub fn parameters(&self, layers: &[Layer]) -> Vec<(String, Parameter)> {
+        fn collect(layers: &[Layer], planned: &[PlannedLayer], all: &mut Vec<(String, Parameter)>) {
+            for (layer, planned) in layers.iter().zip(planned) {
+                let own = layer.parameters(&planned.input).into_iter();
+                all.extend(own.map(|own| (format!("{}.{}", planned.row.name, own.name), own)));
+                match layer.structure() {
+                    Structure::Computation => {}
+                    Structure::Repeat(_, block) => {
+                        planned.blocks.iter().for_each(|turn| collect(block.layers, turn, all));
+                    }
+                    Structure::Parallel(blocks, _) => {
+                        blocks.iter().zip(&planned.blocks).for_each(|(block, row)| collect(block.layers, row, all));
+                    }
+                }
             }
         }
         let mut all = Vec::new();
@@ -150,8 +172,10 @@ impl Memory {
 
 /// A layer that cannot take what reaches it.
 struct Trouble {
-    /// The way to the layer from `model.layers`.
+    /// The way to the layer from `model.layers`, or to the preset around it.
     path: Vec<Step>,
+    /// What the layer is, where it was written by a preset.
+    within: Option<&'static str>,
     /// The shape that reaches it.
     shape: Vec<usize>,
     error: ShapeError,
@@ -162,26 +186,39 @@ type Written = (usize, Option<String>);
 
 struct Walk<'a> {
     written: &'a dyn Fn(&[Step]) -> Written,
-    seen: HashMap<&'static str, usize>,
+    /// How often each kind of layer, or given name, was named, and all names.
+    seen: HashMap<String, usize>,
+    taken: HashSet<String>,
     count: usize,
+    /// The way to the preset whose layers are planned.
+    preset: Option<Vec<Step>>,
     troubles: Vec<Trouble>,
 }
 
 impl<'a> Walk<'a> {
     fn new(written: &'a dyn Fn(&[Step]) -> Written) -> Self {
-        Walk { written, seen: HashMap::new(), count: 0, troubles: Vec::new() }
+        Walk { written, seen: HashMap::new(), taken: HashSet::new(), count: 0, preset: None, troubles: Vec::new() }
     }
 
-    /// A name as Keras gives it: `conv2d`, `conv2d_1`, ...
+    /// Its own name, or one as Keras gives it, `conv2d`, `conv2d_1`, ...: the first that is free.
     fn name(&mut self, layer: &Layer) -> String {
-        let count = self.seen.entry(layer.name()).or_default();
-        *count += 1;
-        if *count == 1 { layer.name().to_owned() } else { format!("{}_{}", layer.name(), *count - 1) }
+        let base = layer.given_name().unwrap_or(layer.name());
+        let count = self.seen.entry(base.to_owned()).or_default();
+        loop {
+            let name = if *count == 0 { base.to_owned() } else { format!("{base}_{count}") };
+            *count += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 
-    fn trouble(&mut self, path: &[Step], shape: &[usize], error: ShapeError) -> Option<Vec<usize>> {
-        let recovery = error.recovery.clone();
-        self.troubles.push(Trouble { path: path.to_vec(), shape: shape.to_vec(), error });
+    fn trouble(&mut self, layer: &Layer, path: &[Step], shape: &[usize], error: ShapeError) -> Option<Vec<usize>> {
+        let within = self.preset.is_some().then(|| layer.name());
+        // What is wrong with a preset is told once.
+        let recovery = error.recovery.clone().filter(|_| within.is_none());
+        let path = self.preset.as_deref().unwrap_or(path).to_vec();
+        self.troubles.push(Trouble { path, within, shape: shape.to_vec(), error });
         recovery
     }
 
@@ -198,20 +235,20 @@ impl<'a> Walk<'a> {
                     help: "repeat less".to_owned(),
                     recovery: None,
                 };
-                self.trouble(&path, &shape, error);
+                self.trouble(layer, &path, &shape, error);
                 return None;
             }
-            let (layer, output) = self.layer(layer, &path, &shape)?;
+            let (planned_layer, output) = self.layer(layer, &path, &shape)?;
             if elements(&output) > MAX_ELEMENTS {
                 let error = ShapeError {
                     message: format!("one example becomes {}, more than any machine holds", display_shape(&output)),
                     help: "make the layer smaller".to_owned(),
                     recovery: None,
                 };
-                self.trouble(&path, &shape, error);
+                self.trouble(layer, &path, &shape, error);
                 return None;
             }
-            planned.extend(layer);
+            planned.extend(planned_layer);
             shape = output;
         }
         Some((planned, shape))
@@ -219,6 +256,23 @@ impl<'a> Walk<'a> {
 
     /// Plans one layer; where it cannot be planned, only the shape that probably leaves it.
     fn layer(&mut self, layer: &Layer, path: &[Step], input: &[usize]) -> Option<(Option<PlannedLayer>, Vec<usize>)> {
+        let is_outermost = self.preset.is_none() && layer.stands_for().is_some();
+        if is_outermost {
+            self.preset = Some(path.to_vec());
+        }
+        let planned = self.layer_itself(layer, path, input);
+        if is_outermost {
+            self.preset = None;
+        }
+        planned
+    }
+
+    fn layer_itself(
+        &mut self,
+        layer: &Layer,
+        path: &[Step],
+        input: &[usize],
+    ) -> Option<(Option<PlannedLayer>, Vec<usize>)> {
         let name = self.name(layer);
         let below = |block: &Block<'_>| {
             let mut below = [path, path![layer.name(), block.key]].concat();
@@ -256,6 +310,10 @@ impl<'a> Walk<'a> {
                 }
             }
         };
+        let output = output.and_then(|output| {
+            let checked = layer.parameters(input).iter().try_for_each(Parameter::check);
+            checked.map_err(|error| ShapeError { recovery: Some(output.clone()), ..error }).map(|()| output)
+        });
         match output {
             Ok(output_shape) => {
                 let (line, file) = (self.written)(path);
@@ -276,7 +334,7 @@ impl<'a> Walk<'a> {
                 };
                 Some((Some(PlannedLayer { row, input: input.to_vec(), blocks }), output_shape))
             }
-            Err(error) => self.trouble(path, input, error).map(|shape| (None, shape)),
+            Err(error) => self.trouble(layer, path, input, error).map(|shape| (None, shape)),
         }
     }
 }
@@ -297,11 +355,16 @@ pub fn plan(sound: &Sound, sources: &SourceMap, input: Form, problems: &mut Vec<
     };
     let mut walk = Walk::new(&written);
     let planned = walk.row(&sound.pipeline.model.layers, &[], &input.shape());
-    for Trouble { path, shape, error } in &walk.troubles {
+    for Trouble { path, within, shape, error } in &walk.troubles {
+        let reached = match within {
+            Some(layer) => format!("{} reaches a `{layer}` within this layer", display_shape(shape)),
+            None => format!("{} reaches this layer", display_shape(shape)),
+        };
         let mut problem = Diagnostic::error(Code::SHAPE, error.message.as_str())
-            .at(sound.tree.place_of(&full(path)), format!("{} reaches this layer", display_shape(shape)))
+            .at(sound.tree.place_of(&full(path)), reached)
             .help(error.help.as_str());
-        if let Some((Step::Index(index), around)) = path.split_last()
+        if within.is_none()
+            && let Some((Step::Index(index), around)) = path.split_last()
             && let Some(before) = index.checked_sub(1)
         {
             let place = sound.tree.place_of(&full(&[around, path![before]].concat()));

@@ -5,9 +5,9 @@ use crate::{
     check::{Options, Plan},
     device,
     diagnostic::Result,
-    layer::display_shape,
+    layer::{display_shape, expanded},
     model::{Means, Model, OperationRow, computation},
-    spec::Pipeline,
+    spec::{Model as Design, Pipeline, plain},
     text::{Table, bytes, thousands},
 };
 use std::collections::BTreeMap;
@@ -15,12 +15,15 @@ use std::collections::BTreeMap;
 /// `trainyard summary FILE`
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  trainyard summary pipelines/cifar10.yaml\n  trainyard summary --optimized pipelines/cifar10.yaml"
+    after_help = "Examples:\n  trainyard summary pipelines/cifar10.yaml\n  trainyard summary --optimized pipelines/cifar10.yaml\n  trainyard summary --expand pipelines/resnet20.yaml > layers.yaml"
 )]
 pub struct Arguments {
     /// Show what is computed instead: the operations that the passes over the model leave, for training and for inference.
     #[arg(long)]
     optimized: bool,
+    /// Print the pipeline instead, with the layers that a name such as `resnet` stands for in its place.
+    #[arg(long, conflicts_with = "optimized")]
+    expand: bool,
     #[command(flatten)]
     pipeline: PipelineArguments,
 }
@@ -77,6 +80,18 @@ fn optimized(pipeline: &Pipeline, plan: &Plan, output: &Output) -> Result<Ending
     Ok(Ending::Done)
 }
 
+/// Prints the pipeline with all its layers written out.
+fn expand(pipeline: &Pipeline, output: &Output) -> Ending {
+    let layers = expanded(&pipeline.model.layers);
+    let expanded = Pipeline { model: Design { layers, ..pipeline.model.clone() }, ..pipeline.clone() };
+    if output.json {
+        println!("{}", serde_json::to_string_pretty(&expanded).expect("a pipeline is plain data"));
+    } else {
+        print!("{}", plain(&expanded));
+    }
+    Ending::Done
+}
+
 /// Shows the layers.
 pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let (file, options) = (&arguments.pipeline.file, arguments.pipeline.options());
@@ -88,6 +103,9 @@ pub fn summary(arguments: &Arguments, output: &Output) -> Result<Ending> {
         });
     }
     let Some(plan) = checked.plan.as_ref().filter(|_| checked.is_sound()) else { return Ok(Ending::Invalid) };
+    if let Some(sound) = checked.pipeline.as_ref().filter(|_| arguments.expand) {
+        return Ok(expand(&sound.pipeline, output));
+    }
     if let Some(sound) = checked.pipeline.as_ref().filter(|_| arguments.optimized) {
         return optimized(&sound.pipeline, plan, output);
     }

@@ -277,6 +277,36 @@ codes! {
     /// training: {optimizer: adam}
     /// ```
     UNKNOWN_OPTIMIZER = "unknown-optimizer";
+    /// A layer with the name of another one: weights and tables could not tell them apart.
+    ///
+    /// ```yaml
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 32, activation: relu, name: head}}, {dense: {units: 10, name: head}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 32, activation: relu, name: hidden}}, {dense: {units: 10, name: head}}]}
+    /// ```
+    LAYER_NAME = "layer-name";
+    /// An initializer that doesn't exist.
+    ///
+    /// ```yaml
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: {random_norm: {stddev: 0.01}}}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_initializer: {random_normal: {stddev: 0.01}}}}]}
+    /// ```
+    UNKNOWN_INITIALIZER = "unknown-initializer";
+    /// A constraint of weights that doesn't exist.
+    ///
+    /// ```yaml
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_constraint: {maximum_norm: 3}}}]}
+    /// ```
+    ///
+    /// ```yaml
+    /// model: {layers: [{rescaling: 1/255}, flatten, {dense: {units: 10, kernel_constraint: {max_norm: 3}}}]}
+    /// ```
+    UNKNOWN_CONSTRAINT = "unknown-constraint";
     /// A schedule of the learning rate that doesn't exist.
     ///
     /// ```yaml
@@ -889,6 +919,18 @@ codes! {
     SLOW_PRECISION = "slow-precision";
     /// The user wanted to stop.
     INTERRUPTED = "interrupted";
+    /// The weights that the model is to start with cannot be read, or don't fit its layers.
+    ///
+    /// ```yaml
+    /// model:
+    ///   initial_weights: no-such-file.safetensors
+    /// ```
+    ///
+    /// ```yaml
+    /// model:
+    ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
+    /// ```
+    INITIAL_WEIGHTS = "initial-weights";
     /// Something that a run directory should hold is missing or damaged.
     BAD_RUN = "bad-run";
     /// A run cannot be resumed so: what its checkpoint holds belongs to other layers or other data, a change of its training was

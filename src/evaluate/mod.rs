@@ -107,6 +107,8 @@ fn over(
     let failed = |error| computation(&error, "the evaluation");
     let model = model.frozen().map_err(failed)?;
     let mut figures = Figures::new(prefix, &spec.metrics, data.classes());
+    // As in Keras, the loss is that of training: with what the weights cost.
+    let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
     let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
     for batch in data.epoch(0) {
         let batch = batch?;
@@ -115,7 +117,7 @@ fn over(
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
             let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
             let loss = loss.f_double_value(&[]).map_err(failed)?;
-            figures.add(loss, &outputs, &batch.labels, &spec.loss, model.gives_logits()).map_err(failed)?;
+            figures.add(loss + cost, &outputs, &batch.labels, &spec.loss, model.gives_logits()).map_err(failed)?;
             each(&outputs, &batch.labels).map_err(failed)
         })?;
     }

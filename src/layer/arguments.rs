@@ -3,7 +3,6 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
-use tch::{TchError, Tensor};
 
 /// A height and a width, written as one number for both or as a list of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,18 +45,18 @@ impl JsonSchema for Pair {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "anyOf": [
-                { "type": "integer", "minimum": 1, "maximum": 4096 },
-                {
-                    "type": "array",
-                    "items": { "type": "integer", "minimum": 1, "maximum": 4096 },
-                    "minItems": 2,
-                    "maxItems": 2
-                }
-            ]
-        })
+        pair_from(1)
     }
+}
+
+fn pair_from(least: usize) -> Schema {
+    let number = serde_json::json!({ "type": "integer", "minimum": least, "maximum": 4096 });
+    json_schema!({ "anyOf": [number, { "type": "array", "items": number, "minItems": 2, "maxItems": 2 }] })
+}
+
+/// A [`Pair`] whose numbers may be 0, as a schema.
+pub(super) fn pair_from_zero(_: &mut SchemaGenerator) -> Schema {
+    pair_from(0)
 }
 
 /// What happens at the border of an image.
@@ -94,60 +93,5 @@ impl Padding {
                 Windows { count, before: total / 2, after: total - total / 2 }
             }
         }
-    }
-}
-
-/// A function applied to every element; `softmax` to every vector of channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ActivationFunction {
-    /// The value itself.
-    #[default]
-    Linear,
-    /// `max(x, 0)`
-    Relu,
-    /// `1 / (1 + exp(-x))`
-    Sigmoid,
-    /// `exp(x) / sum(exp(x))` over the last axis: positive, and 1 in sum.
-    Softmax,
-    /// The hyperbolic tangent.
-    Tanh,
-}
-
-/// The computation of an activation function.
-pub struct Activate(pub ActivationFunction);
-
-impl super::Forward for Activate {
-    fn forward(&self, x: &Tensor, _: &super::Pass) -> Result<Tensor, TchError> {
-        match self.0 {
-            ActivationFunction::Linear => Ok(x.shallow_clone()),
-            ActivationFunction::Relu => x.f_relu(),
-            ActivationFunction::Sigmoid => x.f_sigmoid(),
-            // Channels, the last axis of a pipeline's shape, are axis 1 here.
-            ActivationFunction::Softmax => x.f_softmax(1, tch::Kind::Float),
-            ActivationFunction::Tanh => x.f_tanh(),
-        }
-    }
-
-    fn operator(&self) -> super::Operator<'_> {
-        super::Operator::Activation(self.0)
-    }
-}
-
-impl ActivationFunction {
-    /// Its name in a pipeline.
-    pub fn name(self) -> &'static str {
-        match self {
-            ActivationFunction::Linear => "linear",
-            ActivationFunction::Relu => "relu",
-            ActivationFunction::Sigmoid => "sigmoid",
-            ActivationFunction::Softmax => "softmax",
-            ActivationFunction::Tanh => "tanh",
-        }
-    }
-
-    /// The operation, where there is anything to do.
-    pub fn operation(self) -> Option<Box<dyn super::Forward>> {
-        (self != ActivationFunction::Linear).then(|| Box::new(Activate(self)) as Box<dyn super::Forward>)
     }
 }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-fn ones() -> Initializer {
+pub(super) fn ones() -> Initializer {
     Initializer::Ones
 }
 
@@ -20,7 +20,7 @@ fn momentum() -> f64 {
     0.99
 }
 
-fn epsilon() -> f64 {
+pub(super) fn epsilon() -> f64 {
     1e-3
 }
 
@@ -65,7 +65,7 @@ impl LayerDefinition for BatchNormalization {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let channels = vec![input.last().copied().unwrap_or(1) as i64];
-        let parameter = |name, initializer, trainable| Parameter { name, shape: channels.clone(), initializer, trainable };
+        let parameter = |name, initializer, trainable| Parameter::new(name, channels.clone(), initializer).trainable(trainable);
         let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer, self.trainable));
         let beta = self.center.then(|| parameter("beta", self.beta_initializer, self.trainable));
         let moving = [
@@ -176,6 +176,10 @@ impl Normalize {
 
 impl Forward for Normalize {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
+        if x.dim() == 3 {
+            // libtorch looks for channels at axis 1.
+            return self.forward(&x.f_unsqueeze(1)?.f_permute([0, 3, 1, 2])?, pass)?.f_permute([0, 2, 3, 1])?.f_squeeze_dim(1);
+        }
         let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
         if !self.is_of_batch(pass) {
             let (mean, variance) = (Some(&self.mean), Some(&self.variance));

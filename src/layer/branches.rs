@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Gives the same input to several rows of layers and merges what they make of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-known-as" = ["Concatenate", "Parallel", "Inception"], "x-bare" = "branches", "examples" = [
+#[schemars(extend("x-known-as" = ["Concatenate", "Parallel"], "x-bare" = "branches", "examples" = [
     {"branches": [
         [{"conv2d": {"filters": 8, "kernel_size": 1}}],
         [{"conv2d": {"filters": 4, "kernel_size": 1}}, {"conv2d": {"filters": 8, "kernel_size": 3, "padding": "same"}}]

@@ -5,15 +5,19 @@
 //! `[height, width, channels]` becomes `[height', width', filters]`.
 
 use super::{
-    ActivationFunction, Affine, Build, Forward, Initializer, LayerDefinition, Operator, Padding, Pair, Parameter, Pass,
-    Precision, ShapeError, display_shape, elements, image_shape, initializer::of_any_shape,
+    ActivationFunction, Affine, Build, Constraint, Forward, Initializer, LayerDefinition, Operator, Padding, Pair, Parameter, Pass,
+    Precision, Regularizer, ShapeError, elements, image_shape, initializer::of_any_shape, window::Sliding,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-fn one() -> Pair {
+pub(super) fn one() -> Pair {
     Pair([1, 1])
+}
+
+pub(super) fn one_group() -> usize {
+    1
 }
 
 pub(super) fn yes() -> bool {
@@ -28,10 +32,13 @@ pub(super) fn zeros() -> Initializer {
     Initializer::Zeros
 }
 
+/// What to do about windows that are larger than the image.
+pub(super) const DOES_NOT_FIT: &str = "`padding: same` keeps the size; or remove a pooling before it";
+
 /// Slides learned filters over images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("x-known-as" = ["Convolution2D", "conv"], "examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}]))]
+#[schemars(extend("x-known-as" = ["Convolution2D", "conv"], "examples" = [{"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}, {"filters": 6, "kernel_size": 3, "dilation_rate": 2, "groups": 3}]))]
 pub struct Conv2d {
     /// How many filters: the channels of the output.
     #[schemars(range(min = 1, max = 65536))]
@@ -44,6 +51,16 @@ pub struct Conv2d {
     #[serde(default = "one")]
     #[schemars(extend("x-known-as" = ["stride"]))]
     pub strides: Pair,
+    /// The distance between the elements of a filter: with 2, every other pixel of a larger window counts. Not together with
+    /// `strides` above 1.
+    #[serde(default = "one")]
+    #[schemars(extend("x-known-as" = ["dilation", "atrous_rate"]))]
+    pub dilation_rate: Pair,
+    /// Into how many groups channels and filters are divided: the filters of a group see only the channels of theirs. Both
+    /// numbers must be multiples of it.
+    #[serde(default = "one_group")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub groups: usize,
     /// `valid` uses only windows within the image; `same` pads with zeros so that the size stays (divided by the strides).
     #[serde(default)]
     pub padding: Padding,
@@ -61,6 +78,14 @@ pub struct Conv2d {
     #[serde(default = "zeros")]
     #[schemars(schema_with = "of_any_shape")]
     pub bias_initializer: Initializer,
+    /// What large weights of the filters cost; it is added to the loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Regularizer", extend("x-default" = "nothing"))]
+    pub kernel_regularizer: Option<Regularizer>,
+    /// What the filters are brought back to after each step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Constraint", extend("x-default" = "nothing"))]
+    pub kernel_constraint: Option<Constraint>,
     /// Whether training changes the layer.
     #[serde(default = "yes")]
     #[schemars(extend("x-known-as" = ["requires_grad", "frozen"]))]
@@ -68,12 +93,35 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
+    fn sliding(&self) -> Sliding {
+        let Conv2d { kernel_size: size, strides, dilation_rate, padding, .. } = *self;
+        Sliding { size, strides, dilation_rate, padding }
+    }
+
+    /// Every group has as many channels and filters.
+    fn can_group(&self, channels: usize) -> Result<(), ShapeError> {
+        for (count, what) in [(channels, "channels that reach the layer"), (self.filters, "`filters`")] {
+            if !count.is_multiple_of(self.groups) {
+                return Err(ShapeError::new(
+                    format!("{count} {what} can't be divided into {} groups", self.groups),
+                    "make `groups` a divisor of both, the channels and `filters`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Each principal component of a window makes two filters.
     fn can_whiten(&self, input: &[usize]) -> Result<(), ShapeError> {
+        if self.kernel_initializer != Initializer::Whitening {
+            return Ok(());
+        }
+        if self.groups > 1 {
+            return Err(ShapeError::new("`whitening` makes filters that see all channels", "leave `groups` at 1"));
+        }
         let Pair([height, width]) = self.kernel_size;
         let most = 2 * height * width * input[2];
-        let is_sound = self.filters.is_multiple_of(2) && self.filters <= most;
-        if self.kernel_initializer != Initializer::Whitening || is_sound {
+        if self.filters.is_multiple_of(2) && self.filters <= most {
             return Ok(());
         }
         let why = if self.filters > most { format!("of windows of {height}x{width}x{}", input[2]) } else { "in pairs".into() };
@@ -86,50 +134,33 @@ impl Conv2d {
 
 impl LayerDefinition for Conv2d {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
-        let [height, width, _] = image_shape(input, "conv2d")?;
-        let Pair([kernel_height, kernel_width]) = self.kernel_size;
-        let Pair([vertical, horizontal]) = self.strides;
-        let rows = self.padding.windows(height, kernel_height, vertical).count;
-        let columns = self.padding.windows(width, kernel_width, horizontal).count;
-        if rows == 0 || columns == 0 {
-            return Err(ShapeError::new(
-                format!("a window of {kernel_height}x{kernel_width} doesn't fit into {}", display_shape(input)),
-                "`padding: same` keeps the size; or remove a pooling before it",
-            )
-            .or(vec![rows.max(1), columns.max(1), self.filters]));
-        }
+        let [.., channels] = image_shape(input, "conv2d")?;
+        let sliding = self.sliding();
+        let [rows, columns] = sliding.count(input, self.filters, DOES_NOT_FIT)?;
         let output = vec![rows, columns, self.filters];
-        self.can_whiten(input).map_err(|error| error.or(output.clone()))?;
+        let sound = sliding.check_dilation().and_then(|()| self.can_group(channels));
+        sound.and_then(|()| self.can_whiten(input)).map_err(|error| error.or(output.clone()))?;
         Ok(output)
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let Pair([height, width]) = self.kernel_size;
-        let shape = vec![self.filters as i64, input[2] as i64, height as i64, width as i64];
-        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: self.trainable };
-        let bias =
-            Parameter { name: "bias", shape: vec![self.filters as i64], initializer: self.bias_initializer, trainable: self.trainable };
+        let shape = [self.filters, input[2] / self.groups, height, width].map(|n| n as i64).to_vec();
+        let kernel = Parameter::new("kernel", shape, self.kernel_initializer)
+            .held(self.kernel_regularizer, &self.kernel_constraint)
+            .trainable(self.trainable);
+        let bias = Parameter::new("bias", vec![self.filters as i64], self.bias_initializer).trainable(self.trainable);
         if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 
     fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
-        let window = elements(&self.kernel_size.0).saturating_mul(input[2] as u64);
+        let window = elements(&self.kernel_size.0).saturating_mul((input[2] / self.groups) as u64);
         elements(output).saturating_mul(window.saturating_mul(2).saturating_add(self.use_bias.into()))
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let rows = self.padding.windows(build.input[0], self.kernel_size.0[0], self.strides.0[0]);
-        let columns = self.padding.windows(build.input[1], self.kernel_size.0[1], self.strides.0[1]);
-        let even = rows.before == rows.after && columns.before == columns.after;
-        let amounts = [columns.before, columns.after, rows.before, rows.after].map(|n| n as i64);
-        let convolution = Convolution {
-            weights: Affine::of(build.parameters),
-            strides: self.strides.0.map(|n| n as i64),
-            padding: if even { [rows.before as i64, columns.before as i64] } else { [0, 0] },
-            uneven_padding: (!even).then_some(amounts),
-            input: build.input.try_into().expect("the check lets only images through"),
-            precision: build.precision,
-        };
+        let weights = Affine::of(build.parameters);
+        let convolution = Convolution::new(weights, &self.sliding(), self.groups, build.input, build.precision);
         let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(convolution)];
         operations.extend(self.activation.operation());
         operations
@@ -152,16 +183,39 @@ pub struct Convolution {
     padding: [i64; 2],
     /// Left, right, top, bottom, where libtorch's even padding can't express it.
     uneven_padding: Option<[i64; 4]>,
+    dilation_rate: [i64; 2],
+    groups: i64,
     /// Height, width and channels of what reaches it.
     pub input: [usize; 3],
     precision: Precision,
 }
 
 impl Convolution {
+    pub(super) fn new(
+        weights: Affine,
+        sliding: &Sliding,
+        groups: usize,
+        input: &[usize],
+        precision: Precision,
+    ) -> Self {
+        let padded = sliding.padded(input);
+        let [left, right, top, bottom] = padded;
+        let even = left == right && top == bottom;
+        Convolution {
+            weights,
+            strides: sliding.strides.0.map(|n| n as i64),
+            padding: if even { [top, left] } else { [0, 0] },
+            uneven_padding: (!even).then_some(padded),
+            dilation_rate: sliding.dilation_rate.0.map(|n| n as i64),
+            groups: groups as i64,
+            input: input.try_into().expect("the check lets only images through"),
+            precision,
+        }
+    }
+
     /// The same with other weights.
     pub fn with(&self, weights: Affine) -> Self {
-        let Convolution { strides, padding, uneven_padding, input, precision, .. } = *self;
-        Convolution { weights, strides, padding, uneven_padding, input, precision }
+        Convolution { weights, ..*self }
     }
 
     /// Whether it multiplies numbers of 32 bits.
@@ -171,7 +225,11 @@ impl Convolution {
 
     /// Whether windows of 3x3 lie beside each other at every place; then, how many zeros are put around the image.
     pub fn plain_3x3(&self) -> Option<usize> {
-        let plain = self.weights.kernel.size()[2..] == [3, 3] && self.strides == [1, 1] && self.uneven_padding.is_none();
+        let plain = self.weights.kernel.size()[2..] == [3, 3]
+            && self.strides == [1, 1]
+            && self.dilation_rate == [1, 1]
+            && self.groups == 1
+            && self.uneven_padding.is_none();
         let border = (self.padding[0] == self.padding[1]).then_some(self.padding[0] as usize);
         border.filter(|_| plain)
     }
@@ -182,7 +240,7 @@ impl Forward for Convolution {
         let padded = self.uneven_padding.map(|amounts| x.f_constant_pad_nd(amounts)).transpose()?;
         let x = self.precision.factor(padded.as_ref().unwrap_or(x))?;
         let Affine { kernel, bias } = self.weights.factors(self.precision)?;
-        x.f_conv2d(&kernel, bias.as_ref(), self.strides, self.padding, [1, 1], 1)
+        x.f_conv2d(&kernel, bias.as_ref(), self.strides, self.padding, self.dilation_rate, self.groups)
     }
 
     fn operator(&self) -> Operator<'_> {

@@ -1,9 +1,10 @@
-//! `y = activation(kernel x + bias)`, as Keras' `Dense` on vectors: `[features]` becomes `[units]`.
+//! `y = activation(kernel x + bias)`, as Keras' `Dense`: `[features]` becomes `[units]`, and each vector of `[tokens, features]` on its
+//! own.
 
 use super::conv2d::{glorot_uniform, yes, zeros};
 use super::{
-    ActivationFunction, Affine, Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, Precision,
-    ShapeError, display_shape, initializer::of_any_shape,
+    ActivationFunction, Affine, Build, Constraint, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, Precision,
+    Regularizer, ShapeError, display_shape, elements, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,14 @@ pub struct Dense {
     #[serde(default = "zeros")]
     #[schemars(schema_with = "of_any_shape")]
     pub bias_initializer: Initializer,
+    /// What large weights cost; it is added to the loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Regularizer", extend("x-default" = "nothing"))]
+    pub kernel_regularizer: Option<Regularizer>,
+    /// What the weights are brought back to after each step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Constraint", extend("x-default" = "nothing"))]
+    pub kernel_constraint: Option<Constraint>,
     /// Whether training changes the layer.
     #[serde(default = "yes")]
     #[schemars(extend("x-known-as" = ["requires_grad", "frozen"]))]
@@ -42,7 +51,7 @@ pub struct Dense {
 impl LayerDefinition for Dense {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
         match input {
-            [_] => Ok(vec![self.units]),
+            [around @ .., _] if around.len() < 2 => Ok([around, &[self.units]].concat()),
             _ => Err(ShapeError::new(
                 format!("`dense` takes vectors, `[features]`, and images of {} reach it", display_shape(input)),
                 "put `flatten` before it",
@@ -52,14 +61,17 @@ impl LayerDefinition for Dense {
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
-        let shape = vec![self.units as i64, input[0] as i64];
-        let kernel = Parameter { name: "kernel", shape, initializer: self.kernel_initializer, trainable: self.trainable };
-        let bias = Parameter { name: "bias", shape: vec![self.units as i64], initializer: self.bias_initializer, trainable: self.trainable };
+        let shape = vec![self.units as i64, *input.last().unwrap_or(&0) as i64];
+        let kernel = Parameter::new("kernel", shape, self.kernel_initializer)
+            .held(self.kernel_regularizer, &self.kernel_constraint)
+            .trainable(self.trainable);
+        let bias = Parameter::new("bias", vec![self.units as i64], self.bias_initializer).trainable(self.trainable);
         if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
     }
 
-    fn flops(&self, input: &[usize], _: &[usize]) -> u64 {
-        (self.units as u64).saturating_mul((input[0] as u64).saturating_mul(2).saturating_add(self.use_bias.into()))
+    fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
+        let features = input.last().map_or(0, |&features| features as u64);
+        elements(output).saturating_mul(features.saturating_mul(2).saturating_add(self.use_bias.into()))
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {

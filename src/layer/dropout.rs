@@ -41,7 +41,7 @@ impl LayerDefinition for Dropout {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        vec![Box::new(Mask { rate: self.rate, name: build.name.to_owned() })]
+        vec![Box::new(Mask::new(self.rate, build.name))]
     }
 }
 
@@ -52,6 +52,11 @@ pub struct Mask {
 }
 
 impl Mask {
+    /// Drops this share for the layer of this name.
+    pub fn new(rate: f64, name: &str) -> Self {
+        Mask { rate, name: name.to_owned() }
+    }
+
     /// What is dropped at a step.
     fn dropout(&self, pass: &Pass) -> Kernel {
         Kernel {
@@ -94,6 +99,6 @@ impl Forward for Mask {
     }
 
     fn operator(&self) -> Operator<'_> {
-        Operator::Dropout(self)
+        Operator::Disturbance
     }
 }

@@ -1,8 +1,7 @@
 //! What layers are built into: operations on tensors.
 
 use super::{
-    ActivationFunction, batch_normalization::Normalize, conv2d::Convolution, dense::Product, dropout::Mask,
-    max_pooling2d::MaxPooling,
+    ActivationFunction, batch_normalization::Normalize, conv2d::Convolution, dense::Product, max_pooling2d::MaxPooling,
 };
 use crate::{device, kernel::Instructions};
 use schemars::JsonSchema;
@@ -99,6 +98,19 @@ pub fn as_computed(tensor: &Tensor) -> Result<Tensor, TchError> {
     if tensor.dim() == 4 { tensor.f_permute([0, 3, 1, 2]) } else { Ok(tensor.shallow_clone()) }
 }
 
+/// The axis of the channels, or of the features: 1 of images, the last one of everything else.
+pub fn channel_axis(tensor: &Tensor) -> i64 {
+    if tensor.dim() == 4 { 1 } else { -1 }
+}
+
+/// A number for each channel, `[channels]`, so that it can be multiplied with `x` or added.
+///
+/// # Errors
+/// What libtorch reports.
+pub(super) fn for_each_channel(numbers: &Tensor, x: &Tensor) -> Result<Tensor, TchError> {
+    if x.dim() == 4 { numbers.f_view([1, -1, 1, 1]) } else { Ok(numbers.shallow_clone()) }
+}
+
 /// What a computation needs to know beyond its input.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
@@ -124,8 +136,8 @@ pub enum Operator<'a> {
     BatchNormalization(&'a Normalize),
     /// A dense layer with its bias.
     Product(&'a Product),
-    /// Dropout.
-    Dropout(&'a Mask),
+    /// What disturbs training, such as dropout, and hands on what it gets elsewhere.
+    Disturbance,
     /// Anything else.
     Other,
 }

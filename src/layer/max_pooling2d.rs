@@ -3,15 +3,19 @@
 //! `[height, width, channels]` becomes `[height', width', channels]`.
 
 use super::{
-    Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Padding, Pair, Pass, ShapeError, display_shape, elements, image_shape,
+    Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Padding, Pair, Pass, ShapeError, conv2d::one, elements,
+    image_shape, window::Sliding,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
 
-fn two() -> Pair {
+pub(super) fn two() -> Pair {
     Pair([2, 2])
 }
+
+/// What to do about windows that are larger than the image.
+pub(super) const TOO_SMALL: &str = "remove this pooling or one before it: the images are too small by now";
 
 /// Takes the maximum of each window, which makes images smaller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,24 +36,16 @@ pub struct MaxPooling2d {
 }
 
 impl MaxPooling2d {
-    fn strides(&self) -> Pair {
-        self.strides.unwrap_or(self.pool_size)
+    fn sliding(&self) -> Sliding {
+        let strides = self.strides.unwrap_or(self.pool_size);
+        Sliding { size: self.pool_size, strides, dilation_rate: one(), padding: self.padding }
     }
 }
 
 impl LayerDefinition for MaxPooling2d {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, ShapeError> {
-        let [height, width, channels] = image_shape(input, "max_pooling2d")?;
-        let rows = self.padding.windows(height, self.pool_size.0[0], self.strides().0[0]).count;
-        let columns = self.padding.windows(width, self.pool_size.0[1], self.strides().0[1]).count;
-        if rows == 0 || columns == 0 {
-            let Pair([height, width]) = self.pool_size;
-            return Err(ShapeError::new(
-                format!("a window of {height}x{width} doesn't fit into {}", display_shape(input)),
-                "remove this pooling or one before it: the images are too small by now",
-            )
-            .or(vec![rows.max(1), columns.max(1), channels]));
-        }
+        let [.., channels] = image_shape(input, "max_pooling2d")?;
+        let [rows, columns] = self.sliding().count(input, channels, TOO_SMALL)?;
         Ok(vec![rows, columns, channels])
     }
 
@@ -63,12 +59,11 @@ impl LayerDefinition for MaxPooling2d {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let rows = self.padding.windows(build.input[0], self.pool_size.0[0], self.strides().0[0]);
-        let columns = self.padding.windows(build.input[1], self.pool_size.0[1], self.strides().0[1]);
-        let padded = [columns.before, columns.after, rows.before, rows.after].map(|n| n as i64);
+        let sliding = self.sliding();
+        let padded = sliding.padded(build.input);
         vec![Box::new(MaxPooling {
             size: self.pool_size.0.map(|n| n as i64),
-            strides: self.strides().0.map(|n| n as i64),
+            strides: sliding.strides.0.map(|n| n as i64),
             padding: (padded != [0; 4]).then_some(padded),
         })]
     }

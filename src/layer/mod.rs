@@ -4,14 +4,31 @@
 //! Tensors flow as libtorch wants them, `[batch, channels, height, width]`, but lie in memory channels last, so that
 //! nothing is rearranged between the images' bytes and the first kernel.
 
+mod activation_function;
 pub mod arguments;
+mod border;
+pub mod constraint;
+mod draws;
 mod forward;
 pub mod initializer;
+mod named;
+mod parameter;
+mod preset;
+mod regularizer;
 pub mod structure;
+mod window;
 
-pub use arguments::{ActivationFunction, Padding, Pair};
-pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored};
+pub use activation_function::ActivationFunction;
+pub use arguments::{Padding, Pair};
+pub use border::Border;
+pub use constraint::Constraint;
+use forward::for_each_channel;
+pub use forward::{Affine, Build, Forward, Operator, Pass, Precision, as_computed, as_stored, channel_axis};
 pub use initializer::Initializer;
+pub use named::Named;
+pub use parameter::{Layout, Parameter};
+pub use preset::{Stem, expanded};
+pub use regularizer::Regularizer;
 pub use structure::{Block, Merge, Structure};
 
 use crate::family;
@@ -38,19 +55,6 @@ impl ShapeError {
     }
 }
 
-/// A tensor that a layer keeps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// Its name within the layer: `kernel`.
-    pub name: &'static str,
-    /// Its shape as it is stored: OIHW for kernels of convolutions, OI for dense ones.
-    pub shape: Vec<i64>,
-    /// How it starts.
-    pub initializer: Initializer,
-    /// Whether the optimizer changes it; what else is stored follows the data, such as moving averages.
-    pub trainable: bool,
-}
-
 /// What all layers share.
 pub trait LayerDefinition {
     /// The shape of its output.
@@ -72,6 +76,11 @@ pub trait LayerDefinition {
     /// follows what libtorch's operations save.
     fn activation_bytes(&self, _input: &[usize], output: &[usize]) -> u64 {
         FLOAT_BYTES.saturating_mul(elements(output))
+    }
+
+    /// The layers that it is a name for, where it is nothing else.
+    fn stands_for(&self) -> Option<&[Layer]> {
+        None
     }
 
     /// What it is made of.
@@ -108,19 +117,51 @@ pub trait LayerDefinition {
 
 family! {
     /// A step of the model, in Keras' words and defaults.
-    pub enum Layer("layer"): LayerDefinition {
+    pub enum Layer("layer"): LayerDefinition in Named {
         rescaling::Rescaling,
         normalization::Normalization,
         conv2d::Conv2d,
+        depthwise_conv2d::DepthwiseConv2d,
+        separable_conv2d::SeparableConv2d,
+        conv2d_transpose::Conv2dTranspose,
         max_pooling2d::MaxPooling2d,
+        average_pooling2d::AveragePooling2d,
+        global_average_pooling2d::GlobalAveragePooling2d,
+        global_max_pooling2d::GlobalMaxPooling2d,
         dropout::Dropout,
+        spatial_dropout2d::SpatialDropout2d,
+        gaussian_dropout::GaussianDropout,
+        gaussian_noise::GaussianNoise,
+        stochastic_depth::StochasticDepth,
         flatten::Flatten,
+        reshape::Reshape,
+        permute::Permute,
+        up_sampling2d::UpSampling2d,
+        zero_padding2d::ZeroPadding2d,
+        cropping2d::Cropping2d,
         dense::Dense,
+        squeeze_excite::SqueezeExcite,
         activation::Activation,
         batch_normalization::BatchNormalization,
+        group_normalization::GroupNormalization,
+        rms_normalization::RmsNormalization,
+        layer_normalization::LayerNormalization,
         residual::Residual,
         branches::Branches,
         repeat::Repeat,
+        patch_embedding::PatchEmbedding,
+        class_token::ClassToken,
+        position_embedding::PositionEmbedding,
+        multi_head_attention::MultiHeadAttention,
+        first_token::FirstToken,
+        global_average_pooling1d::GlobalAveragePooling1d,
+        transformer_block::TransformerBlock,
+        inception_block::InceptionBlock,
+        resnet::Resnet,
+        vgg::Vgg,
+        mobilenet_v2::MobilenetV2,
+        efficientnet_b0::EfficientnetB0,
+        vit::Vit,
     }
 }
 
@@ -143,6 +184,16 @@ fn image_shape(input: &[usize], layer: &str) -> Result<[usize; 3], ShapeError> {
         ShapeError::new(
             format!("`{layer}` takes images, `[height, width, channels]`, and {} reaches it", display_shape(input)),
             format!("move `{layer}` before the layer that flattens the images"),
+        )
+    })
+}
+
+/// `[tokens, features]`, or what to do about another shape.
+fn token_shape(input: &[usize], layer: &str) -> Result<[usize; 2], ShapeError> {
+    input.try_into().map_err(|_| {
+        ShapeError::new(
+            format!("`{layer}` takes tokens, `[tokens, features]`, and {} reaches it", display_shape(input)),
+            "make tokens of images with `patch_embedding`",
         )
     })
 }

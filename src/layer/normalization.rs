@@ -4,7 +4,7 @@
 //! split alone, before any augmentation, and are stored with the weights (what never varies is only shifted): what is predicted or evaluated later is
 //! normalized by the same numbers.
 
-use super::{Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, display_shape, elements};
+use super::{Build, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, display_shape, elements, for_each_channel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -64,7 +64,7 @@ impl LayerDefinition for Normalization {
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let shape = vec![input.last().copied().unwrap_or(1) as i64];
         let parameter =
-            |name, initializer| Parameter { name, shape: shape.clone(), initializer, trainable: false };
+            |name, initializer| Parameter::new(name, shape.clone(), initializer).trainable(false);
         vec![parameter("mean", Initializer::Zeros), parameter("variance", Initializer::Ones)]
     }
 
@@ -97,13 +97,10 @@ struct Standardize {
 
 impl Forward for Standardize {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
-        // Channels are axis 1 here.
-        let mut shape = vec![1; x.dim()];
-        shape[1] = -1;
         let factor = self.variance.f_sqrt()?.f_clamp_min(EPSILON)?.f_reciprocal()?;
-        let offset = self.mean.f_mul(&factor)?.f_view(&shape[..])?;
+        let offset = for_each_channel(&self.mean.f_mul(&factor)?, x)?;
         // Bytes are promoted to float32 within the multiplication.
-        x.f_mul(&factor.f_view(&shape[..])?)?.f_sub_(&offset)
+        x.f_mul(&for_each_channel(&factor, x)?)?.f_sub_(&offset)
     }
 
     fn operator(&self) -> Operator<'_> {

@@ -1,6 +1,6 @@
 //! How layers are put together: in a row again and again, or side by side.
 
-use super::{Layer, LayerDefinition, ShapeError, display_shape, elements};
+use super::{Layer, LayerDefinition, ShapeError, channel_axis, display_shape, elements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
@@ -96,7 +96,7 @@ impl Merge {
     /// What libtorch reports.
     pub fn apply(self, outputs: &[Tensor]) -> Result<Tensor, TchError> {
         if self == Merge::Concatenate {
-            return Tensor::f_cat(outputs, 1);
+            return Tensor::f_cat(outputs, outputs.first().map_or(1, channel_axis));
         }
         let mut all = outputs.iter();
         let first = all.next().map(Tensor::shallow_clone).unwrap_or_default();

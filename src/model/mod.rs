@@ -9,21 +9,20 @@ mod passes;
 #[cfg(test)]
 mod tests;
 mod weights;
-mod weights_file;
 mod whiten;
 
 pub use adapt::{adapt, normalized, wants_statistics};
 pub use host::{computation, in_layer, to_device};
 pub use passes::{OperationRow, Purpose, names as pass_names};
-pub use weights::{digest, fill_tensors, load_weights, tensors_bytes, weights_bytes};
+pub use weights::{digest, fill_tensors, load_initial_weights, load_weights, tensors_bytes, weights_bytes};
 pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};
 
 use crate::{
     check::{Plan, PlannedLayer},
     kernel::Instructions,
     layer::{
-        ActivationFunction, Build, Forward, Layer, Merge, Operator, Pass, Precision, Structure, as_computed, as_stored,
-        last_activation,
+        ActivationFunction, Build, Constraint, Forward, Layer, Layout, Merge, Operator, Parameter, Pass, Precision,
+        Regularizer, Structure, last_activation,
     },
     spec::Pipeline,
 };
@@ -39,6 +38,11 @@ pub struct NamedParameter {
     pub tensor: Tensor,
     /// Whether the optimizer changes it.
     pub trainable: bool,
+    /// What its size costs in training.
+    pub regularizer: Option<Regularizer>,
+    /// What it is brought back to after each step.
+    pub constraint: Option<Constraint>,
+    layout: Layout,
 }
 
 /// One operation, with the layers that it computes.
@@ -250,6 +254,25 @@ impl Model {
         self.parameters.iter().filter(|parameter| parameter.trainable)
     }
 
+    /// What the size of the trained weights costs, where any of it does: a scalar that training adds to the loss.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn cost(&self) -> Result<Option<Tensor>, TchError> {
+        let mut costs = self.trainable().filter_map(|it| Some(it.regularizer.as_ref()?.cost(&it.tensor)));
+        let Some(first) = costs.next().transpose()? else { return Ok(None) };
+        costs.try_fold(first, |sum, cost| sum.f_add(&cost?)).map(Some)
+    }
+
+    /// Brings the trained weights back to what their constraints allow.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn constrain(&self) -> Result<(), TchError> {
+        let mut held = self.trainable().filter_map(|it| Some((it, it.constraint.as_ref()?)));
+        tch::no_grad(|| held.try_for_each(|(it, constraint)| it.layout.constrain(&it.tensor, constraint)))
+    }
+
     /// Where it computes.
     pub fn device(&self) -> Device {
         self.design.means.device
@@ -338,16 +361,14 @@ impl Builder {
             let name = format!("{}.{}", planned.row.name, parameter.name);
             let tensor = match &mut self.weights {
                 Weights::Drawn(seed) => {
-                    let values = parameter.initializer.draw(&parameter.shape, *seed, &name);
-                    // Kernels of convolutions lie in memory as the images do.
-                    let tensor =
-                        Tensor::from_slice(&values).f_view(&parameter.shape[..])?.f_to_device(self.means.device)?;
-                    as_computed(&as_stored(&tensor)?)?.set_requires_grad(parameter.trainable)
+                    let drawn = parameter.draw(*seed, &name)?.f_to_device(self.means.device)?;
+                    drawn.set_requires_grad(parameter.trainable)
                 }
                 Weights::Given(tensors) => tensors.pop_front().expect("as many as the same layers have"),
             };
             own.push(tensor.shallow_clone());
-            self.parameters.push(NamedParameter { name, tensor, trainable: parameter.trainable });
+            let Parameter { trainable, regularizer, constraint, layout, .. } = parameter;
+            self.parameters.push(NamedParameter { name, tensor, trainable, regularizer, constraint, layout });
         }
         let (name, input, precision) = (&planned.row.name, &planned.input, self.means.precision);
         let built = layer.build(Build { name, input, parameters: own, precision });

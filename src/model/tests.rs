@@ -23,12 +23,19 @@ fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
         let text = item.to_string();
         let example = layer(&text);
         assert_eq!(serde_json::from_value::<Layer>(serde_json::to_value(&example).unwrap()).unwrap(), example);
-        // Layers that take vectors get flattened images.
-        let layers = if Plan::new(std::slice::from_ref(&example), INPUT).is_ok() {
-            vec![example]
-        } else {
-            vec![layer(r#"{"flatten": {}}"#), example]
-        };
+        // Layers that take vectors get flattened images, those that take tokens patches; large networks get large images.
+        let before = [
+            "",
+            r#"{"flatten": {}}"#,
+            r#"{"patch_embedding": {"patch_size": [3, 4], "embed_dim": 16}}"#,
+            r#"{"up_sampling2d": {"size": 4}}"#,
+        ];
+        let rows = before.map(|text| match text {
+            "" => vec![example.clone()],
+            before => vec![layer(before), example.clone()],
+        });
+        let fitting = rows.into_iter().find(|row| Plan::new(row, INPUT).is_ok());
+        let layers = fitting.unwrap_or_else(|| panic!("{text}: takes nothing"));
         let plan = Plan::new(&layers, INPUT).unwrap_or_else(|error| panic!("{text}: {}", error.message));
         let from = layers[..layers.len() - 1].iter().fold(INPUT.to_vec(), |s, layer| layer.output_shape(&s).unwrap());
         assert_eq!(layers.last().unwrap().output_shape(&from).unwrap(), plan.output(), "{text}");
@@ -74,6 +81,76 @@ fn gradients_are_finite_and_two_passes_agree() {
     });
 }
 
+/// Images of numbers from -1 to 1, none close to another one.
+fn numbers(examples: i64, [height, width, channels]: [usize; 3]) -> Tensor {
+    let size = [examples, height as i64, width as i64, channels as i64];
+    // The golden ratio spreads them evenly.
+    let turns = Tensor::arange(size.iter().product::<i64>(), (Kind::Double, Device::Cpu)) * 0.618_033_988_749_895;
+    (turns.frac() * 2.0 - 1.0).to_kind(Kind::Float).view(size)
+}
+
+#[test]
+fn gradients_are_what_differences_say() {
+    each(|what, model, _| {
+        let images = numbers(3, INPUT).set_requires_grad(true);
+        let value = || {
+            let y = run(model, &images, &TRAINING);
+            let weights = (Tensor::arange(y.numel() as i64, (Kind::Float, Device::Cpu)) * 1.3).cos().view_as(&y);
+            (y * weights).sum(Kind::Double)
+        };
+        value().backward();
+        let named = model.trainable().map(|parameter| (parameter.name.as_str(), &parameter.tensor));
+        for (name, tensor) in named.chain([("the input", &images)]) {
+            // Along the gradient itself the difference is the largest, and the gradient's norm.
+            let gradient = tensor.grad().copy();
+            let norm = gradient.norm().double_value(&[]);
+            if norm < 1e-4 {
+                continue;
+            }
+            let start = tensor.detach().copy();
+            // So little that no number moves by more than a third of a thousandth: hardly any crosses a bend of a function.
+            let reach = 3e-4 * norm / gradient.abs().max().double_value(&[]);
+            let at = |along: f64| {
+                tch::no_grad(|| {
+                    tensor.shallow_clone().copy_(&(&start + &gradient * (along / norm)));
+                    value().double_value(&[])
+                })
+            };
+            let difference = (at(reach) - at(-reach)) / (2.0 * reach);
+            at(0.0);
+            // What is small against the sum is lost in its rounding.
+            assert!((difference - norm).abs() < 0.05 * norm + 2e-3, "{what}: {name}: {difference}, not {norm}");
+        }
+    });
+}
+
+#[test]
+fn weights_are_saved_and_loaded() {
+    each(|what, model, _| {
+        let saved = weights_bytes(model).unwrap();
+        let other = Model::new(&model.design.layers, &model.design.plan, 2, Device::Cpu).unwrap();
+        let named = other.parameters().iter().map(|parameter| (parameter.name.clone(), &parameter.tensor));
+        fill_tensors(&saved, named).unwrap();
+        assert_eq!(weights_bytes(&other).unwrap(), saved, "{what}");
+        let x = images(2, INPUT);
+        assert_eq!(run(&other, &x, &TRAINING), run(model, &x, &TRAINING), "{what}");
+    });
+}
+
+#[test]
+fn images_stay_channels_last_in_memory() {
+    each(|what, model, _| {
+        let y = run(model, &images(2, INPUT), &TRAINING);
+        if y.dim() == 4 {
+            assert!(y.permute([0, 2, 3, 1]).is_contiguous(), "{what}: {:?} {:?}", y.size(), y.stride());
+        }
+        for parameter in model.parameters().iter().filter(|parameter| parameter.tensor.dim() == 4) {
+            let kernel = &parameter.tensor;
+            assert!(kernel.permute([0, 2, 3, 1]).is_contiguous(), "{what}: {}", parameter.name);
+        }
+    });
+}
+
 #[test]
 fn a_larger_kernel_than_the_image_is_refused_with_both_shapes() {
     let conv = layer(r#"{"conv2d": {"filters": 1, "kernel_size": 5}}"#);
@@ -100,6 +177,99 @@ fn dropout_keeps_the_share_and_the_mean() {
     assert_ne!(y, other, "each step has a mask of its own");
     // The mask of an example hangs on its place in the batch, not on the size of the batch.
     assert_eq!(y.narrow(0, 0, 3), run(&model, &ones.narrow(0, 0, 3), &TRAINING));
+}
+
+#[test]
+fn channels_and_examples_are_dropped_as_a_whole() {
+    let ones = Tensor::ones([40, 6, 5, 50], (Kind::Uint8, Device::Cpu));
+    for (name, axes, kept) in
+        [("spatial_dropout2d", [2i64, 3].as_slice(), 40 * 50), ("stochastic_depth", &[1, 2, 3], 40)]
+    {
+        let model = model(&format!(r#"[{{"{name}": {{"rate": 0.3}}}}]"#), [6, 5, 50]);
+        let y = run(&model, &ones, &TRAINING);
+        assert_eq!(y.amax(axes, false), y.amin(axes, false), "{name}: all or nothing");
+        let share = y.amax(axes, false).gt(0.0).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+        let deviation = (0.3 * 0.7 / f64::from(kept)).sqrt();
+        assert!((share - 0.7).abs() < 4.0 * deviation, "{name}: {share}");
+        assert!((y.max().double_value(&[]) - 1.0 / 0.7).abs() < 1e-6, "{name}");
+        assert_ne!(y, run(&model, &ones, &Pass { step: 4, ..TRAINING }), "{name}: each step has a mask of its own");
+        assert_eq!(y.narrow(0, 0, 3), run(&model, &ones.narrow(0, 0, 3), &TRAINING), "{name}");
+        assert_eq!(
+            run(&model, &ones, &Pass { training: false, ..TRAINING }),
+            ones.permute([0, 3, 1, 2]).to_kind(Kind::Float)
+        );
+    }
+}
+
+#[test]
+fn noise_has_its_deviation_and_hangs_on_its_place() {
+    let model = model(r#"[{"gaussian_noise": {"stddev": 0.5}}]"#, [30, 20, 4]);
+    let zeros = Tensor::zeros([20, 30, 20, 4], (Kind::Uint8, Device::Cpu));
+    let y = run(&model, &zeros, &TRAINING);
+    assert!((y.std(true).double_value(&[]) - 0.5).abs() < 0.01 && y.mean(Kind::Float).double_value(&[]).abs() < 0.01);
+    assert_eq!(y.narrow(0, 0, 3), run(&model, &zeros.narrow(0, 0, 3), &TRAINING));
+    assert_ne!(y, run(&model, &zeros, &Pass { step: 4, ..TRAINING }));
+}
+
+#[test]
+fn trained_weights_cost_and_are_held() {
+    let model = model(
+        r#"[{"flatten": {}}, {"dense": {"units": 4, "kernel_regularizer": {"l2": 0.5}, "kernel_constraint": {"max_norm": {"max_value": 0.1}}}},
+            {"dense": {"units": 3, "kernel_regularizer": {"l1": 0.25}}},
+            {"dense": {"units": 3, "trainable": false, "kernel_regularizer": {"l2": 1}, "kernel_constraint": {"non_neg": {}}}}]"#,
+        [2, 2, 1],
+    );
+    let [first, second, frozen] = [0, 2, 4].map(|at| &model.parameters()[at].tensor);
+    let expected = first.square().sum(Kind::Float) * 0.5 + second.abs().sum(Kind::Float) * 0.25;
+    let cost = model.cost().unwrap().unwrap();
+    assert!((&cost - expected).abs().double_value(&[]) < 1e-6);
+    cost.backward();
+    assert_eq!(first.grad(), first.detach());
+    let before = frozen.copy();
+    model.constrain().unwrap();
+    // Those of each unit: a row, as it is stored.
+    let norms = first.detach().square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float).sqrt();
+    assert!((norms - 0.1).abs().max().double_value(&[]) < 1e-5);
+    assert_eq!(*frozen, before);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    for (text, part) in [
+        (r#"{"conv2d": {"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": 2}}"#, "are both above 1"),
+        (r#"{"conv2d": {"filters": 4, "kernel_size": 3, "groups": 2}}"#, "3 channels that reach the layer"),
+        (r#"{"conv2d": {"filters": 4, "kernel_size": 3, "groups": 3}}"#, "4 `filters` can't be divided"),
+        (r#"{"conv2d": {"filters": 4, "kernel_size": 3, "dilation_rate": 4}}"#, "spread by `dilation_rate`"),
+        (r#"{"conv2d_transpose": {"filters": 4, "kernel_size": 3, "output_padding": 1}}"#, "isn't below `strides`"),
+        (r#"{"group_normalization": {}}"#, "into 32 groups"),
+        (r#"{"group_normalization": {"groups": 0}}"#, "into 0 groups"),
+        (r#"{"reshape": {"target_shape": [-1, -1]}}"#, "can't become [-1, -1]"),
+        (r#"{"reshape": {"target_shape": [5, 5]}}"#, "the 216 values"),
+        (r#"{"reshape": {"target_shape": [0, -1]}}"#, "can't become [0, -1]"),
+        (r#"{"permute": {"dims": [1, 1, 2]}}"#, "isn't an order of the axes"),
+        (r#"{"cropping2d": {"cropping": 4}}"#, "nothing is left"),
+        (r#"{"activation": {"function": "relu", "negative_slope": 0.1}}"#, "has no `negative_slope`"),
+        (
+            r#"{"conv2d": {"filters": 4, "kernel_size": 3, "kernel_constraint": {"unit_norm": {"axis": [0, 0]}}}}"#,
+            "twice",
+        ),
+        (r#"{"batch_normalization": {"beta_initializer": {"orthogonal": {}}}}"#, "`beta` is a vector"),
+    ] {
+        let error = Plan::new(&[layer(text)], INPUT).expect_err(text);
+        assert!(error.message.contains(part), "{text}: {}", error.message);
+    }
+    let dense = layer(r#"{"dense": {"units": 4, "kernel_constraint": {"max_norm": {"axis": 2}}}}"#);
+    assert!(Plan::new(&[layer(r#"{"flatten": {}}"#), dense], INPUT).expect_err("axis 2").message.contains("no axis 2"));
+}
+
+#[test]
+fn depthwise_kernels_start_as_kerass() {
+    // Of a kernel [3, 3, 200, 2] Keras has fans of 1800 and 18: it doesn't count that each filter sees one channel.
+    let model = model(r#"[{"depthwise_conv2d": {"kernel_size": 3, "depth_multiplier": 2}}]"#, [5, 5, 200]);
+    let kernel = &model.parameters()[0].tensor;
+    assert_eq!(kernel.size(), [400, 1, 3, 3]);
+    let (variance, theirs) = (kernel.square().mean(Kind::Float).double_value(&[]), 2.0 / 1818.0);
+    assert!((variance / theirs - 1.0).abs() < 0.06, "{variance}, not {theirs}");
 }
 
 #[test]
@@ -161,6 +331,31 @@ mod random_networks {
             (1..6usize).prop_map(|units| json!({"dense": {"units": units}})),
             Just(json!({"flatten": {}})),
             Just(json!({"batch_normalization": {}})),
+            Just(json!({"layer_normalization": {}})),
+            Just(json!({"squeeze_excite": {}})),
+            Just(json!({"stochastic_depth": {"rate": 0.2}})),
+            (1..3usize, 1..3usize, any::<bool>()).prop_map(|(size, multiplier, same)| {
+                let padding = if same { "same" } else { "valid" };
+                json!({"depthwise_conv2d": {
+                    "kernel_size": [size, 2], "depth_multiplier": multiplier, "padding": padding, "dilation_rate": size,
+                }})
+            }),
+            (1..4usize, 1..4usize, 1..3usize, any::<bool>()).prop_map(|(filters, size, strides, same)| {
+                let padding = if same { "same" } else { "valid" };
+                json!({"conv2d_transpose": {
+                    "filters": filters, "kernel_size": size, "strides": [strides, 1], "padding": padding,
+                }})
+            }),
+            (1..4usize, any::<bool>()).prop_map(|(size, same)| {
+                json!({"average_pooling2d": {"pool_size": size, "padding": if same { "same" } else { "valid" }}})
+            }),
+            (1..3usize, 1..4i64).prop_map(|(axes, n)| {
+                let shape = [vec![n; axes], vec![-1]].concat();
+                json!({"reshape": {"target_shape": shape}})
+            }),
+            Just(json!({"permute": {"dims": [2, 1]}})),
+            Just(json!({"zero_padding2d": {"padding": [[0, 1], [2, 0]]}})),
+            Just(json!({"global_average_pooling2d": {"keepdims": true}})),
             Just(json!({"dropout": {"rate": 0.5}})),
             Just(json!({"rescaling": {"scale": 0.01}})),
             Just(json!({"activation": {"function": "softmax"}})),
@@ -221,7 +416,7 @@ fn assert_close(what: &str, one: &[Tensor], other: &[Tensor]) {
 }
 
 /// Networks that passes have something to say about.
-const BLOCKS: [&str; 9] = [
+const BLOCKS: [&str; 12] = [
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"residual": {"layers": [{"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "use_bias": false}},
             {"batch_normalization": {}}, {"activation": {"function": "relu"}},
@@ -254,6 +449,19 @@ const BLOCKS: [&str; 9] = [
     r#"[{"batch_normalization": {"center": false}}, {"conv2d": {"filters": 5, "kernel_size": 3, "use_bias": false}}, {"batch_normalization": {}},
         {"activation": {"function": "relu"}}, {"batch_normalization": {"trainable": false}}, {"activation": {"function": "relu"}},
         {"residual": {"layers": [{"batch_normalization": {"trainable": false}}]}}, {"flatten": {}}]"#,
+    // What kernels must leave alone: filters that are spread or see a part of the channels.
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        {"conv2d": {"filters": 32, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}}, {"max_pooling2d": {}}, {"activation": {"function": "relu"}},
+        {"conv2d": {"filters": 32, "kernel_size": 3, "groups": 2, "padding": "same", "activation": "relu6"}}, {"max_pooling2d": {}}, {"flatten": {}}]"#,
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "hard_silu"}},
+        {"residual": {"layers": [{"depthwise_conv2d": {"kernel_size": 3, "padding": "same", "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}},
+            {"activation": {"function": "relu6"}}, {"squeeze_excite": {}},
+            {"separable_conv2d": {"filters": 16, "kernel_size": 3, "padding": "same"}}, {"batch_normalization": {"momentum": 0.5}},
+            {"spatial_dropout2d": {"rate": 0.3}}, {"stochastic_depth": {"rate": 0.3}}]}}, {"global_average_pooling2d": {}}]"#,
+    r#"[{"rescaling": {"scale": 0.0039}}, {"gaussian_noise": {"stddev": 0.1}}, {"reshape": {"target_shape": [-1, 12]}}, {"dense": {"units": 8}},
+        {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "gelu"}}, {"layer_normalization": {}}, {"dropout": {"rate": 0.2}},
+        {"dense": {"units": 4}}, {"flatten": {}}]"#,
 ];
 
 /// The network on images that kernels take, once with passes and once without, with the same weights.

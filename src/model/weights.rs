@@ -1,9 +1,13 @@
 //! Weights to and from `model.safetensors`.
 
-use super::{Model, weights_file};
+use super::Model;
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
-    run::sha256_hex,
+    run::{
+        sha256_hex,
+        weights_file::{self, Stored},
+    },
+    spec::{InitialWeights, Taken},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::HashMap, path::Path};
@@ -91,4 +95,48 @@ pub fn load_weights(model: &Model, file: &Path) -> Result<()> {
     let bytes = bytes.map_err(|error| io_error("read", file, &error))?.map_err(bad)?;
     fill_tensors(&bytes, model.parameters().iter().map(|parameter| (parameter.name.clone(), &parameter.tensor)))
         .map_err(bad)
+}
+
+/// Puts those weights of `file` into `model` that `initial` says.
+///
+/// # Errors
+/// Where the file cannot be read, isn't sound, or doesn't fit.
+pub fn load_initial_weights(model: &Model, file: &Path, initial: &InitialWeights) -> Result<()> {
+    let bad =
+        |message: String| Box::new(Diagnostic::error(Code::INITIAL_WEIGHTS, format!("{}: {message}", file.display())));
+    let bytes = weights_file::read_any(file).map_err(|error| io_error("read", file, &error))?.map_err(bad)?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|_| bad(weights_file::fault(&bytes)))?;
+    let shape = |shape: &[usize]| shape.iter().map(|&n| n as i64).collect::<Vec<i64>>();
+    let stored = |(name, view): (&str, TensorView<'_>)| Stored {
+        name: name.to_owned(),
+        dtype: view.dtype().to_string(),
+        shape: shape(view.shape()),
+    };
+    let holds: Vec<Stored> = tensors.iter().map(stored).collect();
+    let wanted: Vec<(String, Vec<i64>)> =
+        model.parameters().iter().map(|parameter| (parameter.name.clone(), parameter.tensor.size())).collect();
+    let fit = initial.fit(&holds, &wanted);
+    if let Some(first) = initial.objections(&fit).into_iter().next() {
+        return Err(bad(first));
+    }
+    for Taken { name, part: (part, parts), parameter } in &fit.taken {
+        let view = tensors.tensor(name).map_err(|_| bad(format!("lacks `{name}`")))?;
+        let kind = match view.dtype() {
+            Dtype::F64 => Kind::Double,
+            Dtype::F16 => Kind::Half,
+            Dtype::BF16 => Kind::BFloat16,
+            _ => Kind::Float,
+        };
+        let values = Tensor::from_data_size(view.data(), &shape(view.shape()), kind);
+        let ours = model.parameters().iter().find(|ours| ours.name == *parameter).expect("it was wanted");
+        tch::no_grad(|| {
+            let own = match values.size().first() {
+                Some(rows) if *parts > 1 => values.f_narrow(0, part * (rows / parts), rows / parts)?,
+                _ => values,
+            };
+            ours.tensor.shallow_clone().f_copy_(&own).map(|_| ())
+        })
+        .map_err(|error| bad(format!("`{name}` cannot be taken over: {error}")))?;
+    }
+    Ok(())
 }

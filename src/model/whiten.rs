@@ -60,8 +60,9 @@ pub fn whiten(model: &Model, layers: &[Layer], plan: &Plan, images: &HostBatch) 
 
 /// The sum of `w w'` over the windows of images, `[batch, channels, height, width]`, and behind it, in a last column, their number.
 fn second_moments(images: &Tensor, convolution: &Conv2d) -> std::result::Result<Tensor, TchError> {
-    let [size, strides] = [convolution.kernel_size, convolution.strides].map(|pair| pair.0.map(|n| n as i64));
-    let windows = images.f_im2col(size, [1, 1], [0, 0], strides)?;
+    let pairs = [convolution.kernel_size, convolution.dilation_rate, convolution.strides];
+    let [size, dilation_rate, strides] = pairs.map(|pair| pair.0.map(|n| n as i64));
+    let windows = images.f_im2col(size, dilation_rate, [0, 0], strides)?;
     let sum = windows.f_bmm(&windows.f_transpose(1, 2)?)?.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?;
     let count = (windows.size()[0] * windows.size()[2]) as f64;
     let count = Tensor::f_full([sum.size()[0], 1], count, (Kind::Double, sum.device()))?;

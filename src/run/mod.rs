@@ -14,6 +14,7 @@ mod repository;
 mod section;
 mod seeds;
 pub mod store;
+pub mod weights_file;
 
 pub use directory::{LOSSES, RunDirectory, RunLock, TEMPLATE};
 pub use expectation::{Baseline, ExpectationResult, Judgement, Numbers};

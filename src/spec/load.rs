@@ -7,6 +7,7 @@ use super::{
 use crate::{
     diagnostic::{Code, Diagnostic, Label, SourceMap, TextId, io_error},
     path,
+    source::Source,
 };
 use std::{
     io::Read as _,
@@ -168,6 +169,7 @@ fn build(file: &Path, sets: &[String], sources: &mut SourceMap, problems: &mut V
         return None;
     }
     fill_in(&mut tree, file);
+    fill_in_classes(&mut tree);
     match serde_path_to_error::deserialize(to_json(&tree)) {
         Ok(pipeline) => Some(Sound { tree, pipeline }),
         Err(error) => {
@@ -252,6 +254,29 @@ fn fill_in(tree: &mut Node, file: &Path) {
             arguments.retain(|argument| argument.key != "drop_remainder");
         }
         dataset.push(entry("evaluate", Value::List(vec![item("cache"), batch, item("prefetch")])));
+    }
+}
+
+/// Tells each network among the layers how many classes the source has, where the one says nothing and the other does.
+fn fill_in_classes(tree: &mut Node) {
+    let source = tree.at(path!["dataset", "source"]).map(to_json);
+    let source = source.and_then(|source| serde_json::from_value::<Source>(source).ok());
+    let Some(classes) = source.and_then(|source| source.declare().classes) else { return };
+    let place = tree.place;
+    let layers = tree.get_mut("model").and_then(|model| model.get_mut("layers"));
+    let Some(Node { value: Value::List(layers), .. }) = layers else { return };
+    for layer in layers {
+        let Value::Map(member) = &mut layer.value else { continue };
+        let [Entry { key, value: Node { value: Value::Map(arguments), .. }, .. }] = member.as_mut_slice() else {
+            continue;
+        };
+        let says =
+            |key: &str| arguments.iter().find(|argument| argument.key == key).map(|argument| &argument.value.value);
+        let has_classes = says("include_top") != Some(&Value::Bool(false)) && schema::takes("Layer", key, "classes");
+        if has_classes && says("classes").is_none() {
+            let value = Node::new(place, Value::Int(classes as i64));
+            arguments.push(Entry { key: "classes".to_owned(), key_place: place, value });
+        }
     }
 }
 

@@ -79,7 +79,11 @@ impl<'s> Walk<'s, '_> {
             };
         }
         if let Some(values) = schema["enum"].as_array() {
-            return self.choice(node, &values.iter().filter_map(Json::as_str).collect::<Vec<_>>());
+            let numbers: Vec<i64> = values.iter().filter_map(Json::as_i64).collect();
+            return match numbers.is_empty() {
+                true => self.choice(node, &values.iter().filter_map(Json::as_str).collect::<Vec<_>>()),
+                false => self.number(node, &numbers),
+            };
         }
         if let Some(word) = schema.get("const") {
             return match word.as_str() {
@@ -381,6 +385,22 @@ impl<'s> Walk<'s, '_> {
         self.report(problem);
     }
 
+    /// One of some whole numbers.
+    fn number(&mut self, node: &Node, numbers: &[i64]) {
+        let names: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let expected = listed(&names.iter().map(String::as_str).collect::<Vec<_>>(), "or");
+        let (code, found) = match &node.value {
+            Value::Int(number) if numbers.contains(number) => return,
+            Value::Int(number) => (Code::INVALID_VALUE, number.to_string()),
+            other => (Code::WRONG_TYPE, other.kind().to_owned()),
+        };
+        let subject = self.subject();
+        self.report(
+            Diagnostic::error(code, format!("`{subject}` takes {expected}, not {found}"))
+                .at(self.point(node), format!("expected {expected}")),
+        );
+    }
+
     /// Alternatives of different types, such as a number or a list of two.
     fn union(&mut self, node: &mut Node, alternatives: &'s [Json]) {
         let mut nearest_miss: Option<Vec<Diagnostic>> = None;
@@ -404,11 +424,16 @@ impl<'s> Walk<'s, '_> {
                 nearest_miss = nearest_miss.or(Some(problems));
             }
         }
-        let words: Vec<&str> = alternatives.iter().filter_map(|a| self.resolve(a)["const"].as_str()).collect();
+        let words = |alternative: &'s Json| match self.resolve(alternative) {
+            family if family.get("x-family").is_some() => members(family).into_iter().map(|(name, _)| name).collect(),
+            other => Vec::from_iter(other["const"].as_str()),
+        };
+        let has_constants = alternatives.iter().any(|a| self.resolve(a)["const"].is_string());
+        let words: Vec<&str> = alternatives.iter().flat_map(words).collect();
         let text = if let Value::String(text) = &node.value { Some(text.clone()) } else { None };
         match (nearest_miss, text) {
             (Some(problems), None) => self.problems.extend(problems),
-            (Some(problems), Some(_)) if words.is_empty() => self.problems.extend(problems),
+            (Some(problems), Some(_)) if !has_constants => self.problems.extend(problems),
             (_, text) => {
                 let subject = self.subject();
                 let all: Vec<String> = alternatives.iter().map(|a| expectation(self.resolve(a))).collect();
@@ -467,7 +492,8 @@ impl<'s> Walk<'s, '_> {
                 value: Node::new(arguments.place, value),
             }]),
             (value, None) => {
-                let takes = definition["properties"].as_object().filter(|p| !p.is_empty());
+                // A name alone is no argument to speak of.
+                let takes = definition["properties"].as_object().filter(|p| p.keys().any(|key| key != "name"));
                 let problem = Diagnostic::error(
                     Code::WRONG_TYPE,
                     match takes {
@@ -645,6 +671,10 @@ pub fn expectation(schema: &Json) -> String {
     }
     if let Some(constant) = schema.get("const") {
         return format!("`{}`", inline(constant));
+    }
+    if schema.get("x-family").is_some() {
+        let names: Vec<&str> = members(schema).into_iter().map(|(name, _)| name).collect();
+        return listed(&names, "or");
     }
     let kind = match types(schema).first() {
         Some(&"integer") => "a whole number",

@@ -129,7 +129,7 @@ impl Writer<'_> {
 }
 
 /// A scalar in YAML; text that could be taken for something else stands in quotes.
-fn scalar(value: &Json) -> String {
+pub(super) fn scalar(value: &Json) -> String {
     let Json::String(text) = value else { return value.to_string() };
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);

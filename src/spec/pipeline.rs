@@ -1,6 +1,6 @@
 //! The resolved pipeline: every key of the language, with its default. Serialised, it is itself a valid pipeline.
 
-use super::{ClassWeight, Expectation, Validation};
+use super::{ClassWeight, Expectation, InitialWeights, Validation, initial_weights};
 use crate::{
     callback::CallbackChoice,
     evaluation::Evaluation,
@@ -212,6 +212,12 @@ pub struct Model {
     /// The layers, from the images to the classes.
     #[schemars(length(min = 1), extend("examples" = [["flatten", {"dense": 10}]]))]
     pub layers: Vec<Layer>,
+    /// Weights that training begins with: a safetensors file, such as the `model.safetensors` of an earlier run, its path
+    /// relative to this file; or the file and what its tensors are called here.
+    #[serde(default, deserialize_with = "initial_weights::deserialize", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "initial_weights::schema")]
+    #[schemars(extend("x-default" = "drawn by the layers' initializers", "x-known-as" = ["weights", "pretrained", "checkpoint"], "examples" = ["base.safetensors"]))]
+    pub initial_weights: Option<InitialWeights>,
 }
 
 /// Loss, optimizer, metrics, epochs and callbacks.

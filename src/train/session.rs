@@ -452,7 +452,10 @@ impl<'a> Session<'a> {
         }
         let pass = Pass { training: true, seed: training.pipeline.seed, step: self.steps };
         let outputs = training.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
-        let loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
+        let mut loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
+        if let Some(cost) = training.model.cost().map_err(failed)? {
+            loss = loss.f_add(&cost).map_err(failed)?;
+        }
         let value = loss.f_double_value(&[]).map_err(failed)?;
         if !value.is_finite() {
             return Err(self.not_finite(value, rate, &images, &pass));
@@ -462,6 +465,7 @@ impl<'a> Session<'a> {
             tch::no_grad(|| norms.add(training.model)).map_err(failed)?;
         }
         self.optimizer.step(rate).map_err(failed)?;
+        training.model.constrain().map_err(failed)?;
         self.steps += 1;
         let figures = &mut self.current.figures;
         let logits = training.model.gives_logits();

@@ -8,13 +8,16 @@ mod model;
 mod parameters;
 mod report;
 mod training;
+mod weights;
 
 pub use expectations::baselines;
 pub use report::template;
+pub use weights::initial_weights;
+pub(super) use weights::lint as lint_weights;
 
 use super::{Checked, Plan};
 use crate::{
-    diagnostic::{Code, Diagnostic, Spot, nearest},
+    diagnostic::{Code, Diagnostic, SourceMap, Spot, nearest},
     path,
     source::Declared,
     spec::{
@@ -23,6 +26,7 @@ use crate::{
     },
 };
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// Reports what is suspicious in `sound`, whatever machine it may run on.
 pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &mut Vec<Diagnostic>) {
@@ -78,6 +82,12 @@ fn repeated(sound: &Sound, problems: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// Where `file` lies, which is named at `path`: beside the file that names it.
+fn beside(sound: &Sound, sources: &SourceMap, path: &[Step], file: &Path) -> PathBuf {
+    let named_in = sources.text(sound.tree.place_of(path).place.text).path.clone();
+    named_in.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).join(file)
 }
 
 /// Items as text, by which they can be compared.

@@ -3,7 +3,7 @@
 use crate::{
     check::{Plan, PlannedLayer},
     diagnostic::{Code, Diagnostic},
-    layer::{ActivationFunction, Layer, Structure, display_shape, elements, last_activation},
+    layer::{ActivationFunction, Layer, Parameter, Structure, display_shape, elements, last_activation},
     path,
     source::Declared,
     spec::{load::Sound, tree::Step},
@@ -16,6 +16,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &m
     let layers = &sound.pipeline.model.layers;
     let mut each = Vec::new();
     in_order(layers, &plan.layers, path!["model", "layers"], &mut each);
+    names(sound, &each, problems);
     normalizations(sound, &each, problems);
     scaling(sound, plan, &each, problems);
     hidden_softmax(sound, &each, problems);
@@ -61,6 +62,22 @@ fn in_order<'a>(layers: &'a [Layer], planned: &'a [PlannedLayer], path: &[Step],
     }
 }
 
+/// Given names that another layer has.
+fn names(sound: &Sound, each: &[Standing<'_>], problems: &mut Vec<Diagnostic>) {
+    for standing in each {
+        let Some(name) = standing.layer.given_name().filter(|name| *name != standing.planned.row.name) else {
+            continue;
+        };
+        let place = sound.tree.place_of(&[standing.path.as_slice(), path![standing.layer.name(), "name"]].concat());
+        let mut problem = Diagnostic::error(Code::LAYER_NAME, format!("another layer is called `{name}`"));
+        problem = problem.at(place, "the same name");
+        if let Some(other) = each.iter().find(|other| other.planned.row.name == name) {
+            problem = problem.at(sound.tree.place_of(&other.path), "this layer");
+        }
+        problems.push(problem.help("give each layer a name of its own"));
+    }
+}
+
 fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     let last = plan.layers.len() - 1;
     let place = sound.tree.place_of(path!["model", "layers", last]);
@@ -73,7 +90,10 @@ fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<D
             Diagnostic::error(Code::CLASS_COUNT, format!("{units} outputs for {classes} classes"))
                 .at(place, format!("the last layer gives {shape}"))
                 .at(sound.tree.place_of(path!["dataset", "source"]), format!("this source has {classes} classes"))
-                .help(format!("end the model with `dense: {classes}`")),
+                .help(match sound.pipeline.model.layers.last().filter(|layer| layer.stands_for().is_some()) {
+                    Some(network) => format!("give `{}` the argument `classes: {classes}`", network.name()),
+                    None => format!("end the model with `dense: {classes}`"),
+                }),
         ),
         _ => problems.push(
             Diagnostic::error(Code::CLASS_COUNT, "the model doesn't end in one number for each class")
@@ -104,13 +124,9 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
         }
     }
     let activation = last_activation(layers);
-    if matches!(activation, ActivationFunction::Relu | ActivationFunction::Tanh) {
+    if let Some(message) = bends(activation) {
         let last = layers.len() - 1;
         let key = if matches!(layers[last], Layer::Activation(_)) { "function" } else { "activation" };
-        let message = match activation {
-            ActivationFunction::Relu => "no class can get less than zero",
-            _ => "every class gets a number between -1 and 1",
-        };
         problems.push(
             Diagnostic::warning(Code::ACTIVATION_ON_OUTPUT, message)
                 .at(
@@ -119,6 +135,28 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
                 )
                 .help("leave the activation of the last layer out, or make it `softmax`"),
         );
+    }
+}
+
+/// What an activation does to logits, where it keeps classes from getting any number.
+fn bends(activation: ActivationFunction) -> Option<&'static str> {
+    match activation {
+        ActivationFunction::Relu | ActivationFunction::Relu6 | ActivationFunction::Softplus => {
+            Some("no class can get less than zero")
+        }
+        ActivationFunction::Elu
+        | ActivationFunction::Selu
+        | ActivationFunction::Gelu
+        | ActivationFunction::GeluApproximate
+        | ActivationFunction::Silu
+        | ActivationFunction::Mish
+        | ActivationFunction::HardSilu => Some("no class can get much less than zero"),
+        ActivationFunction::HardSigmoid => Some("every class gets a number between 0 and 1"),
+        ActivationFunction::Tanh => Some("every class gets a number between -1 and 1"),
+        ActivationFunction::Linear
+        | ActivationFunction::LeakyRelu
+        | ActivationFunction::Sigmoid
+        | ActivationFunction::Softmax => None,
     }
 }
 
@@ -244,7 +282,10 @@ fn linear_stacks(
 ) {
     let mut linear: Option<usize> = None;
     for (index, (layer, plan)) in layers.iter().zip(planned).enumerate() {
-        let learns = layer.parameters(&plan.input).iter().any(|parameter| parameter.name == "kernel");
+        // A kernel for each channel or group of them is no full one: with another behind it, it is meant.
+        let mixes = |parameter: &Parameter| parameter.shape.get(1) == plan.input.last().map(|&n| n as i64).as_ref();
+        let learns =
+            layer.parameters(&plan.input).iter().any(|parameter| parameter.name == "kernel" && mixes(parameter));
         if let Some(first) = linear.filter(|_| learns) {
             // A narrow layer between wide ones is a matrix of low rank, and meant.
             let narrow = elements(&planned[first].row.output_shape) < elements(&plan.row.output_shape);

@@ -1,7 +1,7 @@
 //! What is trained, and what names it.
 
 use crate::{
-    check::{Plan, PlannedLayer},
+    check::Plan,
     diagnostic::{Code, Diagnostic, nearest},
     layer::{Initializer, Layer, Structure},
     optimizer::LayerPattern,
@@ -14,9 +14,8 @@ use crate::{
 
 pub(super) fn lint(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     let layers = &sound.pipeline.model.layers;
-    let mut parameters = Vec::new();
-    named(layers, &plan.layers, &mut parameters);
-    if !parameters.iter().any(|(_, trainable)| *trainable) {
+    let parameters = plan.parameters(layers);
+    if !parameters.iter().any(|(_, parameter)| parameter.trainable) {
         let problem = Diagnostic::error(Code::NOTHING_TO_TRAIN, "no layer has anything to train");
         let place = sound.tree.key_place_of(path!["model", "layers"]);
         problems.push(problem.at(place, "all of them stay as they are").help("add a layer with weights, or train one"));
@@ -32,21 +31,6 @@ pub(super) fn lint(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
         patterns(sound, &layers, path!["training", "optimizer", training.optimizer.name(), key], &names, problems);
     }
     whitening(sound, layers, problems);
-}
-
-/// The names of all parameters, and whether they are trained.
-fn named(layers: &[Layer], planned: &[PlannedLayer], names: &mut Vec<(String, bool)>) {
-    for (layer, planned) in layers.iter().zip(planned) {
-        let own = layer.parameters(&planned.input).into_iter();
-        names.extend(own.map(|own| (format!("{}.{}", planned.row.name, own.name), own.trainable)));
-        match layer.structure() {
-            Structure::Computation => {}
-            Structure::Repeat(_, block) => planned.blocks.iter().for_each(|turn| named(block.layers, turn, names)),
-            Structure::Parallel(blocks, _) => {
-                blocks.iter().zip(&planned.blocks).for_each(|(block, row)| named(block.layers, row, names));
-            }
-        }
-    }
 }
 
 /// Patterns that fit nothing.

@@ -1,5 +1,6 @@
 //! The report: sections that nothing fills, and a page of the user's own.
 
+use super::beside;
 use crate::{
     diagnostic::{Code, Diagnostic, SourceMap},
     evaluation::Evaluation,
@@ -7,11 +8,7 @@ use crate::{
     report::template_problem,
     spec::load::Sound,
 };
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Read};
 
 /// A larger page is none.
 const MAX_TEMPLATE: u64 = 1 << 20;
@@ -34,20 +31,13 @@ pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Where the pipeline's page for the report lies: beside the file that names it.
-fn template_path(sound: &Sound, sources: &SourceMap) -> Option<PathBuf> {
-    let template = sound.pipeline.report.template.as_ref()?;
-    let named_in = sources.text(sound.tree.place_of(path!["report", "template"]).place.text).path.clone();
-    let around = named_in.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    Some(around.join(template))
-}
-
 /// The pipeline's page for the report.
 ///
 /// # Errors
 /// Where it cannot be read, or is no template.
 pub fn template(sound: &Sound, sources: &SourceMap) -> Result<Option<String>, Box<Diagnostic>> {
-    let Some(path) = template_path(sound, sources) else { return Ok(None) };
+    let Some(template) = &sound.pipeline.report.template else { return Ok(None) };
+    let path = beside(sound, sources, path!["report", "template"], template);
     let bad = |message: String| {
         let problem = Diagnostic::error(Code::BAD_TEMPLATE, message);
         Box::new(problem.at(sound.tree.place_of(path!["report", "template"]), "named here"))

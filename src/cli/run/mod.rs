@@ -363,7 +363,9 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         }
     }
 
-    let work = Work { pipeline, plan, means, threads, start: began, files: files.as_ref(), other_callbacks };
+    let initial_weights = check::initial_weights(sound, &checked.sources);
+    let files = files.as_ref();
+    let work = Work { pipeline, plan, means, threads, start: began, files, initial_weights, other_callbacks };
     let result = recorder.save().and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {

@@ -13,8 +13,8 @@ use crate::{
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
     model::{
-        Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, wants_images, wants_statistics, weights_bytes,
-        whiten,
+        Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
+        wants_statistics, weights_bytes, whiten,
     },
     run::{
         DataInfo, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
@@ -25,7 +25,11 @@ use crate::{
     tensorboard::EventFiles,
     train::{Event, Observer, Outcome, Session, Training},
 };
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 /// Data that were opened, and what of them cannot be read.
 pub type Opened = (Dataset, Vec<Unreadable>);
@@ -40,6 +44,8 @@ pub struct Work<'a> {
     pub start: Instant,
     /// The checkpoint to go on from.
     pub files: Option<&'a Files>,
+    /// The file that holds the weights to begin with.
+    pub initial_weights: Option<PathBuf>,
     /// Whether its callbacks are other ones, so that they begin anew.
     pub other_callbacks: bool,
 }
@@ -138,6 +144,10 @@ impl Work<'_> {
         // A checkpoint holds what is taken from the data, too.
         let model = build(pipeline, plan, means, Some(&data).filter(|_| self.files.is_none()))?;
         recorder.info.provenance.kernels = model.kernels();
+        if let (Some(file), Some(initial), None) = (&self.initial_weights, &pipeline.model.initial_weights, self.files)
+        {
+            load_initial_weights(&model, file, initial)?;
+        }
         recorder.info.training.steps_per_epoch = pipeline.training.steps_per_epoch.unwrap_or(data.steps());
         // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
         let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;

@@ -1,4 +1,4 @@
-//! No dropout where nothing is trained: it hands on what it gets.
+//! No dropout and no noise where nothing is trained: they hand on what they get.
 
 use crate::{
     layer::Operator,
@@ -6,8 +6,8 @@ use crate::{
 };
 use tch::TchError;
 
-/// Takes dropout out of the row.
+/// Takes out of the row what only disturbs training.
 pub fn rewrite(operations: &mut Vec<Operation>, _: &Means) -> Result<(), TchError> {
-    operations.retain(|operation| !matches!(operation.operator(), Operator::Dropout(_)));
+    operations.retain(|operation| !matches!(operation.operator(), Operator::Disturbance));
     Ok(())
 }

@@ -110,7 +110,7 @@ fn name(operator: &Operator<'_>) -> &'static str {
         Operator::Activation(function) => function.name(),
         Operator::BatchNormalization(_) => "normalize",
         Operator::Product(_) => "matrix product",
-        Operator::Dropout(_) => "mask",
+        Operator::Disturbance => "mask",
         Operator::Other => "arrange",
     }
 }

@@ -1,8 +1,8 @@
 //! Max-pooling before a monotonic activation instead of behind it.
 //!
 //! `max(f(a), f(b)) = f(max(a, b))` where `f` never maps a larger number to a smaller one, so the results are the same to the
-//! last bit, gradients included: the activation's gradient is the same at the maximum, and zero where ReLU cuts all of a
-//! window. Behind a 2x2 pooling the activation has a quarter of the work.
+//! last bit, gradients included: the activation's gradient is the same at the maximum, and zero where ReLU, or ReLU6 from above, cuts all of a
+//! window. Others never fall either, but round different numbers to the same, and gradients would go to another one. Behind a 2x2 pooling the activation has a quarter of the work.
 
 use crate::{
     layer::{ActivationFunction, Operator},
@@ -13,7 +13,11 @@ use tch::TchError;
 /// Swaps each monotonic activation with the max-pooling behind it.
 pub fn rewrite(operations: &mut [Operation], _: &Means) -> Result<(), TchError> {
     for at in 1..operations.len() {
-        let monotonic = matches!(operations[at - 1].operator(), Operator::Activation(ActivationFunction::Relu));
+        let function = match operations[at - 1].operator() {
+            Operator::Activation(function) => Some(function),
+            _ => None,
+        };
+        let monotonic = matches!(function, Some(ActivationFunction::Relu | ActivationFunction::Relu6));
         if monotonic && matches!(operations[at].operator(), Operator::MaxPooling(_)) {
             operations.swap(at - 1, at);
         }
@@ -30,13 +34,12 @@ mod tests {
     };
     use tch::{Device, Kind, Tensor};
 
-    /// Outputs, and gradients of the images and of the kernel, of a convolution with ReLU before a pooling.
-    fn computed(rewritten: bool) -> [Tensor; 3] {
+    /// Outputs, and gradients of the images and of the kernel, of a convolution with an activation before a pooling.
+    fn computed(activation: &str, rewritten: bool) -> [Tensor; 3] {
         let layer = |text: &str| serde_json::from_str::<Layer>(text).expect("a layer");
-        let convolution = layer(
-            r#"{"conv2d": {"filters": 5, "kernel_size": 3, "padding": "same", "activation": "relu", "use_bias": false}}"#,
-        );
-        let numbers = |count: i64| (Tensor::arange(count, tch::kind::FLOAT_CPU) * 0.7).sin();
+        let arguments = r#""filters": 5, "kernel_size": 3, "padding": "same", "use_bias": false"#;
+        let convolution = layer(&format!(r#"{{"conv2d": {{{arguments}, "activation": "{activation}"}}}}"#));
+        let numbers = |count: i64| (Tensor::arange(count, tch::kind::FLOAT_CPU) * 0.7).sin() * 3.0;
         let kernel = numbers(5 * 3 * 9).view([5, 3, 3, 3]).set_requires_grad(true);
         let images = numbers(2 * 3 * 9 * 8).view([2, 3, 9, 8]).set_requires_grad(true);
         let parameters = vec![kernel.shallow_clone()];
@@ -58,6 +61,8 @@ mod tests {
 
     #[test]
     fn outputs_and_gradients_are_the_same_bits() {
-        assert_eq!(computed(true), computed(false));
+        for activation in ["relu", "relu6"] {
+            assert_eq!(computed(activation, true), computed(activation, false), "{activation}");
+        }
     }
 }

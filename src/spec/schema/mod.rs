@@ -5,7 +5,10 @@
 
 mod published;
 
-use super::Pipeline;
+use super::{
+    Pipeline,
+    normalize::{members, resolve},
+};
 use serde_json::Value as Json;
 use std::sync::LazyLock;
 
@@ -17,6 +20,13 @@ pub fn full() -> &'static Json {
         schema
     });
     &SCHEMA
+}
+
+/// Whether a member of a family takes an argument of this name.
+pub fn takes(family: &str, member: &str, argument: &str) -> bool {
+    let members = members(&full()["$defs"][family]);
+    let definition = members.into_iter().find(|(name, _)| *name == member).map(|(_, definition)| definition);
+    definition.is_some_and(|definition| resolve(full(), definition)["properties"].get(argument).is_some())
 }
 
 /// Takes away what says nothing to a reader of YAML: the widths of Rust's integers, defaults that aren't constant, and the

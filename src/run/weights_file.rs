@@ -8,8 +8,24 @@ use std::{fs::File, io::Read, path::Path};
 /// Bytes of a header, for each tensor and besides.
 const HEADER_OF_A_TENSOR: u64 = 4096;
 const HEADER: u64 = 1 << 20;
+/// Bytes of a file that isn't ours, and of its header.
+const MOST_BYTES: u64 = 16 << 30;
+const MOST_HEADER_BYTES: u64 = 100 << 20;
+/// What isn't a tensor in a header.
+const METADATA: &str = "__metadata__";
 /// Characters of a name that messages show.
 const MOST_CHARACTERS: usize = 80;
+
+/// A tensor of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Its name there.
+    pub name: String,
+    /// Its kind of numbers, as safetensors writes it: `F32`.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<i64>,
+}
 
 /// All of the file, which is to hold so many tensors of so many bytes together.
 ///
@@ -17,6 +33,57 @@ const MOST_CHARACTERS: usize = 80;
 /// The outer one where it cannot be read; the inner one says why it is none of ours.
 pub fn read(file: &Path, tensors: usize, tensor_bytes: u64) -> std::io::Result<Result<Vec<u8>, String>> {
     let most = tensor_bytes + HEADER + tensors as u64 * HEADER_OF_A_TENSOR;
+    let needed = bytes(tensor_bytes);
+    read_up_to(file, most, |size| format!("it has {size}, and the model's weights take {needed}"))
+}
+
+/// All of a file of weights that may be another model's.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_any(file: &Path) -> std::io::Result<Result<Vec<u8>, String>> {
+    read_up_to(file, MOST_BYTES, |size| format!("it has {size}, more than any model here"))
+}
+
+/// The names, kinds of numbers and shapes of its tensors, without the numbers.
+///
+/// # Errors
+/// As [`read`].
+pub fn header(file: &Path) -> std::io::Result<Result<Vec<Stored>, String>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Err("it is no plain file".to_owned()));
+    }
+    let mut start = Vec::new();
+    let mut opened = File::open(file)?;
+    (&mut opened).take(9).read_to_end(&mut start)?;
+    if let Some(foreign) = foreign(&start) {
+        return Ok(Err(foreign.to_owned()));
+    }
+    let Some((length, first)) = start.split_first_chunk() else { return Ok(Err(fault(&start))) };
+    let length = u64::from_le_bytes(*length);
+    if length > MOST_HEADER_BYTES || length > metadata.len() {
+        return Ok(Err(format!("its header is to have {length} bytes, and the file has {}", metadata.len())));
+    }
+    let mut header = first.to_vec();
+    opened.take(length.saturating_sub(first.len() as u64)).read_to_end(&mut header)?;
+    let Ok(Json::Object(header)) = serde_json::from_slice(&header) else {
+        return Ok(Err("it is no safetensors file: its header is no JSON object".to_owned()));
+    };
+    let tensors = header.iter().filter(|(name, _)| *name != METADATA);
+    let shape = |tensor: &Json| tensor["shape"].as_array()?.iter().map(Json::as_i64).collect::<Option<Vec<i64>>>();
+    let described = tensors.map(|(name, tensor)| match (tensor["dtype"].as_str(), shape(tensor)) {
+        (Some(dtype), Some(shape)) => Ok(Stored { name: name.clone(), dtype: dtype.to_owned(), shape }),
+        _ => Err(format!("`{}` has no sound shape", printable(name))),
+    });
+    Ok(described.collect())
+}
+
+fn read_up_to(
+    file: &Path,
+    most: u64,
+    too_large: impl Fn(String) -> String,
+) -> std::io::Result<Result<Vec<u8>, String>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(Err("it is no plain file".to_owned()));
@@ -32,11 +99,7 @@ pub fn read(file: &Path, tensors: usize, tensor_bytes: u64) -> std::io::Result<R
         content.read_to_end(&mut all)?;
     }
     let size = metadata.len().max(all.len() as u64);
-    if size > most {
-        let (size, needed) = (bytes(size), bytes(tensor_bytes));
-        return Ok(Err(format!("it has {size}, and the model's weights take {needed}")));
-    }
-    Ok(Ok(all))
+    Ok(if size > most { Err(too_large(bytes(size))) } else { Ok(all) })
 }
 
 /// What a file is that begins so and whose content could be a program.
@@ -71,7 +134,7 @@ fn contradiction(file: &[u8]) -> Option<String> {
         return Some("it is no safetensors file: its header is no JSON object".to_owned());
     };
     let mut places = Vec::new();
-    for (name, tensor) in header.iter().filter(|(name, _)| *name != "__metadata__") {
+    for (name, tensor) in header.iter().filter(|(name, _)| *name != METADATA) {
         let shown: String = printable(name).chars().take(MOST_CHARACTERS).collect();
         let numbers = |key: &str| tensor[key].as_array()?.iter().map(Json::as_u64).collect::<Option<Vec<u64>>>();
         let Some([begin, end]) = numbers("data_offsets").and_then(|offsets| <[u64; 2]>::try_from(offsets).ok()) else {
