@@ -446,7 +446,7 @@ const BLOCKS: [&str; 12] = [
         {"residual": {"layers": [{"conv2d": {"filters": 24, "kernel_size": 1}}, {"activation": {"function": "tanh"}}],
                       "shortcut": [{"batch_normalization": {}}]}},
         {"activation": {"function": "relu"}}, {"flatten": {}}, {"dense": {"units": 5}}]"#,
-    r#"[{"batch_normalization": {}}, {"conv2d": {"filters": 5, "kernel_size": 3, "use_bias": false}}, {"batch_normalization": {}},
+    r#"[{"batch_normalization": {"center": false}}, {"conv2d": {"filters": 5, "kernel_size": 3, "use_bias": false}}, {"batch_normalization": {}},
         {"activation": {"function": "relu"}}, {"batch_normalization": {"trainable": false}}, {"activation": {"function": "relu"}},
         {"residual": {"layers": [{"batch_normalization": {"trainable": false}}]}}, {"flatten": {}}]"#,
     // What kernels must leave alone: filters that are spread or see a part of the channels.
