@@ -461,7 +461,7 @@ const BLOCKS: [&str; 12] = [
         {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "hard_silu"}},
         {"residual": {"layers": [{"depthwise_conv2d": {"kernel_size": 3, "padding": "same", "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}},
             {"activation": {"function": "relu6"}}, {"squeeze_excite": {}},
-            {"separable_conv2d": {"filters": 16, "kernel_size": 3, "padding": "same"}}, {"batch_normalization": {"momentum": 0.5}},
+            {"separable_conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}},
             {"spatial_dropout2d": {"rate": 0.3}}, {"stochastic_depth": {"rate": 0.3}}]}}, {"global_average_pooling2d": {}}]"#,
     r#"[{"rescaling": {"scale": 0.0039}}, {"gaussian_noise": {"stddev": 0.1}}, {"reshape": {"target_shape": [-1, 12]}}, {"dense": {"units": 8}},
         {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "gelu"}}, {"layer_normalization": {}}, {"dropout": {"rate": 0.2}},

@@ -18,8 +18,11 @@ pub fn valid_because(mutant: &Mutant) -> Option<Because> {
     let (at, what) = (mutant.at.as_str(), mutant.what.as_str());
     match mutant.kind {
         Kind::Drop => dropped(mutant, at, what),
+        Kind::MisspellKey if at == "training.optimizer.adamw" && what == "`adam`" => {
+            Some(Wanted("a letter less is another optimizer"))
+        }
         Kind::MisspellKey | Kind::WrongType | Kind::OutOfRange => None,
-        Kind::MisspellValue => misspelt(at),
+        Kind::MisspellValue => misspelt(at, what),
         Kind::Duplicate => duplicated(mutant, at),
         Kind::Misplace => misplaced(mutant, at, what),
         Kind::Swap => swapped(mutant, at, what),
@@ -38,13 +41,20 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         "model.layers[normalization].normalization.mean" | "model.layers[normalization].normalization.variance" => {
             return None;
         }
+        // A warm-up to somewhere takes some time.
+        _ if at.ends_with(".cosine_decay.warmup_steps") || at.ends_with(".cosine_decay.warmup_target") => return None,
         _ if mutant.optional => Wanted("the key has a default"),
+        _ if at.contains(".exclude_from_weight_decay[") => Wanted("any weights may decay"),
+        _ if is_augmentation(at) && augmentations_left(mutant) => Wanted("one augmentation is enough"),
         "training.optimizer.muon.exclude_layers[dense]" => Wanted("no layer need be excluded"),
         "dataset.train[augment]" => Wanted("images may stay as they are"),
+        "model.layers[normalization]" if is_table(mutant) => Wanted("the numbers of a table may be small already"),
         "model.layers[normalization]" => Warned("unscaled-input"),
-        "model.layers[batch_normalization]" | "model.layers[activation]" => {
-            Wanted("a network without this layer is a network")
-        }
+        "model.layers[batch_normalization]"
+        | "model.layers[activation]"
+        | "model.layers[position_embedding]"
+        | "model.layers[repeat]"
+        | "model.layers[layer_normalization]" => Wanted("a network without this layer is a network"),
         "dataset.train[cache]" | "dataset.evaluate[cache]" => Wanted("examples may be decoded in every epoch"),
         "dataset.train[shuffle]" => Warned("unshuffled-training"),
         "dataset.train[prefetch]" | "dataset.evaluate[prefetch]" => Wanted("nothing need be read ahead"),
@@ -61,15 +71,33 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
 
 /// Whether the classes are known only when the source is looked at.
 fn looks_later(mutant: &Mutant) -> bool {
-    mutant.text.contains("image_folder:")
+    mutant.text.contains("image_folder:") || is_table(mutant)
 }
 
-fn misspelt(at: &str) -> Option<Because> {
+fn is_table(mutant: &Mutant) -> bool {
+    mutant.text.contains("    table:")
+}
+
+/// Whether it is a whole item of the augmentations.
+fn is_augmentation(at: &str) -> bool {
+    at.strip_prefix("dataset.train[augment].augment[").is_some_and(|rest| rest.find(']') == Some(rest.len() - 1))
+}
+
+/// Whether there are augmentations after one was dropped.
+fn augmentations_left(mutant: &Mutant) -> bool {
+    ["alternating_flip", "random_flip", "random_crop"].iter().any(|name| mutant.text.contains(name))
+}
+
+fn misspelt(at: &str, what: &str) -> Option<Because> {
     Some(match at {
+        _ if at.ends_with(".activation") && what == "`elu`" => Wanted("a letter less is another function"),
         "name" => Wanted("a run may be called anything"),
         "description" => Wanted("a description may say anything"),
         "dataset.source.image_folder.train" | "dataset.source.image_folder.test" => {
             Wanted("whether a folder is there is known when the source is looked at")
+        }
+        "dataset.source.table.train" | "dataset.source.table.label_column" => {
+            Wanted("what a table holds is known when the source is looked at")
         }
         _ => return None,
     })
@@ -80,23 +108,37 @@ fn duplicated(mutant: &Mutant, at: &str) -> Option<Because> {
         "model.layers[rescaling]" => Warned("faint-input"),
         // What whitens stands at the beginning.
         "model.layers[conv2d]" if whitens_late(mutant) => return None,
-        "model.layers[normalization]" | "model.layers[batch_normalization]" | "model.layers[activation]" => {
-            Wanted("these layers change nothing when they stand twice, or little")
-        }
-        "dataset.train[augment].augment[alternating_flip]" => Wanted("an augmentation may stand twice"),
+        "model.layers[normalization]"
+        | "model.layers[batch_normalization]"
+        | "model.layers[activation]"
+        | "model.layers[position_embedding]"
+        | "model.layers[layer_normalization]" => Wanted("these layers change nothing when they stand twice, or little"),
+        _ if is_augmentation(at) => Wanted("an augmentation may stand twice"),
+        _ if at.contains(".exclude_from_weight_decay[") => Wanted("what doesn't decay may be named twice"),
         "training.optimizer.muon.exclude_layers[dense]" | "training.parameter_groups[layers].layers[dense]" => {
             Wanted("a layer may be named twice")
         }
         "model.layers[flatten]" => Wanted("a vector may be flattened"),
-        "model.layers[conv2d]" | "model.layers[max_pooling2d]" | "model.layers[dropout]" | "model.layers[dense]" => {
-            Wanted("two layers of a kind in a row are legal")
-        }
+        "model.layers[conv2d]"
+        | "model.layers[max_pooling2d]"
+        | "model.layers[dropout]"
+        | "model.layers[dense]"
+        | "model.layers[repeat]"
+        | "model.layers[repeat].repeat.layers[transformer_block]" => Wanted("two layers of a kind in a row are legal"),
         _ => return None,
     })
 }
 
 fn misplaced(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
     Some(match (at, what) {
+        ("name", layer)
+            if layer.starts_with("in model.layers[")
+                && !layer.ends_with("initializer")
+                && !layer.ends_with("regularizer")
+                && told_at(mutant).is_none() =>
+        {
+            Wanted("a layer may have a name of its own")
+        }
         ("dataset.train[shuffle]", "in dataset.evaluate") => Warned("shuffle-on-evaluation"),
         ("dataset.train[prefetch]", "in dataset.evaluate") if mutant.text.matches("- prefetch").count() == 1 => {
             Wanted("what is evaluated may be read ahead")
@@ -117,6 +159,19 @@ fn misplaced(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
             Warned("activation-on-output")
         }
         ("dataset.validation", "in dataset.source.image_folder") => Wanted("a folder may be called `test`"),
+        ("dataset.validation", "in dataset.source.table") => Wanted("a file may be called `none`"),
+        ("model.layers[mobilenet_v2].mobilenet_v2.alpha", schedule) if schedule.ends_with(".cosine_decay") => {
+            Wanted("a schedule has an alpha, too")
+        }
+        ("model.layers[layer_normalization].layer_normalization.epsilon", place)
+            if place.ends_with(".transformer_block") || place.ends_with(".adamw") =>
+        {
+            Wanted("these have an epsilon, too")
+        }
+        (
+            "model.layers[position_embedding]" | "model.layers[layer_normalization]",
+            "in model.layers[repeat].repeat.layers",
+        ) => Wanted("these layers may be repeated"),
         _ => return None,
     })
 }
@@ -136,7 +191,12 @@ fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         {
             return None;
         }
-        ("model.layers[conv2d]", "with batch_normalization")
+        ("model.layers[position_embedding]", "with repeat")
+        | ("model.layers[repeat]", "with layer_normalization")
+        | ("model.layers[layer_normalization]", "with global_average_pooling1d")
+        | ("model.layers[global_average_pooling1d]", "with dense")
+        | ("model.layers[activation]", "with max_pooling2d")
+        | ("model.layers[conv2d]", "with batch_normalization")
         | ("model.layers[max_pooling2d]", "with batch_normalization" | "with activation")
         | ("model.layers[batch_normalization]", "with activation")
         | ("model.layers[activation]", "with conv2d" | "with flatten") => Wanted("these layers go in either order"),
@@ -146,20 +206,32 @@ fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         ("model.layers[conv2d]", "with max_pooling2d")
         | ("model.layers[max_pooling2d]", "with conv2d" | "with dropout")
         | ("model.layers[dropout]", "with flatten") => Wanted("these layers go in either order"),
+        ("model.layers[dense]", "with dropout") | ("model.layers[dropout]", "with dense") if is_table(mutant) => {
+            Wanted("these layers go in either order")
+        }
+        ("model.layers[normalization]", "with dense") if is_table(mutant) => Wanted("these layers go in either order"),
         ("model.layers[dense]", "with dense") if looks_later(mutant) => {
             Wanted("only the folder says how many classes there are")
         }
         (step, _) if step.starts_with("evaluation[") => Wanted("what is shown has no fixed order"),
+        (step, _) if step.starts_with("dataset.train[augment].augment[") => {
+            Wanted("images may be changed in any order")
+        }
+        (step, _) if step.contains(".exclude_from_weight_decay[") => Wanted("what doesn't decay has no order"),
         _ => return None,
     })
 }
 
 fn indented(at: &str, what: &str) -> Option<Because> {
     Some(match (at, what) {
-        ("dataset.source.image_folder" | "model.layers" | "expect.test_accuracy", "two columns more") => {
-            Wanted("what is alone in its mapping may stand as deep as one likes")
-        }
-        ("training.optimizer.muon", "two columns more") => {
+        (
+            "dataset.source.image_folder" | "dataset.source.table" | "model.layers" | "expect.test_accuracy",
+            "two columns more",
+        ) => Wanted("what is alone in its mapping may stand as deep as one likes"),
+        (optimizer, "two columns more")
+            if optimizer.starts_with("training.optimizer.")
+                && (optimizer.matches('.').count() == 2 || optimizer.ends_with(".learning_rate.cosine_decay")) =>
+        {
             Wanted("what is alone in its mapping may stand as deep as one likes")
         }
         ("training.callbacks[early_stopping]" | "training.parameter_groups[layers]", _) => {
@@ -193,6 +265,11 @@ pub fn told_at(mutant: &Mutant) -> Option<&'static str> {
         (Kind::Misplace, "model.layers[flatten]") => "- dense:",
         (Kind::Misplace, "dataset.train[augment].augment[alternating_flip]") => "- augment:",
         (Kind::Misplace, "training.parameter_groups[layers].layers[dense]") => "- {layers:",
+        (Kind::Drop, "model.layers[position_embedding]") => "exclude_from_weight_decay:",
+        (Kind::Misplace, "model.layers[repeat].repeat.layers[transformer_block]") => "- repeat:",
+        (Kind::Misplace, "model.layers[patch_embedding]") => "- position_embedding:",
+        // What is called otherwise can't be found by its old name.
+        (Kind::Misplace, "name") if mutant.what == "in model.layers[dense].dense" => "exclude_layers:",
         _ => return None,
     };
     mutant.text.lines().any(|line| begins(line, told_at)).then_some(told_at)
