@@ -7,7 +7,7 @@ PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
 TENSORBOARD := target/tensorboard
 
-.PHONY: help run test torture editor browser tensorboard lint schema bench tools libtorch clean distclean
+.PHONY: help run test torture memcheck editor browser tensorboard lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -26,6 +26,14 @@ test: libtorch ## run all tests, with cargo-nextest where it is installed
 
 torture: libtorch ## kill runs at every write and at random, fill the disk, and see that nothing is lost; takes some ten minutes
 	@$(CARGO) test --locked --features faults --test torture -- --nocapture --test-threads 1
+
+memcheck: libtorch ## run the kernels' tests under valgrind; skipped where it is missing, but not in CI
+	@if ! command -v valgrind >/dev/null; then \
+	    echo "memcheck: valgrind is missing, so nobody watched the kernels' memory" >&2; [ "$${CI:-}" != true ]; \
+	else \
+	    tests=$$($(CARGO) test --locked --lib --no-run 2>&1 | sed -n 's/.*(\(target[^)]*\)).*/\1/p') && [ -n "$$tests" ] && \
+	    valgrind --quiet --undef-value-errors=no --error-exitcode=1 "$$tests" kernel:: --test-threads=1; \
+	fi
 
 editor: ## test what yaml-language-server makes of the schema; skipped where node or npm is missing, but not in CI
 	@if ! { command -v node && command -v npm; } >/dev/null; then \

@@ -3,7 +3,7 @@
 //! One file a kernel; each is written once, over [`vector::Vector`], and compiled for every instruction set. They know only
 //! slices of numbers. All unsafe code of the crate is here and in `device/native.rs`: kernels take pointers, because a check
 //! of bounds in their inner loops would cost more than the multiplication beside it. What they are given is checked by
-//! [`Block`], and every length by its tests.
+//! [`Block`], [`Convolution`] and [`Normalization`], and every length by their tests, which `make memcheck` runs under valgrind.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -52,7 +52,6 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         "model.layers[normalization]" => Warned("unscaled-input"),
         "model.layers[batch_normalization]"
         | "model.layers[activation]"
-        | "model.layers[position_embedding]"
         | "model.layers[repeat]"
         | "model.layers[layer_normalization]" => Wanted("a network without this layer is a network"),
         "dataset.train[cache]" | "dataset.evaluate[cache]" => Wanted("examples may be decoded in every epoch"),
