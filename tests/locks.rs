@@ -109,6 +109,30 @@ fn one_changed_pixel_is_other_data() {
 }
 
 #[test]
+fn other_weights_to_begin_with_are_other_inputs() {
+    let bench = ran(&[]);
+    let first = runs(&bench, "net").remove(0);
+    fs::copy(first.join("model.safetensors"), bench.path("first.safetensors")).unwrap();
+    let begun = NET.replace("epochs: 5", "epochs: 1").replace("name: net", "name: more");
+    bench.write("more.yaml", begun.replace("model:\n", "model:\n  initial_weights: first.safetensors\n"));
+    assert_eq!(bench.call(&["run", "--quiet", "more.yaml"]).0, 0);
+    assert_eq!(bench.call(&["lock", "more", "--quiet"]).0, 0);
+    assert_eq!(bench.call(&["reproduce", "--quiet", "more.yaml"]).0, 0);
+    let before = runs(&bench, "more").len();
+    let (code, _, stderr) = bench.call(&["run", "--reuse", "more.yaml"]);
+    assert!(code == 0 && stderr.contains("reused"), "{stderr}");
+    // One bit of one weight.
+    let mut bytes = fs::read(bench.path("first.safetensors")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    bench.write("first.safetensors", bytes);
+    let (code, _, stderr) = bench.call(&["reproduce", "more.yaml"]);
+    assert!(code == 3 && stderr.contains("the weights to begin with: SHA-256 "), "{stderr}");
+    assert_eq!(runs(&bench, "more").len(), before);
+    assert_eq!(bench.call(&["run", "--reuse", "--quiet", "more.yaml"]).0, 0);
+    assert_eq!(runs(&bench, "more").len(), before + 1);
+}
+
+#[test]
 fn the_first_step_that_diverged_is_named() {
     let bench = locked();
     let mut altered = lock(&bench);

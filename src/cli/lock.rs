@@ -142,7 +142,9 @@ fn other_seeds(lock: &Lock, output: &Output) -> Result<Vec<(u64, BTreeMap<String
             && info.name == lock.name
             && seed != lock.seed
             && !found.contains_key(&seed)
-            && info.data.as_ref().is_some_and(|data| data.digest == lock.data.digest)
+            && info.data.as_ref().is_some_and(|data| {
+                data.digest == lock.data.digest && data.initial_weights == lock.data.initial_weights
+            })
             && info.provenance.version == lock.surroundings.version;
         if same
             && resolved_pipeline(&run.directory, &[]).is_ok_and(|other| differing(&lock.pipeline, &other).is_empty())

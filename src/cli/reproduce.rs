@@ -154,7 +154,9 @@ fn hold_to(lock: &Lock, place: &str, prepared: &mut Prepared, output: &Output) -
     let mut drift = lock.drift(&pipeline);
     if drift.is_empty() {
         let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
-        drift = lock.drift_of_data(&Data::of(&data_info(&pipeline, &dataset, &splits(&pipeline, &dataset))));
+        let divided = splits(&pipeline, &dataset);
+        let now = data_info(&pipeline, &dataset, &divided, prepared.initial_weights().as_deref())?;
+        drift = lock.drift_of_data(&Data::of(&now));
         prepared.opened = Some((dataset, skipped));
     }
     if !drift.is_empty() {

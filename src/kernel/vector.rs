@@ -43,7 +43,7 @@ pub trait Vector: Copy {
     unsafe fn equal_codes(codes: &[u8; 16], code: u8) -> u16;
 }
 
-/// Eight numbers without any instructions of their own: what tests, and Miri, run.
+/// Eight numbers without any instructions of their own: what tests run.
 #[derive(Clone, Copy)]
 pub struct Portable([f32; 8]);
 

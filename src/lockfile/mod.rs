@@ -87,6 +87,9 @@ pub struct Data {
     pub validation: usize,
     /// Examples tested on.
     pub test: usize,
+    /// SHA-256 of the file of the weights that the model begins with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights: Option<String>,
 }
 
 impl Data {
@@ -99,6 +102,7 @@ impl Data {
             train: data.train,
             validation: data.validation,
             test: data.test,
+            initial_weights: data.initial_weights.clone(),
         }
     }
 }
@@ -221,6 +225,11 @@ impl Lock {
         ];
         let others = counts.iter().filter(|(_, was, is)| was != is);
         found.extend(others.map(|(part, was, is)| format!("{part} examples: {was} -> {is}")));
+        if was.initial_weights != is.initial_weights {
+            let told = |digest: &Option<String>| digest.clone().unwrap_or_else(|| "none".to_owned());
+            let (was, is) = (told(&was.initial_weights), told(&is.initial_weights));
+            found.push(format!("the weights to begin with: SHA-256 {was} -> {is}"));
+        }
         if was.decoding != is.decoding {
             found.push(format!("how images are read: version {} -> {}", was.decoding, is.decoding));
         }

@@ -27,6 +27,7 @@ fn data(record: &Record) -> Option<Value> {
         ("Command", Some(command(&from.command)).filter(|command| !command.is_empty()), true),
         ("Pipeline", Some(from.pipeline_file.clone()), true),
         ("Resolved pipeline", digest(&from.pipeline_digest), true),
+        ("Weights to begin with", info.data.as_ref().and_then(|data| digest(data.initial_weights.as_deref()?)), true),
         ("Weights", info.weights_digest.as_deref().and_then(digest), true),
         ("Data directory", from.data_directory.clone(), true),
         ("Git commit", from.git_commit.clone(), true),

@@ -115,6 +115,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
                 example: "cat/0093.jpg".into(),
                 reason: "cannot decode cat/0093.jpg: the file ends before the image does".into(),
             }],
+            initial_weights: None,
         }),
         layers: layers(),
         training: TrainingInfo {

@@ -202,6 +202,9 @@ pub struct DataInfo {
     /// What could not be read and was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Unreadable>,
+    /// SHA-256 of the file of the weights that the model begins with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_weights: Option<String>,
 }
 
 /// A layer as the layer table shows it.

@@ -102,6 +102,11 @@ impl Prepared {
     pub fn pipeline(&self) -> Option<&Pipeline> {
         self.checked.pipeline.as_ref().map(|sound| &sound.pipeline)
     }
+
+    /// The file of the weights that the model begins with, where there is one.
+    pub fn initial_weights(&self) -> Option<PathBuf> {
+        check::initial_weights(self.checked.pipeline.as_ref()?, &self.checked.sources)
+    }
 }
 
 /// From where a run begins.

@@ -1,6 +1,6 @@
 //! A complete run that stands for the one that would be made.
 
-use super::{Finished, Prepared, open_data};
+use super::{Finished, Prepared, data_info, open_data, splits};
 use crate::{
     cli::{
         Ending,
@@ -13,7 +13,7 @@ use crate::{
     memo,
     model::{Means, pass_names},
     run::{
-        RunInfo, Status, sha256_hex,
+        DataInfo, RunInfo, Status, sha256_hex,
         store::{self, Contents},
     },
     source::Surroundings,
@@ -47,9 +47,10 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
             && !info.resumed.iter().flat_map(|again| &again.changes).any(|change| contract::breaks_off(change))
     };
     let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
-    let found = candidates
-        .into_iter()
-        .find(|(_, info)| info.data.as_ref().is_some_and(|data| data.digest == dataset.digest) && same(info));
+    let divided = splits(&pipeline, &dataset);
+    let now = data_info(&pipeline, &dataset, &divided, prepared.initial_weights().as_deref())?;
+    let same_data = |data: &DataInfo| (&data.digest, &data.initial_weights) == (&now.digest, &now.initial_weights);
+    let found = candidates.into_iter().find(|(_, info)| info.data.as_ref().is_some_and(same_data) && same(info));
     prepared.opened = Some((dataset, skipped));
     let Some((directory, mut info)) = found else { return Ok(None) };
     let evaluation = directory.read()?.evaluation;

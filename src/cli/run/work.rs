@@ -9,9 +9,10 @@ use crate::{
         evaluate::{Trained, evaluate_into},
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
-    diagnostic::Result,
+    diagnostic::{Result, io_error},
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
+    memo::sum_of,
     model::{
         Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
         wants_statistics, weights_bytes, whiten,
@@ -23,9 +24,11 @@ use crate::{
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation},
     tensorboard::EventFiles,
+    text::hexadecimal,
     train::{Event, Observer, Outcome, Session, Training},
 };
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -82,10 +85,22 @@ pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> Splits {
     }
 }
 
-/// What the data turned out to be; nothing of them is said to have been left out.
-pub fn data_info(pipeline: &Pipeline, dataset: &Dataset, splits: &Splits) -> DataInfo {
+/// What the data, and the weights that the model begins with, turned out to be; nothing is said to have been left out.
+///
+/// # Errors
+/// Where the weights cannot be read.
+pub fn data_info(
+    pipeline: &Pipeline,
+    dataset: &Dataset,
+    splits: &Splits,
+    initial_weights: Option<&Path>,
+) -> Result<DataInfo> {
+    let digest_of = |file: &Path| {
+        let sum = File::open(file).and_then(sum_of).map_err(|error| io_error("read", file, &error));
+        sum.map(|sum| hexadecimal(&sum))
+    };
     let (train, validation, validation_kind) = splits;
-    DataInfo {
+    Ok(DataInfo {
         source: pipeline.dataset.source.name().to_owned(),
         location: dataset.location.clone(),
         digest: dataset.digest.clone(),
@@ -96,7 +111,8 @@ pub fn data_info(pipeline: &Pipeline, dataset: &Dataset, splits: &Splits) -> Dat
         test: dataset.test.len(),
         validation_kind: (*validation_kind).to_owned(),
         skipped: Vec::new(),
-    }
+        initial_weights: initial_weights.map(digest_of).transpose()?,
+    })
 }
 
 impl Work<'_> {
@@ -119,7 +135,7 @@ impl Work<'_> {
             eprintln!("{} examples cannot be read and are left out; the report lists them", skipped.len());
         }
         let divided = splits(pipeline, &dataset);
-        let data = DataInfo { skipped, ..data_info(pipeline, &dataset, &divided) };
+        let data = DataInfo { skipped, ..data_info(pipeline, &dataset, &divided, self.initial_weights.as_deref())? };
         if self.files.is_some() {
             super::resume::same_data(recorder.info.data.as_ref(), &data)?;
         }
