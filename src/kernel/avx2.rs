@@ -50,6 +50,11 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn at_most(self, most: Self) -> Self {
+        unsafe { Avx2(_mm256_min_ps(most.0, self.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn where_positive(self, other: Self) -> Self {
         unsafe { Avx2(_mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(other.0, _mm256_setzero_ps()), self.0)) }
     }

@@ -50,6 +50,11 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn at_most(self, most: Self) -> Self {
+        unsafe { Avx512(_mm512_min_ps(most.0, self.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn where_positive(self, other: Self) -> Self {
         unsafe { Avx512(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(other.0, _mm512_setzero_ps()), self.0)) }
     }

@@ -31,7 +31,7 @@ pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
-pub use normalization::{Back, Normalization, Scaling};
+pub use normalization::{Back, Cut, Normalization, Scaling};
 use weight_gradient::{Lists, weight_gradient};
 use winograd::{TILE, room, transform_kernel, winograd, winograd_convolution};
 use winograd_gradient::{kernel_of_products, products_room, tile_products};

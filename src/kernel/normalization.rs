@@ -1,20 +1,31 @@
-//! Batch normalization with what often stands behind it, an addition and ReLU, both ways.
+//! Batch normalization with what often stands behind it, an addition and a cut such as ReLU's, both ways.
 //!
 //! All of it is bound by memory, so that what counts is how often the values are read and written: the statistics are taken over
 //! blocks that stay in the processor's cache, each by its mean and the deviations from it, and put together exactly (Chan et al.,
 //! 1983); then one way over the values normalizes, adds and cuts. On the way back one gathers the sums, and one writes the gradient;
-//! what ReLU cut is computed again where that reads less than the output.
+//! what was cut is computed again where that reads less than the output.
 
 use super::{Instructions, compiled, vector::Vector};
 use crate::device::in_parallel;
+
+/// What is cut off behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Nothing.
+    Nothing,
+    /// What is below 0.
+    Relu,
+    /// What is below 0 or above 6.
+    Relu6,
+}
 
 /// Normalization over a batch, `[rows, channels]`: a row is a place of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalization {
     /// How many channels.
     pub channels: usize,
-    /// Whether ReLU is behind it.
-    pub relu: bool,
+    /// What is behind it.
+    pub cut: Cut,
     /// With what it is computed.
     pub instructions: Instructions,
     /// On so many threads; the numbers don't hang on them.
@@ -55,7 +66,7 @@ pub struct Back<'a> {
 /// The sums over a channel that its gradients are made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sums {
-    /// Of the gradient behind ReLU, `[channels]`.
+    /// Of the gradient behind the cut, `[channels]`.
     pub gradient: Vec<f64>,
     /// Of its product with the deviation from the mean, `[channels]`.
     pub product: Vec<f64>,
@@ -130,7 +141,7 @@ impl Normalization {
         Statistics { mean: single(mean), variance: single(variance) }
     }
 
-    /// `factor * values + offset + added`, and of that what is above 0 where ReLU is behind it.
+    /// `factor * values + offset + added`, cut.
     ///
     /// # Panics
     /// Where the slices don't fit each other.
@@ -147,7 +158,7 @@ impl Normalization {
             let (factor, offset) = (factor.as_ptr(), offset.as_ptr());
             // SAFETY: so many whole rows lie in all of them, and a row of factors and offsets.
             unsafe {
-                scaled(self.instructions, values, factor, offset, added, into.as_mut_ptr(), rows, width, self.relu)
+                scaled(self.instructions, values, factor, offset, added, into.as_mut_ptr(), rows, width, self.cut)
             }
         });
     }
@@ -197,7 +208,7 @@ impl Normalization {
                         found,
                         rows,
                         width,
-                        self.relu,
+                        self.cut,
                     )
                 }
             }
@@ -212,7 +223,7 @@ impl Normalization {
         sums
     }
 
-    /// The gradient of the values: `factor * (g - a - b * (values - mean))`, where `g` is the gradient behind ReLU and `a` and `b` are
+    /// The gradient of the values: `factor * (g - a - b * (values - mean))`, where `g` is the gradient behind the cut and `a` and `b` are
     /// numbers a channel.
     ///
     /// # Panics
@@ -244,7 +255,7 @@ impl Normalization {
                     into,
                     rows,
                     width,
-                    self.relu,
+                    self.cut,
                 )
             }
         });
@@ -306,7 +317,7 @@ unsafe fn over_rows<V: Vector>(rows: usize, add: impl Fn(usize, V) -> V) -> V {
 compiled! {
     unsafe fn scaled = generic_scaled(
         values: *const f32, factor: *const f32, offset: *const f32, added: *const f32, into: *mut f32, rows: usize,
-        width: usize, relu: bool,
+        width: usize, cut: Cut,
     );
 }
 
@@ -320,7 +331,7 @@ unsafe fn generic_scaled<V: Vector>(
     into: *mut f32,
     rows: usize,
     width: usize,
-    relu: bool,
+    cut: Cut,
 ) {
     // SAFETY: all that is read and written lies within `rows` rows.
     unsafe {
@@ -331,8 +342,10 @@ unsafe fn generic_scaled<V: Vector>(
                 if !added.is_null() {
                     y = y.plus(V::load(added.add(place)));
                 }
-                if relu {
-                    y = y.cut();
+                match cut {
+                    Cut::Nothing => {}
+                    Cut::Relu => y = y.cut(),
+                    Cut::Relu6 => y = y.cut().at_most(V::splat(6.0)),
                 }
                 y.store(into.add(place));
             }
@@ -340,16 +353,18 @@ unsafe fn generic_scaled<V: Vector>(
     }
 }
 
-/// The gradient at a place, behind ReLU.
+/// The gradient at a place, behind the cut.
 #[inline(always)]
-unsafe fn behind_relu<V: Vector>(gradient: V, x: V, output: *const f32, factor: V, offset: V, relu: bool) -> V {
+unsafe fn behind_cut<V: Vector>(gradient: V, x: V, output: *const f32, factor: V, offset: V, cut: Cut) -> V {
     // SAFETY: the caller's.
     unsafe {
-        match (relu, output.is_null()) {
-            (false, _) => gradient,
-            (true, true) => gradient.where_positive(offset.plus_product(factor, x)),
-            (true, false) => gradient.where_positive(V::load(output)),
+        if cut == Cut::Nothing {
+            return gradient;
         }
+        // It is the same before the cut and behind it where nothing was cut, and at the edge elsewhere.
+        let y = if output.is_null() { offset.plus_product(factor, x) } else { V::load(output) };
+        let gradient = gradient.where_positive(y);
+        if cut == Cut::Relu6 { gradient.where_positive(V::splat(6.0).minus(y)) } else { gradient }
     }
 }
 
@@ -363,7 +378,7 @@ unsafe fn beyond(pointer: *const f32, place: usize) -> *const f32 {
 compiled! {
     unsafe fn gather = generic_gather(
         gradient: *const f32, values: *const f32, output: *const f32, mean: *const f32, factor: *const f32,
-        offset: *const f32, of_added: *mut f32, found: *mut f32, rows: usize, width: usize, relu: bool,
+        offset: *const f32, of_added: *mut f32, found: *mut f32, rows: usize, width: usize, cut: Cut,
     );
 }
 
@@ -380,7 +395,7 @@ unsafe fn generic_gather<V: Vector>(
     found: *mut f32,
     rows: usize,
     width: usize,
-    relu: bool,
+    cut: Cut,
 ) {
     // SAFETY: all that is read and written lies within `rows` rows, or the two of `found`.
     unsafe {
@@ -391,7 +406,7 @@ unsafe fn generic_gather<V: Vector>(
                 let place = row * width + at;
                 let x = V::load(values.add(place));
                 let output = beyond(output, place);
-                let g = behind_relu(V::load(gradient.add(place)), x, output, factor, offset, relu);
+                let g = behind_cut(V::load(gradient.add(place)), x, output, factor, offset, cut);
                 if !of_added.is_null() {
                     g.store(of_added.add(place));
                 }
@@ -408,7 +423,7 @@ unsafe fn generic_gather<V: Vector>(
 compiled! {
     unsafe fn slope = generic_slope(
         gradient: *const f32, values: *const f32, output: *const f32, mean: *const f32, factor: *const f32,
-        offset: *const f32, a: *const f32, b: *const f32, into: *mut f32, rows: usize, width: usize, relu: bool,
+        offset: *const f32, a: *const f32, b: *const f32, into: *mut f32, rows: usize, width: usize, cut: Cut,
     );
 }
 
@@ -426,7 +441,7 @@ unsafe fn generic_slope<V: Vector>(
     into: *mut f32,
     rows: usize,
     width: usize,
-    relu: bool,
+    cut: Cut,
 ) {
     // SAFETY: all that is read and written lies within `rows` rows.
     unsafe {
@@ -435,7 +450,7 @@ unsafe fn generic_slope<V: Vector>(
                 let place = row * width + at;
                 let (factor, offset) = (V::load(factor.add(at)), V::load(offset.add(at)));
                 let x = V::load(values.add(place));
-                let g = behind_relu(V::load(gradient.add(place)), x, beyond(output, place), factor, offset, relu);
+                let g = behind_cut(V::load(gradient.add(place)), x, beyond(output, place), factor, offset, cut);
                 let apart = x.minus(V::load(mean.add(at)));
                 let along = V::load(a.add(at)).plus_product(V::load(b.add(at)), apart);
                 V::splat(0.0).plus_product(factor, g.minus(along)).store(into.add(place));
@@ -457,7 +472,8 @@ mod tests {
             // Far from 0, where a difference of large sums would have no digit left.
             let values: Vec<f32> = numbers(length, "values").iter().map(|value| value * 0.5 + 100.0).collect();
             let (added, gradient) = (numbers(length, "added"), numbers(length, "gradient"));
-            let (gamma, beta) = (numbers(channels, "gamma"), numbers(channels, "beta"));
+            let gamma: Vec<f32> = numbers(channels, "gamma").iter().map(|gamma| gamma * 6.0).collect();
+            let beta: Vec<f32> = numbers(channels, "beta").iter().map(|beta| beta * 6.0).collect();
             let exact = |at: usize| f64::from(values[at]);
             let over = |channel: usize, each: &dyn Fn(usize) -> f64| -> f64 {
                 (channel..length).step_by(channels).map(each).sum()
@@ -468,7 +484,7 @@ mod tests {
             for instructions in all_instructions() {
                 let mut before = None;
                 for threads in [1, 3] {
-                    let plain = Normalization { channels, relu: false, instructions, threads };
+                    let plain = Normalization { channels, cut: Cut::Nothing, instructions, threads };
                     let statistics = plain.statistics(&values);
                     close("mean", &statistics.mean, &mean);
                     close("variance", &statistics.variance, &variance);
@@ -479,8 +495,11 @@ mod tests {
                     let offset: Vec<f32> =
                         (0..channels).map(|c| (f64::from(beta[c]) - mean[c] * f64::from(factor[c])) as f32).collect();
                     let scaling = Scaling { factor: &factor, offset: &offset };
-                    for (relu, with) in [(false, false), (true, false), (true, true), (false, true)] {
-                        let it = Normalization { relu, ..plain };
+                    let all = [Cut::Nothing, Cut::Relu, Cut::Relu6].map(|cut| [(cut, false), (cut, true)]);
+                    for (cut, with) in all.into_iter().flatten() {
+                        let it = Normalization { cut, ..plain };
+                        let most = if cut == Cut::Relu6 { 6.0 } else { f64::INFINITY };
+                        let least = if cut == Cut::Nothing { f64::NEG_INFINITY } else { 0.0 };
                         let sum = |at: usize| {
                             let c = at % channels;
                             let more = if with { f64::from(added[at]) } else { 0.0 };
@@ -488,14 +507,14 @@ mod tests {
                         };
                         let mut output = vec![f32::NAN; length];
                         it.forward(&values, scaling, with.then_some(&added), &mut output);
-                        let want: Vec<f64> =
-                            (0..length).map(|at| if relu { sum(at).max(0.0) } else { sum(at) }).collect();
+                        let want: Vec<f64> = (0..length).map(|at| sum(at).clamp(least, most)).collect();
                         // Factor times 100 has an error of its own.
                         for (got, want) in output.iter().zip(&want) {
                             assert!((f64::from(*got) - want).abs() < 1e-4, "{got} for {want}");
                         }
                         let behind = |at: usize| {
-                            if relu && output[at] <= 0.0 { 0.0 } else { f64::from(gradient[at]) }
+                            let y = f64::from(output[at]);
+                            if least < y && y < most { f64::from(gradient[at]) } else { 0.0 }
                         };
                         let back =
                             Back { gradient: &gradient, values: &values, scaling, output: with.then_some(&output) };

@@ -28,6 +28,8 @@ pub trait Vector: Copy {
     unsafe fn minus(self, other: Self) -> Self;
     /// What is above 0, and 0 elsewhere; not a number where it isn't one.
     unsafe fn cut(self) -> Self;
+    /// The smaller one of each two; not a number where `self` isn't one.
+    unsafe fn at_most(self, most: Self) -> Self;
     /// `self` where `other` is above 0, and 0 elsewhere.
     unsafe fn where_positive(self, other: Self) -> Self;
     /// Writes the maximum of the four candidates, and which of them it is, the first among equals; not a number where one of
@@ -80,6 +82,10 @@ impl Vector for Portable {
 
     unsafe fn cut(self) -> Self {
         Portable(self.0.map(|value| if value <= 0.0 { 0.0 } else { value }))
+    }
+
+    unsafe fn at_most(self, most: Self) -> Self {
+        Portable(std::array::from_fn(|lane| if most.0[lane] < self.0[lane] { most.0[lane] } else { self.0[lane] }))
     }
 
     unsafe fn where_positive(self, other: Self) -> Self {

@@ -1,13 +1,13 @@
-//! Batch normalization by the program's own kernel, with the addition and the ReLU behind it.
+//! Batch normalization by the program's own kernel, with the addition and the cut behind it.
 
 use crate::{
     device::{self, differentiable},
-    kernel::{Back, Instructions, Normalization, Scaling},
+    kernel::{Back, Cut, Instructions, Normalization, Scaling},
     layer::{Forward, Operator, Pass, as_computed, as_stored, batch_normalization::Normalize},
 };
 use tch::{Kind, TchError, Tensor};
 
-/// `relu(normalize(x) + added)`, or a part of it.
+/// `relu(normalize(x) + added)`, or with ReLU6, or a part of it.
 pub struct FusedNormalization {
     normalize: Normalize,
     computed: Normalization,
@@ -15,12 +15,12 @@ pub struct FusedNormalization {
 }
 
 impl FusedNormalization {
-    /// The same as `normalize` with, if wanted, an addition and then ReLU behind it; nothing where the kernel doesn't serve it.
-    pub fn new(normalize: &Normalize, adds: bool, relu: bool, instructions: Instructions) -> Option<Self> {
+    /// The same as `normalize` with, if wanted, an addition and then a cut behind it; nothing where the kernel doesn't serve it.
+    pub fn new(normalize: &Normalize, adds: bool, cut: Cut, instructions: Instructions) -> Option<Self> {
         let (&channels, places) = normalize.input.split_last()?;
         Normalization::fits(places.iter().product(), channels).then(|| FusedNormalization {
             normalize: normalize.shared(),
-            computed: Normalization { channels, relu, instructions, threads: 1 },
+            computed: Normalization { channels, cut, instructions, threads: 1 },
             adds,
         })
     }
@@ -39,7 +39,11 @@ impl FusedNormalization {
         if let Some(added) = added {
             y = y.f_add(added)?;
         }
-        if self.computed.relu { y.f_relu() } else { Ok(y) }
+        match self.computed.cut {
+            Cut::Nothing => Ok(y),
+            Cut::Relu => y.f_relu(),
+            Cut::Relu6 => y.f_relu6(),
+        }
     }
 
     fn of_batch(&self, x: &Tensor, added: Option<&Tensor>) -> Result<Tensor, TchError> {
@@ -79,9 +83,10 @@ impl FusedNormalization {
         if !(device::is_recording() && inputs.iter().any(|input| input.requires_grad())) {
             return Ok(y);
         }
+        let cuts = computed.cut != Cut::Nothing;
         // A tensor of its own, lest the output keeps itself alive.
-        let kept_output = (computed.relu && self.adds).then(|| output.f_detach()).transpose()?;
-        let (has_gamma, has_beta, adds, relu) = (gamma.is_some(), beta.is_some(), self.adds, computed.relu);
+        let kept_output = (cuts && self.adds).then(|| output.f_detach()).transpose()?;
+        let (has_gamma, has_beta, adds) = (gamma.is_some(), beta.is_some(), self.adds);
         let back = move |gradient: &Tensor| {
             let stored = as_stored(gradient)?;
             let back = Back {
@@ -91,8 +96,8 @@ impl FusedNormalization {
                 output: kept_output.as_ref().map(|output| device::numbers(output).expect("contiguous numbers")),
             };
             let mut sums = None;
-            // Without ReLU the gradient passes an addition as it is.
-            let of_added = match (adds, relu) {
+            // Without a cut the gradient passes an addition as it is.
+            let of_added = match (adds, cuts) {
                 (false, _) => None,
                 (true, false) => Some(stored.shallow_clone()),
                 (true, true) => Some(device::filled(&x_stored.size(), |into| {
@@ -104,10 +109,12 @@ impl FusedNormalization {
             let a: Vec<f32> = sums.gradient.iter().map(|sum| (sum / rows) as f32).collect();
             let b = sums.product.iter().zip(&inverse).map(|(sum, inverse)| (sum * inverse * inverse / rows) as f32);
             let b: Vec<f32> = b.collect();
-            // What ReLU cut is cut already where its gradient was written.
-            let behind = of_added.as_ref().filter(|_| relu).and_then(device::numbers);
+            // What was cut is cut already where its gradient was written.
+            let behind = of_added.as_ref().filter(|_| cuts).and_then(device::numbers);
             let (last, back) = match behind {
-                Some(gradient) => (Normalization { relu: false, ..computed }, Back { gradient, output: None, ..back }),
+                Some(gradient) => {
+                    (Normalization { cut: Cut::Nothing, ..computed }, Back { gradient, output: None, ..back })
+                }
                 None => (computed, back),
             };
             let of_x = device::filled(&x_stored.size(), |into| last.backward(back, &mean, [&a, &b], into))?;
@@ -132,8 +139,12 @@ impl FusedNormalization {
     /// What computes it, in words.
     pub fn words(&self) -> String {
         let added = if self.adds { ", add" } else { "" };
-        let relu = if self.computed.relu { ", relu" } else { "" };
-        format!("kernel: normalize{added}{relu} ({})", self.computed.instructions.name())
+        let cut = match self.computed.cut {
+            Cut::Nothing => "",
+            Cut::Relu => ", relu",
+            Cut::Relu6 => ", relu6",
+        };
+        format!("kernel: normalize{added}{cut} ({})", self.computed.instructions.name())
     }
 
     /// The instructions of the kernel.
@@ -149,7 +160,10 @@ impl Forward for FusedNormalization {
 
     fn operator(&self) -> Operator<'_> {
         // What is behind the row that it ends may still be fused with it.
-        if self.computed.relu { Operator::Other } else { Operator::BatchNormalization(&self.normalize) }
+        match self.computed.cut {
+            Cut::Nothing => Operator::BatchNormalization(&self.normalize),
+            Cut::Relu | Cut::Relu6 => Operator::Other,
+        }
     }
 
     fn instructions(&self) -> Option<Instructions> {

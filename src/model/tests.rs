@@ -449,7 +449,7 @@ const BLOCKS: [&str; 12] = [
                       "shortcut": [{"conv2d": {"filters": 24, "kernel_size": 1, "strides": 2, "use_bias": false}}, {"batch_normalization": {}}]}},
         {"residual": {"layers": [{"conv2d": {"filters": 24, "kernel_size": 1}}, {"activation": {"function": "tanh"}}],
                       "shortcut": [{"batch_normalization": {}}]}},
-        {"activation": {"function": "relu"}}, {"flatten": {}}, {"dense": {"units": 5}}]"#,
+        {"activation": {"function": "relu6"}}, {"flatten": {}}, {"dense": {"units": 5}}]"#,
     r#"[{"batch_normalization": {"center": false}}, {"conv2d": {"filters": 5, "kernel_size": 3, "use_bias": false}}, {"batch_normalization": {}},
         {"activation": {"function": "relu"}}, {"batch_normalization": {"trainable": false}}, {"activation": {"function": "relu"}},
         {"residual": {"layers": [{"batch_normalization": {"trainable": false}}]}}, {"flatten": {}}]"#,
@@ -463,7 +463,7 @@ const BLOCKS: [&str; 12] = [
             {"activation": {"function": "relu6"}}, {"squeeze_excite": {}},
             {"separable_conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}},
             {"spatial_dropout2d": {"rate": 0.3}}, {"stochastic_depth": {"rate": 0.3}}]}}, {"global_average_pooling2d": {}}]"#,
-    r#"[{"rescaling": {"scale": 0.0039}}, {"gaussian_noise": {"stddev": 0.1}}, {"reshape": {"target_shape": [-1, 12]}}, {"dense": {"units": 8}},
+    r#"[{"rescaling": {"scale": 0.0039}}, {"gaussian_noise": {"stddev": 0.1}}, {"reshape": {"target_shape": [-1, 12]}}, {"dense": {"units": 8, "use_bias": false}},
         {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "gelu"}}, {"layer_normalization": {}}, {"dropout": {"rate": 0.2}},
         {"dense": {"units": 4}}, {"flatten": {}}]"#,
 ];

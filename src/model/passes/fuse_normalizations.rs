@@ -1,9 +1,10 @@
-//! Batch normalization with the addition of a shortcut and the ReLU behind it as one kernel.
+//! Batch normalization with the addition of a shortcut and the ReLU or ReLU6 behind it as one kernel.
 //!
 //! It computes the same sums in another order: equal to rounding. These operations do little with much memory, and as one they
 //! read and write it less than half as often.
 
 use crate::{
+    kernel::Cut,
     layer::{ActivationFunction, Merge, Operator},
     model::{Join, Means, Operation, fused_normalization::FusedNormalization},
 };
@@ -15,20 +16,23 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
     for at in 0..operations.len() {
         let Some(operation) = operations.get(at) else { break };
         let next = operations.get(at + 1).map(Operation::operator);
-        let relu = matches!(next, Some(Operator::Activation(ActivationFunction::Relu)));
-        let behind = if relu { operations[at + 1].layers().to_vec() } else { Vec::new() };
+        let cut = match next {
+            Some(Operator::Activation(ActivationFunction::Relu)) => Cut::Relu,
+            Some(Operator::Activation(ActivationFunction::Relu6)) => Cut::Relu6,
+            _ => Cut::Nothing,
+        };
+        let cuts = cut != Cut::Nothing;
+        let behind = if cuts { operations[at + 1].layers().to_vec() } else { Vec::new() };
         let layers = [operation.layers(), &behind].concat();
         let fused = match &mut operations[at] {
             Operation::Computation { forward, .. } => match forward.operator() {
-                Operator::BatchNormalization(normalize) => {
-                    FusedNormalization::new(normalize, false, relu, instructions)
-                        .map(|fused| Operation::Computation { layers, forward: Box::new(fused) })
-                }
+                Operator::BatchNormalization(normalize) => FusedNormalization::new(normalize, false, cut, instructions)
+                    .map(|fused| Operation::Computation { layers, forward: Box::new(fused) }),
                 _ => None,
             },
             Operation::Parallel { rows, join: Join::Merge(Merge::Add), .. } => last_in_two(rows).and_then(|row| {
                 let Operator::BatchNormalization(normalize) = rows[row].last()?.operator() else { return None };
-                let fused = FusedNormalization::new(normalize, true, relu, instructions)?;
+                let fused = FusedNormalization::new(normalize, true, cut, instructions)?;
                 let normalization = rows[row].pop()?;
                 rows.swap(0, row);
                 let layers = [normalization.layers(), &layers].concat();
@@ -38,7 +42,7 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
         };
         if let Some(fused) = fused {
             operations[at] = fused;
-            if relu {
+            if cuts {
                 operations.remove(at + 1);
             }
         }
