@@ -177,3 +177,22 @@ fn the_range_test_proposes_a_rate_and_draws_it() {
     let (code, _, stderr) = bench.call(&["lr-find", "small.yaml", "--start-lr", "1", "--end-lr", "0.1"]);
     assert!(code == 2 && stderr.contains("the first rate must be the lower one"), "{stderr}");
 }
+
+/// It begins with the weights with which a run would.
+#[test]
+fn the_range_test_begins_with_the_initial_weights() {
+    let bench = Bench::new();
+    bench.write("small.yaml", SMALL);
+    let (of_run, _) = run(&bench, &["training.epochs=10"]);
+    fs::copy(of_run.join("model.safetensors"), bench.path("trained.safetensors")).unwrap();
+    let first_loss = |sets: &[&str]| {
+        let (code, stdout, stderr) =
+            bench.call(&[&["lr-find", "small.yaml", "--json", "--steps", "10"], sets].concat());
+        assert_eq!(code, 0, "{stderr}");
+        let told: Value = serde_json::from_str(&stdout).unwrap();
+        told["range_test"]["steps"][0]["loss"].as_f64().unwrap()
+    };
+    let (fresh, trained) =
+        (first_loss(&[]), first_loss(&["--set", "model.initial_weights={file: trained.safetensors}"]));
+    assert!(trained < 0.8 * fresh, "{trained} and {fresh}");
+}

@@ -3,10 +3,10 @@
 use super::{
     Ending, PipelineArguments,
     context::{Output, set_up_threads, stop_flag},
-    run::{build, class_weights, open_data, splits},
+    run::{Beginning, build, class_weights, open_data, splits},
 };
 use crate::{
-    check::Options,
+    check::{self, Options},
     data::{Feed, InputPipeline},
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
@@ -71,7 +71,9 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
     let feed = Feed::new(&dataset, train, "train");
     let data = InputPipeline::new(feed, &pipeline.dataset.train, "dataset.train", pipeline.seed, threads);
     let data = output.with_surroundings(None, |surroundings| data.with_cache(surroundings))?;
-    let model = build(pipeline, plan, means, Some(&data))?;
+    let initial_weights = check::initial_weights(sound, &checked.sources);
+    let beginning = Beginning { data: &data, initial_weights: initial_weights.as_deref() };
+    let model = build(pipeline, plan, means, Some(beginning))?;
     let training = Training {
         pipeline,
         plan,

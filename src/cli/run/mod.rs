@@ -9,7 +9,7 @@ mod several;
 mod start;
 mod work;
 
-pub use work::{build, class_weights, data_info, open_data, splits};
+pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
 use super::{
     Ending, LintArguments,

@@ -1,6 +1,6 @@
 //! A complete run that stands for the one that would be made.
 
-use super::{Finished, Prepared, data_info, open_data, splits};
+use super::{Finished, Prepared, open_data, work::file_digest};
 use crate::{
     cli::{
         Ending,
@@ -47,9 +47,8 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
             && !info.resumed.iter().flat_map(|again| &again.changes).any(|change| contract::breaks_off(change))
     };
     let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
-    let divided = splits(&pipeline, &dataset);
-    let now = data_info(&pipeline, &dataset, &divided, prepared.initial_weights().as_deref())?;
-    let same_data = |data: &DataInfo| (&data.digest, &data.initial_weights) == (&now.digest, &now.initial_weights);
+    let initial_weights = prepared.initial_weights().as_deref().map(file_digest).transpose()?;
+    let same_data = |data: &DataInfo| (&data.digest, &data.initial_weights) == (&dataset.digest, &initial_weights);
     let found = candidates.into_iter().find(|(_, info)| info.data.as_ref().is_some_and(same_data) && same(info));
     prepared.opened = Some((dataset, skipped));
     let Some((directory, mut info)) = found else { return Ok(None) };

@@ -85,6 +85,15 @@ pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> Splits {
     }
 }
 
+/// SHA-256 of a file.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn file_digest(file: &Path) -> Result<String> {
+    let sum = File::open(file).and_then(sum_of).map_err(|error| io_error("read", file, &error))?;
+    Ok(hexadecimal(&sum))
+}
+
 /// What the data, and the weights that the model begins with, turned out to be; nothing is said to have been left out.
 ///
 /// # Errors
@@ -95,10 +104,6 @@ pub fn data_info(
     splits: &Splits,
     initial_weights: Option<&Path>,
 ) -> Result<DataInfo> {
-    let digest_of = |file: &Path| {
-        let sum = File::open(file).and_then(sum_of).map_err(|error| io_error("read", file, &error));
-        sum.map(|sum| hexadecimal(&sum))
-    };
     let (train, validation, validation_kind) = splits;
     Ok(DataInfo {
         source: pipeline.dataset.source.name().to_owned(),
@@ -111,7 +116,7 @@ pub fn data_info(
         test: dataset.test.len(),
         validation_kind: (*validation_kind).to_owned(),
         skipped: Vec::new(),
-        initial_weights: initial_weights.map(digest_of).transpose()?,
+        initial_weights: initial_weights.map(file_digest).transpose()?,
     })
 }
 
@@ -158,12 +163,9 @@ impl Work<'_> {
             recorder.listeners.push(Box::new(files));
         }
         // A checkpoint holds what is taken from the data, too.
-        let model = build(pipeline, plan, means, Some(&data).filter(|_| self.files.is_none()))?;
+        let beginning = Beginning { data: &data, initial_weights: self.initial_weights.as_deref() };
+        let model = build(pipeline, plan, means, self.files.is_none().then_some(beginning))?;
         recorder.info.provenance.kernels = model.kernels();
-        if let (Some(file), Some(initial), None) = (&self.initial_weights, &pipeline.model.initial_weights, self.files)
-        {
-            load_initial_weights(&model, file, initial)?;
-        }
         recorder.info.training.steps_per_epoch = pipeline.training.steps_per_epoch.unwrap_or(data.steps());
         // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
         let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
@@ -218,20 +220,32 @@ impl Work<'_> {
     }
 }
 
+/// What a model takes before it is trained.
+#[derive(Clone, Copy)]
+pub struct Beginning<'a> {
+    /// Statistics and filters come from these.
+    pub data: &'a InputPipeline,
+    /// The file of other weights to begin with.
+    pub initial_weights: Option<&'a Path>,
+}
+
 /// The model with fresh weights, and with what some layers take from `data`.
 ///
 /// # Errors
 /// Where data cannot be read or libtorch fails.
-pub fn build(pipeline: &Pipeline, plan: &Plan, means: Means, data: Option<&InputPipeline>) -> Result<Model> {
+pub fn build(pipeline: &Pipeline, plan: &Plan, means: Means, begin: Option<Beginning<'_>>) -> Result<Model> {
     let layers = &pipeline.model.layers;
     let model =
         Model::new(layers, plan, pipeline.seed, means).map_err(|error| computation(&error, "building the model"))?;
-    if let Some(data) = data {
+    if let Some(Beginning { data, initial_weights }) = begin {
         if wants_statistics(layers) {
             adapt(&model, layers, plan, &data.statistics()?)?;
         }
         if wants_images(layers) {
             whiten(&model, layers, plan, &data.sample(WHITENING_EXAMPLES)?)?;
+        }
+        if let Some((file, initial)) = initial_weights.zip(pipeline.model.initial_weights.as_ref()) {
+            load_initial_weights(&model, file, initial)?;
         }
     }
     Ok(model)
