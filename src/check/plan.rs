@@ -184,6 +184,13 @@ struct Trouble {
 /// The line that a layer is written in, from 1, and the file, where it isn't the pipeline's own.
 type Written = (usize, Option<String>);
 
+/// The way to a row of layers within the layer at `path`.
+pub(in crate::check) fn below(path: &[Step], layer: &Layer, block: &Block<'_>) -> Vec<Step> {
+    let mut below = [path, path![layer.name(), block.key]].concat();
+    below.extend(block.index.map(Step::Index));
+    below
+}
+
 struct Walk<'a> {
     written: &'a dyn Fn(&[Step]) -> Written,
     /// How often each kind of layer, or given name, was named, and all names.
@@ -274,11 +281,7 @@ impl<'a> Walk<'a> {
         input: &[usize],
     ) -> Option<(Option<PlannedLayer>, Vec<usize>)> {
         let name = self.name(layer);
-        let below = |block: &Block<'_>| {
-            let mut below = [path, path![layer.name(), block.key]].concat();
-            below.extend(block.index.map(Step::Index));
-            below
-        };
+        let below = |block: &Block<'_>| below(path, layer, block);
         let mut blocks = Vec::new();
         let output = match layer.structure() {
             Structure::Computation => layer.output_shape(input),

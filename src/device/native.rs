@@ -223,16 +223,24 @@ pub fn forget_gradient(leaf: &Tensor) -> Result<(), TchError> {
     outcome(unsafe { shim_forget_gradient(leaf.as_ptr() as RawTensor) })
 }
 
-/// The numbers of a tensor on the CPU whose elements lie one behind the other in some order; nothing of others.
-pub fn numbers(tensor: &Tensor) -> Option<&[f32]> {
-    // SAFETY: the kind says that they are numbers of 32 bits.
-    (tensor.kind() == tch::Kind::Float).then(|| unsafe { elements(tensor) })?
+/// The numbers of a tensor on the CPU whose elements lie one behind the other in some order.
+///
+/// # Panics
+/// Where it isn't one.
+pub fn numbers(tensor: &Tensor) -> &[f32] {
+    assert!(tensor.kind() == tch::Kind::Float, "numbers of 32 bits");
+    // SAFETY: the kind says what they are.
+    unsafe { elements(tensor) }
 }
 
 /// As [`numbers`], of bytes.
-pub fn bytes(tensor: &Tensor) -> Option<&[u8]> {
-    // SAFETY: the kind says that they are bytes.
-    (tensor.kind() == tch::Kind::Uint8).then(|| unsafe { elements(tensor) })?
+///
+/// # Panics
+/// Where it isn't a tensor of bytes.
+pub fn bytes(tensor: &Tensor) -> &[u8] {
+    assert!(tensor.kind() == tch::Kind::Uint8, "bytes");
+    // SAFETY: the kind says what they are.
+    unsafe { elements(tensor) }
 }
 
 /// A new tensor on the CPU with the shape `[batch, height, width, channels]` or whatever is wanted, filled by `fill`, which
@@ -255,8 +263,7 @@ pub fn filled(size: &[i64], fill: impl FnOnce(&mut [f32])) -> Result<Tensor, Tch
 /// # Panics
 /// Where its elements don't lie one behind the other, or aren't bytes.
 pub fn fill_bytes(tensor: &Tensor, fill: impl FnOnce(&mut [u8])) {
-    assert!(bytes(tensor).is_some(), "bytes, one behind the other");
-    match tensor.numel() {
+    match bytes(tensor).len() {
         0 => fill(&mut []),
         // SAFETY: so many bytes lie there, and the caller says that nobody else has them.
         count => fill(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), count) }),
@@ -269,16 +276,14 @@ pub fn is_recording() -> bool {
     unsafe { shim_is_recording() != 0 }
 }
 
-/// The elements, which are of this type, where they lie on the CPU one behind the other.
-unsafe fn elements<T>(tensor: &Tensor) -> Option<&[T]> {
-    if tensor.device() != tch::Device::Cpu || !is_dense(tensor) {
-        return None;
-    }
-    Some(match tensor.numel() {
+/// The elements, which are of this type.
+unsafe fn elements<T>(tensor: &Tensor) -> &[T] {
+    assert!(tensor.device() == tch::Device::Cpu && is_dense(tensor), "elements on the CPU, one behind the other");
+    match tensor.numel() {
         0 => &[],
         // SAFETY: so many elements of the caller's type lie there, and live as long as the tensor.
         count => unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), count) },
-    })
+    }
 }
 
 /// Whether the elements lie one behind the other, without gaps, in whatever order of the axes.

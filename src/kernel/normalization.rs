@@ -57,6 +57,8 @@ pub struct Back<'a> {
     pub gradient: &'a [f32],
     /// What was normalized.
     pub values: &'a [f32],
+    /// The mean of each channel, `[channels]`.
+    pub mean: &'a [f32],
     /// By what.
     pub scaling: Scaling<'a>,
     /// The output, where something was added.
@@ -167,50 +169,24 @@ impl Normalization {
     ///
     /// # Panics
     /// Where the slices don't fit each other.
-    pub fn sums(&self, back: Back<'_>, mean: &[f32], of_added: Option<&mut [f32]>) -> Sums {
+    pub fn sums(&self, back: Back<'_>, of_added: Option<&mut [f32]>) -> Sums {
         let (width, block) = (self.width(), self.block());
         let length = back.values.len();
         self.assert_fits(&back);
         assert!(of_added.as_ref().is_none_or(|of_added| of_added.len() == length));
-        let blocks = length.div_ceil(block);
-        let mut found = vec![0.0; 2 * width * blocks];
-        let (mean, factor, offset) =
-            (self.widened(mean), self.widened(back.scaling.factor), self.widened(back.scaling.offset));
-        let written = of_added.is_some();
-        let written_to = of_added.unwrap_or_default();
-        let parts = self.stretches(length, &mut found, 2 * width);
-        let mut written_to = written_to;
-        let mut tasks = Vec::new();
-        for (from, found) in parts {
-            let own = (found.len() / (2 * width) * block).min(written_to.len());
-            tasks.push((from, found, written_to.split_off_mut(..own).unwrap_or_default()));
-        }
-        in_parallel(tasks, |(from, found, of_added)| {
+        let mut found = vec![0.0; 2 * width * length.div_ceil(block)];
+        let channels = self.of_channels(&back);
+        let mut written = of_added.map(|of_added| self.stretches(length, of_added, block).into_iter());
+        let parts = self.stretches(length, &mut found, 2 * width).into_iter();
+        let with_written = |(from, found)| (from, found, written.as_mut().and_then(Iterator::next));
+        in_parallel(parts.map(with_written).collect(), |(from, found, mut written)| {
             for (at, found) in found.chunks_exact_mut(2 * width).enumerate() {
                 let start = (from + at) * block;
-                let rows = (length - start).min(block) / width;
-                let output = back.output.map_or(std::ptr::null(), |output| output[start..].as_ptr());
-                let of_added = if written { of_added[at * block..].as_mut_ptr() } else { std::ptr::null_mut() };
-                let (gradient, values) = (back.gradient[start..].as_ptr(), back.values[start..].as_ptr());
-                let (mean, factor, offset, found) =
-                    (mean.as_ptr(), factor.as_ptr(), offset.as_ptr(), found.as_mut_ptr());
-                // SAFETY: so many whole rows lie in all of them, a row of means, factors and offsets, and two rows of results.
-                unsafe {
-                    gather(
-                        self.instructions,
-                        gradient,
-                        values,
-                        output,
-                        mean,
-                        factor,
-                        offset,
-                        of_added,
-                        found,
-                        rows,
-                        width,
-                        self.cut,
-                    )
-                }
+                let walk = self.walk(&back, &channels, start, (length - start).min(block) / width);
+                let of_added =
+                    written.as_mut().map_or(std::ptr::null_mut(), |(_, part)| part[at * block..].as_mut_ptr());
+                // SAFETY: so many whole rows lie in all of them, and two rows of results.
+                unsafe { gather(self.instructions, walk, of_added, found.as_mut_ptr()) }
             }
         });
         let mut sums = Sums { gradient: vec![0.0; self.channels], product: vec![0.0; self.channels] };
@@ -228,37 +204,38 @@ impl Normalization {
     ///
     /// # Panics
     /// Where the slices don't fit each other.
-    pub fn backward(&self, back: Back<'_>, mean: &[f32], [a, b]: [&[f32]; 2], into: &mut [f32]) {
+    pub fn backward(&self, back: Back<'_>, [a, b]: [&[f32]; 2], into: &mut [f32]) {
         let (width, block) = (self.width(), self.block());
         self.assert_fits(&back);
         assert!(into.len() == back.values.len());
-        let numbers = [mean, back.scaling.factor, back.scaling.offset, a, b].map(|numbers| self.widened(numbers));
+        let (channels, a, b) = (self.of_channels(&back), self.widened(a), self.widened(b));
         let tasks = self.stretches(into.len(), into, block);
         in_parallel(tasks, |(from, into)| {
-            let start = from * block;
-            let output = back.output.map_or(std::ptr::null(), |output| output[start..].as_ptr());
-            let (gradient, values) = (back.gradient[start..].as_ptr(), back.values[start..].as_ptr());
-            let [mean, factor, offset, a, b] = numbers.each_ref().map(|numbers| numbers.as_ptr());
-            let (rows, into) = (into.len() / width, into.as_mut_ptr());
+            let walk = self.walk(&back, &channels, from * block, into.len() / width);
             // SAFETY: so many whole rows lie in all of them, and a row of each of the numbers.
-            unsafe {
-                slope(
-                    self.instructions,
-                    gradient,
-                    values,
-                    output,
-                    mean,
-                    factor,
-                    offset,
-                    a,
-                    b,
-                    into,
-                    rows,
-                    width,
-                    self.cut,
-                )
-            }
+            unsafe { slope(self.instructions, walk, a.as_ptr(), b.as_ptr(), into.as_mut_ptr()) }
         });
+    }
+
+    /// Mean, factor and offset, as [`Walk`] has them.
+    fn of_channels(&self, back: &Back<'_>) -> [Vec<f32>; 3] {
+        [back.mean, back.scaling.factor, back.scaling.offset].map(|numbers| self.widened(numbers))
+    }
+
+    /// So many rows of `back` from a place on, all of which it has.
+    fn walk(&self, back: &Back<'_>, channels: &[Vec<f32>; 3], start: usize, rows: usize) -> Walk {
+        let [mean, factor, offset] = channels.each_ref().map(|numbers| numbers.as_ptr());
+        Walk {
+            gradient: back.gradient[start..].as_ptr(),
+            values: back.values[start..].as_ptr(),
+            output: back.output.map_or(std::ptr::null(), |output| output[start..].as_ptr()),
+            mean,
+            factor,
+            offset,
+            rows,
+            width: self.width(),
+            cut: self.cut,
+        }
     }
 
     fn assert_fits(&self, back: &Back<'_>) {
@@ -353,60 +330,59 @@ unsafe fn generic_scaled<V: Vector>(
     }
 }
 
-/// The gradient at a place, behind the cut.
-#[inline(always)]
-unsafe fn behind_cut<V: Vector>(gradient: V, x: V, output: *const f32, factor: V, offset: V, cut: Cut) -> V {
-    // SAFETY: the caller's.
-    unsafe {
-        if cut == Cut::Nothing {
-            return gradient;
-        }
-        // It is the same before the cut and behind it where nothing was cut, and at the edge elsewhere.
-        let y = if output.is_null() { offset.plus_product(factor, x) } else { V::load(output) };
-        let gradient = gradient.where_positive(y);
-        if cut == Cut::Relu6 { gradient.where_positive(V::splat(6.0).minus(y)) } else { gradient }
-    }
-}
-
-/// The place in what may not be there.
-#[inline(always)]
-unsafe fn beyond(pointer: *const f32, place: usize) -> *const f32 {
-    // SAFETY: the caller's.
-    if pointer.is_null() { pointer } else { unsafe { pointer.add(place) } }
-}
-
-compiled! {
-    unsafe fn gather = generic_gather(
-        gradient: *const f32, values: *const f32, output: *const f32, mean: *const f32, factor: *const f32,
-        offset: *const f32, of_added: *mut f32, found: *mut f32, rows: usize, width: usize, cut: Cut,
-    );
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn generic_gather<V: Vector>(
+/// What the way back goes over: so many rows, and a row each of numbers a channel.
+#[derive(Clone, Copy)]
+struct Walk {
     gradient: *const f32,
     values: *const f32,
+    /// Null where nothing was added.
     output: *const f32,
     mean: *const f32,
     factor: *const f32,
     offset: *const f32,
-    of_added: *mut f32,
-    found: *mut f32,
     rows: usize,
     width: usize,
     cut: Cut,
-) {
-    // SAFETY: all that is read and written lies within `rows` rows, or the two of `found`.
+}
+
+impl Walk {
+    /// The gradient at a place, behind the cut, where `x` was normalized.
+    #[inline(always)]
+    unsafe fn behind_cut<V: Vector>(&self, place: usize, x: V, factor: V, offset: V) -> V {
+        // SAFETY: the caller's.
+        unsafe {
+            let gradient = V::load(self.gradient.add(place));
+            if self.cut == Cut::Nothing {
+                return gradient;
+            }
+            // It is the same before the cut and behind it where nothing was cut, and at the edge elsewhere.
+            let y = match self.output.is_null() {
+                true => offset.plus_product(factor, x),
+                false => V::load(self.output.add(place)),
+            };
+            let gradient = gradient.where_positive(y);
+            if self.cut == Cut::Relu6 { gradient.where_positive(V::splat(6.0).minus(y)) } else { gradient }
+        }
+    }
+}
+
+compiled! {
+    unsafe fn gather = generic_gather(walk: Walk, of_added: *mut f32, found: *mut f32);
+}
+
+#[inline(always)]
+unsafe fn generic_gather<V: Vector>(walk: Walk, of_added: *mut f32, found: *mut f32) {
+    let width = walk.width;
+    // SAFETY: all that is read and written lies within the rows, or the two of `found`.
     unsafe {
         for at in (0..width).step_by(V::LANES) {
-            let (mean, factor, offset) = (V::load(mean.add(at)), V::load(factor.add(at)), V::load(offset.add(at)));
+            let (mean, factor, offset) =
+                (V::load(walk.mean.add(at)), V::load(walk.factor.add(at)), V::load(walk.offset.add(at)));
             let mut sums = [[V::splat(0.0); 2]; 2];
-            for row in 0..rows {
+            for row in 0..walk.rows {
                 let place = row * width + at;
-                let x = V::load(values.add(place));
-                let output = beyond(output, place);
-                let g = behind_cut(V::load(gradient.add(place)), x, output, factor, offset, cut);
+                let x = V::load(walk.values.add(place));
+                let g = walk.behind_cut(place, x, factor, offset);
                 if !of_added.is_null() {
                     g.store(of_added.add(place));
                 }
@@ -421,37 +397,20 @@ unsafe fn generic_gather<V: Vector>(
 }
 
 compiled! {
-    unsafe fn slope = generic_slope(
-        gradient: *const f32, values: *const f32, output: *const f32, mean: *const f32, factor: *const f32,
-        offset: *const f32, a: *const f32, b: *const f32, into: *mut f32, rows: usize, width: usize, cut: Cut,
-    );
+    unsafe fn slope = generic_slope(walk: Walk, a: *const f32, b: *const f32, into: *mut f32);
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn generic_slope<V: Vector>(
-    gradient: *const f32,
-    values: *const f32,
-    output: *const f32,
-    mean: *const f32,
-    factor: *const f32,
-    offset: *const f32,
-    a: *const f32,
-    b: *const f32,
-    into: *mut f32,
-    rows: usize,
-    width: usize,
-    cut: Cut,
-) {
-    // SAFETY: all that is read and written lies within `rows` rows.
+unsafe fn generic_slope<V: Vector>(walk: Walk, a: *const f32, b: *const f32, into: *mut f32) {
+    // SAFETY: all that is read and written lies within the rows.
     unsafe {
-        for row in 0..rows {
-            for at in (0..width).step_by(V::LANES) {
-                let place = row * width + at;
-                let (factor, offset) = (V::load(factor.add(at)), V::load(offset.add(at)));
-                let x = V::load(values.add(place));
-                let g = behind_cut(V::load(gradient.add(place)), x, beyond(output, place), factor, offset, cut);
-                let apart = x.minus(V::load(mean.add(at)));
+        for row in 0..walk.rows {
+            for at in (0..walk.width).step_by(V::LANES) {
+                let place = row * walk.width + at;
+                let (factor, offset) = (V::load(walk.factor.add(at)), V::load(walk.offset.add(at)));
+                let x = V::load(walk.values.add(place));
+                let g = walk.behind_cut(place, x, factor, offset);
+                let apart = x.minus(V::load(walk.mean.add(at)));
                 let along = V::load(a.add(at)).plus_product(V::load(b.add(at)), apart);
                 V::splat(0.0).plus_product(factor, g.minus(along)).store(into.add(place));
             }
@@ -516,10 +475,15 @@ mod tests {
                             let y = f64::from(output[at]);
                             if least < y && y < most { f64::from(gradient[at]) } else { 0.0 }
                         };
-                        let back =
-                            Back { gradient: &gradient, values: &values, scaling, output: with.then_some(&output) };
+                        let back = Back {
+                            gradient: &gradient,
+                            values: &values,
+                            mean: &statistics.mean,
+                            scaling,
+                            output: with.then_some(&output),
+                        };
                         let mut of_added = vec![f32::NAN; if with { length } else { 0 }];
-                        let sums = it.sums(back, &statistics.mean, with.then_some(&mut of_added));
+                        let sums = it.sums(back, with.then_some(&mut of_added));
                         let single = |numbers: &[f64]| numbers.iter().map(|n| *n as f32).collect::<Vec<_>>();
                         let want: Vec<f64> = (0..channels).map(|c| over(c, &behind)).collect();
                         close("sum", &single(&sums.gradient), &want);
@@ -533,7 +497,7 @@ mod tests {
                         }
                         let (a, b) = (numbers(channels, "a"), numbers(channels, "b"));
                         let mut into = vec![f32::NAN; length];
-                        it.backward(back, &statistics.mean, [&a, &b], &mut into);
+                        it.backward(back, [&a, &b], &mut into);
                         let want: Vec<f64> = (0..length)
                             .map(|at| {
                                 let c = at % channels;

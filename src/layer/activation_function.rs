@@ -106,6 +106,12 @@ impl ActivationFunction {
         }
     }
 
+    /// An operation with the function behind it.
+    pub(super) fn behind(self, operation: impl Forward + 'static) -> Vec<Box<dyn Forward>> {
+        let operation: Box<dyn Forward> = Box::new(operation);
+        std::iter::once(operation).chain(self.operation()).collect()
+    }
+
     /// The operation, where there is anything to do.
     pub fn operation(self) -> Option<Box<dyn Forward>> {
         (self != ActivationFunction::Linear).then(|| Box::new(Activate(self)) as Box<dyn Forward>)

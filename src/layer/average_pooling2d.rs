@@ -3,8 +3,8 @@
 //! `[height, width, channels]` becomes `[height', width', channels]`.
 
 use super::{
-    Build, Forward, LayerDefinition, Padding, Pair, Pass, ShapeError, conv2d::one, elements, image_shape,
-    max_pooling2d::{TOO_SMALL, two}, window::Sliding,
+    Build, Forward, LayerDefinition, Padding, Pair, Pass, ShapeError, elements, image_shape,
+    max_pooling2d::{TOO_SMALL, two}, window::{Pooling, Sliding},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,7 @@ pub struct AveragePooling2d {
 
 impl AveragePooling2d {
     fn sliding(&self) -> Sliding {
-        let strides = self.strides.unwrap_or(self.pool_size);
-        Sliding { size: self.pool_size, strides, dilation_rate: one(), padding: self.padding }
+        Sliding::pooling(self.pool_size, self.strides, self.padding)
     }
 }
 
@@ -51,28 +50,18 @@ impl LayerDefinition for AveragePooling2d {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let sliding = self.sliding();
-        let padded = sliding.padded(build.input);
-        vec![Box::new(AveragePooling {
-            size: self.pool_size.0.map(|n| n as i64),
-            strides: sliding.strides.0.map(|n| n as i64),
-            padding: (padded != [0; 4]).then_some(padded),
-        })]
+        vec![Box::new(AveragePooling(self.sliding().pooled(build.input)))]
     }
 }
 
 /// Means over windows.
-struct AveragePooling {
-    size: [i64; 2],
-    strides: [i64; 2],
-    /// Left, right, top, bottom.
-    padding: Option<[i64; 4]>,
-}
+struct AveragePooling(Pooling);
 
 impl Forward for AveragePooling {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
-        let pooled = |x: &Tensor| x.f_avg_pool2d(self.size, self.strides, [0, 0], false, true, None);
-        let Some(amounts) = self.padding else { return pooled(x) };
+        let Pooling { size, strides, padding } = self.0;
+        let pooled = |x: &Tensor| x.f_avg_pool2d(size, strides, [0, 0], false, true, None);
+        let Some(amounts) = padding else { return pooled(x) };
         // The mean with the padding, divided by the share of the window that is none.
         let size = x.size();
         let inside = Tensor::f_ones([1, 1, size[2], size[3]], (Kind::Float, x.device()))?;

@@ -65,14 +65,12 @@ impl LayerDefinition for BatchNormalization {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let channels = vec![input.last().copied().unwrap_or(1) as i64];
-        let parameter = |name, initializer, trainable| Parameter::new(name, channels.clone(), initializer).trainable(trainable);
-        let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer, self.trainable));
-        let beta = self.center.then(|| parameter("beta", self.beta_initializer, self.trainable));
-        let moving = [
-            parameter("moving_mean", Initializer::Zeros, false),
-            parameter("moving_variance", Initializer::Ones, false),
-        ];
-        gamma.into_iter().chain(beta).chain(moving).collect()
+        let moving = |name, initializer| Parameter::new(name, channels.clone(), initializer).trainable(false);
+        let (scale, center) = (self.scale.then_some(self.gamma_initializer), self.center.then_some(self.beta_initializer));
+        let mut parameters = Parameter::gamma_and_beta(input, scale, center, self.trainable);
+        parameters.push(moving("moving_mean", Initializer::Zeros));
+        parameters.push(moving("moving_variance", Initializer::Ones));
+        parameters
     }
 
     fn flops(&self, input: &[usize], _: &[usize]) -> u64 {

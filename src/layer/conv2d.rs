@@ -146,11 +146,10 @@ impl LayerDefinition for Conv2d {
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let Pair([height, width]) = self.kernel_size;
         let shape = [self.filters, input[2] / self.groups, height, width].map(|n| n as i64).to_vec();
-        let kernel = Parameter::new("kernel", shape, self.kernel_initializer)
+        Parameter::new("kernel", shape, self.kernel_initializer)
             .held(self.kernel_regularizer, &self.kernel_constraint)
-            .trainable(self.trainable);
-        let bias = Parameter::new("bias", vec![self.filters as i64], self.bias_initializer).trainable(self.trainable);
-        if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
+            .trainable(self.trainable)
+            .with_bias(self.filters as i64, self.use_bias.then_some(self.bias_initializer))
     }
 
     fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
@@ -161,9 +160,7 @@ impl LayerDefinition for Conv2d {
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
         let weights = Affine::of(build.parameters);
         let convolution = Convolution::new(weights, &self.sliding(), self.groups, build.input, build.precision);
-        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(convolution)];
-        operations.extend(self.activation.operation());
-        operations
+        self.activation.behind(convolution)
     }
 
     fn is_linear(&self) -> bool {

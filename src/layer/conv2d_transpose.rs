@@ -10,7 +10,7 @@ use super::{
     conv2d::{glorot_uniform, one, yes, zeros},
     elements, image_shape,
     initializer::of_any_shape,
-    window::Sliding,
+    window::{Sliding, reach},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ impl Conv2dTranspose {
 
     /// From the first to the last element of a filter.
     fn reach(&self, axis: usize) -> usize {
-        (self.kernel_size.0[axis].max(1) - 1).saturating_mul(self.dilation_rate.0[axis]).saturating_add(1)
+        reach(self.kernel_size.0[axis], self.dilation_rate.0[axis])
     }
 
     fn size(&self, axis: usize, input: usize) -> i64 {
@@ -133,11 +133,10 @@ impl LayerDefinition for Conv2dTranspose {
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let Pair([height, width]) = self.kernel_size;
         let shape = [input[2], self.filters, height, width].map(|n| n as i64).to_vec();
-        let kernel = Parameter::new("kernel", shape, self.kernel_initializer)
+        Parameter::new("kernel", shape, self.kernel_initializer)
             .held(self.kernel_regularizer, &self.kernel_constraint)
-            .trainable(self.trainable);
-        let bias = Parameter::new("bias", vec![self.filters as i64], self.bias_initializer).trainable(self.trainable);
-        if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
+            .trainable(self.trainable)
+            .with_bias(self.filters as i64, self.use_bias.then_some(self.bias_initializer))
     }
 
     fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
@@ -147,16 +146,13 @@ impl LayerDefinition for Conv2dTranspose {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let transposed = Transposed {
+        self.activation.behind(Transposed {
             weights: Affine::of(build.parameters),
             strides: self.strides.0.map(|n| n as i64),
             dilation_rate: self.dilation_rate.0.map(|n| n as i64),
             cuts: [self.cut(0), self.cut(1)],
             precision: build.precision,
-        };
-        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(transposed)];
-        operations.extend(self.activation.operation());
-        operations
+        })
     }
 
     fn is_linear(&self) -> bool {

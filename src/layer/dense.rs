@@ -62,11 +62,10 @@ impl LayerDefinition for Dense {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let shape = vec![self.units as i64, *input.last().unwrap_or(&0) as i64];
-        let kernel = Parameter::new("kernel", shape, self.kernel_initializer)
+        Parameter::new("kernel", shape, self.kernel_initializer)
             .held(self.kernel_regularizer, &self.kernel_constraint)
-            .trainable(self.trainable);
-        let bias = Parameter::new("bias", vec![self.units as i64], self.bias_initializer).trainable(self.trainable);
-        if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
+            .trainable(self.trainable)
+            .with_bias(self.units as i64, self.use_bias.then_some(self.bias_initializer))
     }
 
     fn flops(&self, input: &[usize], output: &[usize]) -> u64 {
@@ -75,10 +74,7 @@ impl LayerDefinition for Dense {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let product = Product { weights: Affine::of(build.parameters), precision: build.precision };
-        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(product)];
-        operations.extend(self.activation.operation());
-        operations
+        self.activation.behind(Product { weights: Affine::of(build.parameters), precision: build.precision })
     }
 
     fn is_linear(&self) -> bool {
@@ -94,7 +90,7 @@ impl LayerDefinition for Dense {
 pub struct Product {
     /// Its kernel, OI, and bias.
     pub weights: Affine,
-    precision: Precision,
+    pub(super) precision: Precision,
 }
 
 impl Product {

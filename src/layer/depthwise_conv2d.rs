@@ -98,11 +98,12 @@ impl LayerDefinition for DepthwiseConv2d {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let kernel =
-            depthwise_kernel("kernel", self.kernel_size, input[2], self.depth_multiplier, self.depthwise_initializer)
-                .held(self.depthwise_regularizer, &self.depthwise_constraint)
-                .trainable(self.trainable);
-        let bias = Parameter::new("bias", vec![kernel.shape[0]], self.bias_initializer).trainable(self.trainable);
-        if self.use_bias { vec![kernel, bias] } else { vec![kernel] }
+            depthwise_kernel("kernel", self.kernel_size, input[2], self.depth_multiplier, self.depthwise_initializer);
+        let filters = kernel.shape[0];
+        kernel
+            .held(self.depthwise_regularizer, &self.depthwise_constraint)
+            .trainable(self.trainable)
+            .with_bias(filters, self.use_bias.then_some(self.bias_initializer))
     }
 
     fn flops(&self, _: &[usize], output: &[usize]) -> u64 {
@@ -113,9 +114,7 @@ impl LayerDefinition for DepthwiseConv2d {
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
         let (weights, channels) = (Affine::of(build.parameters), build.input[2]);
         let convolution = Convolution::new(weights, &self.sliding(), channels, build.input, build.precision);
-        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(convolution)];
-        operations.extend(self.activation.operation());
-        operations
+        self.activation.behind(convolution)
     }
 
     fn is_linear(&self) -> bool {

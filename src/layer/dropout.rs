@@ -1,11 +1,10 @@
 //! Dropout (Srivastava et al., 2014), as Keras': in training, each value is zero with probability `rate`, and the others are
 //! divided by `1 - rate`; in inference nothing happens.
 
-use super::{as_computed, as_stored, Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, elements};
+use super::{as_computed, as_stored, Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, draws, elements};
 use crate::{
     device,
     kernel::{Dropout as Kernel, Instructions},
-    random::Purpose,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,12 +58,12 @@ impl Mask {
 
     /// What is dropped at a step.
     fn dropout(&self, pass: &Pass) -> Kernel {
+        let (threshold, kept) = draws::threshold(self.rate);
         Kernel {
-            purpose: Purpose::new(pass.seed, &format!("dropout/{}", self.name)),
+            purpose: draws::purpose(&self.name, pass),
             step: pass.step,
-            // A value is dropped where 32 random bits lie below this share of their range.
-            threshold: (self.rate * f64::from(u32::MAX)) as u32,
-            kept: (1.0 / (1.0 - self.rate)) as f32,
+            threshold,
+            kept,
             instructions: Instructions::chosen().unwrap_or(Instructions::Portable),
             threads: device::threads(),
         }
@@ -80,7 +79,7 @@ impl Forward for Mask {
         // The mask lies in memory as the images do.
         let stored = as_stored(&x.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
         let mask = Tensor::f_empty(stored.size(), (Kind::Uint8, Device::Cpu))?;
-        let values = device::numbers(&stored).expect("contiguous numbers");
+        let values = device::numbers(&stored);
         let kept = device::filled(&stored.size(), |into| {
             device::fill_bytes(&mask, |mask| dropout.forward(stored.size()[0] as usize, values, into, mask));
         })?;
@@ -88,8 +87,8 @@ impl Forward for Mask {
         if x.requires_grad() && device::is_recording() {
             let back = move |gradient: &Tensor| {
                 let stored = as_stored(&gradient.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
-                let values = device::numbers(&stored).expect("contiguous numbers");
-                let mask = device::bytes(&mask).expect("contiguous bytes");
+                let values = device::numbers(&stored);
+                let mask = device::bytes(&mask);
                 let gradient = device::filled(&stored.size(), |into| dropout.backward(values, mask, into))?;
                 Ok(vec![Some(as_computed(&gradient)?.f_to_kind(kind)?.f_to_device(device)?)])
             };

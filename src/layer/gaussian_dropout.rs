@@ -1,10 +1,10 @@
 //! Gaussian dropout (Srivastava et al., 2014), as Keras' `GaussianDropout`: in training each value is multiplied by a normal number
 //! of mean 1 and variance `rate / (1 - rate)`, which is that of dropout's factors; in inference nothing happens.
 
-use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, as_computed, as_stored, draws, elements};
+use super::{Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Pass, ShapeError, draws, elements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 /// Multiplies values by random numbers around 1 while training: dropout without zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,11 +51,8 @@ impl Forward for Factors {
         if !pass.training || self.deviation == 0.0 {
             return Ok(x.shallow_clone());
         }
-        // Drawn as the images lie in memory. Bytes become numbers first.
-        let x = if x.kind() == Kind::Uint8 { x.f_to_kind(Kind::Float)? } else { x.shallow_clone() };
-        let size = as_stored(&x.f_detach()?)?.size();
-        let draw = |stream: &mut crate::random::Stream| (1.0 + stream.normal() * self.deviation) as f32;
-        x.f_mul(&as_computed(&draws::for_examples(&size, &self.name, pass, &x, draw)?)?)
+        let x = draws::numbers(x)?;
+        x.f_mul(&draws::for_values(&x, &self.name, pass, |stream| (1.0 + stream.normal() * self.deviation) as f32)?)
     }
 
     fn operator(&self) -> Operator<'_> {

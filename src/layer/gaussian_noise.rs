@@ -1,9 +1,9 @@
 //! `y = x + stddev * n` in training, with `n` standard normal; in inference nothing happens. As Keras' `GaussianNoise`.
 
-use super::{Build, Forward, LayerDefinition, Operator, Pass, ShapeError, as_computed, as_stored, draws, elements};
+use super::{Build, Forward, LayerDefinition, Operator, Pass, ShapeError, draws, elements};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 /// Adds normally distributed noise while training, so that nothing hangs on exact values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,11 +43,8 @@ impl Forward for Noise {
         if !pass.training || self.stddev == 0.0 {
             return Ok(x.shallow_clone());
         }
-        // Drawn as the images lie in memory. Bytes become numbers first.
-        let x = if x.kind() == Kind::Uint8 { x.f_to_kind(Kind::Float)? } else { x.shallow_clone() };
-        let size = as_stored(&x.f_detach()?)?.size();
-        let noise = draws::for_examples(&size, &self.name, pass, &x, |stream| (stream.normal() * self.stddev) as f32)?;
-        x.f_add(&as_computed(&noise)?)
+        let x = draws::numbers(x)?;
+        x.f_add(&draws::for_values(&x, &self.name, pass, |stream| (stream.normal() * self.stddev) as f32)?)
     }
 
     fn operator(&self) -> Operator<'_> {

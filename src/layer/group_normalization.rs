@@ -73,10 +73,8 @@ impl LayerDefinition for GroupNormalization {
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
-        let channels = vec![input.last().copied().unwrap_or(0) as i64];
-        let parameter = |name, initializer| Parameter::new(name, channels.clone(), initializer).trainable(self.trainable);
-        let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer));
-        gamma.into_iter().chain(self.center.then(|| parameter("beta", self.beta_initializer))).collect()
+        let (scale, center) = (self.scale.then_some(self.gamma_initializer), self.center.then_some(self.beta_initializer));
+        Parameter::gamma_and_beta(input, scale, center, self.trainable)
     }
 
     fn flops(&self, input: &[usize], _: &[usize]) -> u64 {

@@ -50,12 +50,8 @@ impl LayerDefinition for LayerNormalization {
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
-        let features = vec![input.last().copied().unwrap_or(1) as i64];
-        let parameter =
-            |name, initializer| Parameter::new(name, features.clone(), initializer).trainable(self.trainable);
-        let gamma = self.scale.then(|| parameter("gamma", self.gamma_initializer));
-        let beta = self.center.then(|| parameter("beta", self.beta_initializer));
-        gamma.into_iter().chain(beta).collect()
+        let (scale, center) = (self.scale.then_some(self.gamma_initializer), self.center.then_some(self.beta_initializer));
+        Parameter::gamma_and_beta(input, scale, center, self.trainable)
     }
 
     fn flops(&self, input: &[usize], _: &[usize]) -> u64 {

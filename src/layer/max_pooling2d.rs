@@ -3,8 +3,8 @@
 //! `[height, width, channels]` becomes `[height', width', channels]`.
 
 use super::{
-    Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Padding, Pair, Pass, ShapeError, conv2d::one, elements,
-    image_shape, window::Sliding,
+    Build, FLOAT_BYTES, Forward, LayerDefinition, Operator, Padding, Pair, Pass, ShapeError, elements,
+    image_shape, window::{Pooling, Sliding},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,8 +37,7 @@ pub struct MaxPooling2d {
 
 impl MaxPooling2d {
     fn sliding(&self) -> Sliding {
-        let strides = self.strides.unwrap_or(self.pool_size);
-        Sliding { size: self.pool_size, strides, dilation_rate: one(), padding: self.padding }
+        Sliding::pooling(self.pool_size, self.strides, self.padding)
     }
 }
 
@@ -59,35 +58,25 @@ impl LayerDefinition for MaxPooling2d {
     }
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
-        let sliding = self.sliding();
-        let padded = sliding.padded(build.input);
-        vec![Box::new(MaxPooling {
-            size: self.pool_size.0.map(|n| n as i64),
-            strides: sliding.strides.0.map(|n| n as i64),
-            padding: (padded != [0; 4]).then_some(padded),
-        })]
+        vec![Box::new(MaxPooling(self.sliding().pooled(build.input)))]
     }
 }
 
 /// Maxima over windows.
-pub struct MaxPooling {
-    size: [i64; 2],
-    strides: [i64; 2],
-    /// Left, right, top, bottom.
-    padding: Option<[i64; 4]>,
-}
+pub struct MaxPooling(Pooling);
 
 impl MaxPooling {
     /// Whether the windows are 2x2, side by side.
     pub fn halves(&self) -> bool {
-        self.size == [2, 2] && self.strides == [2, 2] && self.padding.is_none()
+        self.0.size == [2, 2] && self.0.strides == [2, 2] && self.0.padding.is_none()
     }
 }
 
 impl Forward for MaxPooling {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
-        let padded = self.padding.map(|amounts| x.f_pad(amounts, "constant", f64::NEG_INFINITY)).transpose()?;
-        padded.as_ref().unwrap_or(x).f_max_pool2d(self.size, self.strides, [0, 0], [1, 1], false)
+        let Pooling { size, strides, padding } = self.0;
+        let padded = padding.map(|amounts| x.f_pad(amounts, "constant", f64::NEG_INFINITY)).transpose()?;
+        padded.as_ref().unwrap_or(x).f_max_pool2d(size, strides, [0, 0], [1, 1], false)
     }
 
     fn operator(&self) -> Operator<'_> {

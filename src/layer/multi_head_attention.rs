@@ -5,8 +5,9 @@
 //! `[tokens, features]` keeps its shape.
 
 use super::{
-    Affine, Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Layout, Parameter, Pass, Precision, ShapeError,
+    Affine, Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Layout, Parameter, Pass, ShapeError,
     conv2d::{glorot_uniform, yes, zeros},
+    dense::Product,
     dropout::Mask,
     elements,
     initializer::of_any_shape,
@@ -109,41 +110,37 @@ impl LayerDefinition for MultiHeadAttention {
 
     fn build(&self, build: Build<'_>) -> Vec<Box<dyn Forward>> {
         let mut parameters = build.parameters.into_iter();
-        let mut affine = || Affine::of(parameters.by_ref().take(if self.use_bias { 2 } else { 1 }).collect());
+        let mut product = || {
+            let weights = Affine::of(parameters.by_ref().take(if self.use_bias { 2 } else { 1 }).collect());
+            Product { weights, precision: build.precision }
+        };
         vec![Box::new(Attention {
-            query: affine(),
-            key: affine(),
-            value: affine(),
-            output: affine(),
+            query: product(),
+            key: product(),
+            value: product(),
+            output: product(),
             heads: self.num_heads as i64,
             scale: 1.0 / (self.key_dim as f64).sqrt(),
             dropout: Mask::new(self.dropout, build.name),
-            precision: build.precision,
         })]
     }
 }
 
 /// Attention between the tokens of an example.
 struct Attention {
-    query: Affine,
-    key: Affine,
-    value: Affine,
-    output: Affine,
+    query: Product,
+    key: Product,
+    value: Product,
+    output: Product,
     heads: i64,
     scale: f64,
     dropout: Mask,
-    precision: Precision,
 }
 
 impl Attention {
-    fn product(&self, x: &Tensor, weights: &Affine) -> Result<Tensor, TchError> {
-        let (x, Affine { kernel, bias }) = (self.precision.factor(x)?, weights.factors(self.precision)?);
-        x.f_linear(&kernel, bias.as_ref())
-    }
-
     /// `[batch, heads, tokens, numbers]` from `[batch, tokens, features]`.
-    fn for_heads(&self, x: &Tensor, weights: &Affine) -> Result<Tensor, TchError> {
-        let all = self.product(x, weights)?;
+    fn for_heads(&self, x: &Tensor, product: &Product, pass: &Pass) -> Result<Tensor, TchError> {
+        let all = product.forward(x, pass)?;
         let [batch, tokens, numbers] = all.size()[..] else { return Ok(all) };
         all.f_view([batch, tokens, self.heads, numbers / self.heads])?.f_transpose(1, 2)
     }
@@ -151,11 +148,11 @@ impl Attention {
 
 impl Forward for Attention {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
-        let [query, key, value] = [&self.query, &self.key, &self.value].map(|weights| self.for_heads(x, weights));
+        let [query, key, value] = [&self.query, &self.key, &self.value].map(|product| self.for_heads(x, product, pass));
         let (query, key, value) = (query?.f_mul_scalar(self.scale)?, key?, value?);
         let scores = query.f_matmul(&key.f_transpose(2, 3)?)?;
         let weights = self.dropout.forward(&scores.f_softmax(-1, Kind::Float)?, pass)?;
         let attended = weights.f_to_kind(value.kind())?.f_matmul(&value)?.f_transpose(1, 2)?.f_flatten(2, 3)?;
-        self.product(&attended, &self.output)
+        self.output.forward(&attended, pass)
     }
 }

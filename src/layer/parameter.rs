@@ -60,6 +60,26 @@ impl Parameter {
         Parameter { regularizer, constraint: constraint.clone(), ..self }
     }
 
+    /// The learned factor and the learned mean of a normalization, for each of the channels of `input`, where they begin in some way.
+    pub fn gamma_and_beta(
+        input: &[usize],
+        scale: Option<Initializer>,
+        center: Option<Initializer>,
+        trainable: bool,
+    ) -> Vec<Self> {
+        let shape = vec![input.last().copied().unwrap_or(1) as i64];
+        let parameter = |name, initializer| Self::new(name, shape.clone(), initializer).trainable(trainable);
+        let gamma = scale.map(|initializer| parameter("gamma", initializer));
+        gamma.into_iter().chain(center.map(|initializer| parameter("beta", initializer))).collect()
+    }
+
+    /// A kernel and, where it begins in some way, the bias of so many outputs, trained as the kernel is.
+    pub fn with_bias(self, outputs: i64, initializer: Option<Initializer>) -> Vec<Self> {
+        let trainable = self.trainable;
+        let bias = initializer.map(|initializer| Self::new("bias", vec![outputs], initializer).trainable(trainable));
+        std::iter::once(self).chain(bias).collect()
+    }
+
     /// Whether what is said of its axes fits its shape.
     ///
     /// # Errors

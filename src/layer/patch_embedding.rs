@@ -58,11 +58,10 @@ impl LayerDefinition for PatchEmbedding {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let Pair([rows, columns]) = self.patch_size;
-        let parameter = |name, shape, initializer| Parameter::new(name, shape, initializer).trainable(self.trainable);
         let shape = [self.embed_dim, input[2], rows, columns].map(|n| n as i64).to_vec();
-        let kernel = parameter("kernel", shape, self.kernel_initializer);
-        let bias = self.use_bias.then(|| parameter("bias", vec![self.embed_dim as i64], self.bias_initializer));
-        [kernel].into_iter().chain(bias).collect()
+        Parameter::new("kernel", shape, self.kernel_initializer)
+            .trainable(self.trainable)
+            .with_bias(self.embed_dim as i64, self.use_bias.then_some(self.bias_initializer))
     }
 
     fn flops(&self, input: &[usize], output: &[usize]) -> u64 {

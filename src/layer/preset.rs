@@ -80,17 +80,14 @@ pub fn expanded(layers: &[Layer]) -> Vec<Layer> {
 
 /// The same layer with other layers in it.
 fn with_rows(layer: &Layer, change: impl Fn(&[Layer]) -> Vec<Layer>) -> Layer {
-    let blocks = match layer.structure() {
-        // What a preset makes follows from its arguments.
-        _ if layer.stands_for().is_some() => return layer.clone(),
-        Structure::Computation => return layer.clone(),
-        Structure::Repeat(_, block) => vec![block],
-        Structure::Parallel(blocks, _) => blocks,
-    };
+    let blocks = layer.structure().blocks();
+    // What a preset makes follows from its arguments.
+    if blocks.is_empty() || layer.stands_for().is_some() {
+        return layer.clone();
+    }
     let mut json = serde_json::to_value(layer).expect("a layer is plain data");
     for block in blocks {
-        let argument = &mut json[layer.name()][block.key];
-        let row = if let Some(index) = block.index { &mut argument[index] } else { argument };
+        let row = block.row(&mut json[layer.name()]).expect("its layers stand in its arguments");
         *row = serde_json::to_value(change(block.layers)).expect("layers are plain data");
     }
     serde_json::from_value(json).expect("only the layers in it are others")

@@ -138,8 +138,8 @@ impl LayerDefinition for SeparableConv2d {
             Sliding { size: one(), strides: one(), dilation_rate: one(), padding: Padding::Valid };
         let input = [rows, columns, self.between(build.input)];
         let pointwise = Convolution::new(Affine::of(rest), &at_each_place, 1, &input, precision);
-        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(depthwise), Box::new(pointwise)];
-        operations.extend(self.activation.operation());
+        let mut operations: Vec<Box<dyn Forward>> = vec![Box::new(depthwise)];
+        operations.extend(self.activation.behind(pointwise));
         operations
     }
 

@@ -6,8 +6,9 @@
 
 use super::{
     ActivationFunction, Affine, Build, Constraint, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Parameter, Pass,
-    Precision, Regularizer, ShapeError,
+    Regularizer, ShapeError,
     conv2d::{glorot_uniform, yes},
+    dense::Product,
     elements, image_shape,
     initializer::of_any_shape,
 };
@@ -107,35 +108,26 @@ impl LayerDefinition for SqueezeExcite {
         let mut reduce = build.parameters;
         let expand = reduce.split_off(2);
         vec![Box::new(Weigh {
-            reduce: Affine::of(reduce),
-            expand: Affine::of(expand),
+            reduce: Product { weights: Affine::of(reduce), precision: build.precision },
+            expand: Product { weights: Affine::of(expand), precision: build.precision },
             activation: self.activation,
             gate_activation: self.gate_activation,
-            precision: build.precision,
         })]
     }
 }
 
 struct Weigh {
-    reduce: Affine,
-    expand: Affine,
+    reduce: Product,
+    expand: Product,
     activation: ActivationFunction,
     gate_activation: ActivationFunction,
-    precision: Precision,
-}
-
-impl Weigh {
-    fn product(&self, x: &Tensor, weights: &Affine) -> Result<Tensor, TchError> {
-        let (x, Affine { kernel, bias }) = (self.precision.factor(x)?, weights.factors(self.precision)?);
-        x.f_linear(&kernel, bias.as_ref())
-    }
 }
 
 impl Forward for Weigh {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError> {
         let means = x.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float)?;
-        let reduced = self.activation.of(&self.product(&means, &self.reduce)?, pass)?;
-        let gate = self.gate_activation.of(&self.product(&reduced, &self.expand)?, pass)?;
+        let reduced = self.activation.of(&self.reduce.forward(&means, pass)?, pass)?;
+        let gate = self.gate_activation.of(&self.expand.forward(&reduced, pass)?, pass)?;
         x.f_mul(&gate.f_to_kind(x.kind())?.f_unsqueeze(-1)?.f_unsqueeze(-1)?)
     }
 }

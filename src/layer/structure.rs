@@ -26,6 +26,25 @@ pub enum Structure<'a> {
     Parallel(Vec<Block<'a>>, Merge),
 }
 
+impl<'a> Structure<'a> {
+    /// The rows of layers in it, each once.
+    pub fn blocks(self) -> Vec<Block<'a>> {
+        match self {
+            Structure::Computation => Vec::new(),
+            Structure::Repeat(_, block) => vec![block],
+            Structure::Parallel(blocks, _) => blocks,
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Its row among the arguments of its layer, as they are written.
+    pub fn row<'j>(&self, arguments: &'j mut serde_json::Value) -> Option<&'j mut serde_json::Value> {
+        let argument = arguments.get_mut(self.key)?;
+        if let Some(index) = self.index { argument.get_mut(index) } else { Some(argument) }
+    }
+}
+
 /// How the outputs of several rows of layers become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

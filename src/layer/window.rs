@@ -14,10 +14,40 @@ pub(super) struct Sliding {
     pub padding: Padding,
 }
 
+/// From the first to the last of so many elements that lie so far apart.
+pub(super) fn reach(elements: usize, dilation_rate: usize) -> usize {
+    (elements.max(1) - 1).saturating_mul(dilation_rate).saturating_add(1)
+}
+
+/// Windows that are pooled.
+pub(super) struct Pooling {
+    /// Height and width of a window.
+    pub size: [i64; 2],
+    /// The distance between windows.
+    pub strides: [i64; 2],
+    /// What is padded left, right, top and bottom, if anything.
+    pub padding: Option<[i64; 4]>,
+}
+
 impl Sliding {
+    /// Windows that are pooled, side by side where `strides` don't say otherwise.
+    pub fn pooling(size: Pair, strides: Option<Pair>, padding: Padding) -> Self {
+        Sliding { size, strides: strides.unwrap_or(size), dilation_rate: Pair([1, 1]), padding }
+    }
+
+    /// The same over `image`, as they are computed.
+    pub fn pooled(&self, image: &[usize]) -> Pooling {
+        let padded = self.padded(image);
+        Pooling {
+            size: self.size.0.map(|n| n as i64),
+            strides: self.strides.0.map(|n| n as i64),
+            padding: (padded != [0; 4]).then_some(padded),
+        }
+    }
+
     /// The windows along one axis, 0 or 1, of an image.
     pub fn along(&self, axis: usize, image: &[usize]) -> Windows {
-        let reach = (self.size.0[axis].max(1) - 1).saturating_mul(self.dilation_rate.0[axis]).saturating_add(1);
+        let reach = reach(self.size.0[axis], self.dilation_rate.0[axis]);
         self.padding.windows(image[axis], reach, self.strides.0[axis])
     }
 

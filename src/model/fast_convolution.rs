@@ -34,9 +34,9 @@ impl Forward for FastConvolution {
         let images = as_stored(&x.f_detach()?)?;
         let Affine { kernel, bias } = self.weights.stored()?;
         let output = device::filled(&[x.size()[0], height as i64, width as i64, outputs as i64], |into| {
-            let images = device::numbers(&images).expect("contiguous numbers");
-            let weights = device::numbers(&kernel).expect("contiguous numbers");
-            computed.forward(images, weights, bias.as_ref().and_then(device::numbers), into);
+            let images = device::numbers(&images);
+            let weights = device::numbers(&kernel);
+            computed.forward(images, weights, bias.as_ref().map(device::numbers), into);
         })?;
         let output = as_computed(&output)?;
         if self.weights.is_recorded(x) {
@@ -44,12 +44,11 @@ impl Forward for FastConvolution {
             let has_bias = bias.is_some();
             let back = move |gradient: &Tensor| {
                 let slopes = as_stored(gradient)?;
-                let number = |tensor| device::numbers(tensor).expect("contiguous numbers");
-                let (numbers, weights) = (number(&slopes), number(&kernel));
+                let (numbers, weights) = (device::numbers(&slopes), device::numbers(&kernel));
                 let by_kernel = kernel_wanted && computed.has_kernel_gradient();
                 let mut of_kernel = None;
                 let mut compute = |into: Option<&mut [f32]>| {
-                    of_kernel = computed.backward(number(&images), numbers, weights, into, by_kernel);
+                    of_kernel = computed.backward(device::numbers(&images), numbers, weights, into, by_kernel);
                 };
                 let of_images = match x_wanted {
                     true => Some(as_computed(&device::filled(&images.size(), |into| compute(Some(into)))?)?),

@@ -27,10 +27,8 @@ struct Kept {
 impl Kept {
     fn images(&self) -> Images<'_> {
         match &self.scaling {
-            None => Images::Numbers(device::numbers(&self.images).expect("contiguous numbers")),
-            Some((scale, offset)) => {
-                Images::Bytes { values: device::bytes(&self.images).expect("contiguous bytes"), scale, offset }
-            }
+            None => Images::Numbers(device::numbers(&self.images)),
+            Some((scale, offset)) => Images::Bytes { values: device::bytes(&self.images), scale, offset },
         }
     }
 }
@@ -101,9 +99,9 @@ impl Forward for FusedBlock {
         let size = [x.size()[0], height as i64 / 2, width as i64 / 2, outputs as i64];
         let codes = Tensor::f_empty(size, (Kind::Uint8, tch::Device::Cpu))?;
         let Affine { kernel, bias } = self.weights.stored()?;
-        let weights = device::numbers(&kernel).expect("contiguous numbers");
+        let weights = device::numbers(&kernel);
         let pooled = device::filled(&size, |pooled| {
-            let bias = bias.as_ref().and_then(device::numbers);
+            let bias = bias.as_ref().map(device::numbers);
             device::fill_bytes(&codes, |codes| block.forward(kept.images(), weights, bias, pooled, codes));
         })?;
         let pooled = as_computed(&pooled)?;
@@ -111,9 +109,9 @@ impl Forward for FusedBlock {
             let (x_wanted, has_bias) = (x.requires_grad(), bias.is_some());
             let back = move |gradient: &Tensor| {
                 let gradient = as_stored(gradient)?;
-                let gradient = device::numbers(&gradient).expect("contiguous numbers");
-                let weights = device::numbers(&kernel).expect("contiguous numbers");
-                let codes = device::bytes(&codes).expect("contiguous bytes");
+                let gradient = device::numbers(&gradient);
+                let weights = device::numbers(&kernel);
+                let codes = device::bytes(&codes);
                 let (mut gradients, mut of_images) = (None, None);
                 let images = kept.images();
                 if x_wanted {

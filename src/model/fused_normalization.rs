@@ -51,7 +51,7 @@ impl FusedNormalization {
         let Normalize { gamma, beta, epsilon, .. } = &self.normalize;
         let x_stored = as_stored(&x.f_detach()?)?;
         let added_stored = added.map(|added| as_stored(&added.f_detach()?)).transpose()?;
-        let values = device::numbers(&x_stored).expect("contiguous numbers");
+        let values = device::numbers(&x_stored);
         let statistics = computed.statistics(values);
         self.normalize
             .follow(&Tensor::f_from_slice(&statistics.mean)?, &Tensor::f_from_slice(&statistics.variance)?)?;
@@ -59,7 +59,7 @@ impl FusedNormalization {
         let channels = computed.channels;
         let given = |tensor: &Option<Tensor>, otherwise: f32| -> Vec<f32> {
             let detached = tensor.as_ref().map(Tensor::detach);
-            let numbers = detached.as_ref().and_then(device::numbers).map(<[f32]>::to_vec);
+            let numbers = detached.as_ref().map(device::numbers).map(<[f32]>::to_vec);
             numbers.unwrap_or_else(|| vec![otherwise; channels])
         };
         let inverse: Vec<f64> =
@@ -75,7 +75,7 @@ impl FusedNormalization {
             .map(|((beta, mean), factor)| (f64::from(beta) - f64::from(*mean) * f64::from(*factor)) as f32)
             .collect();
         let output = device::filled(&x_stored.size(), |into| {
-            let added = added_stored.as_ref().map(|added| device::numbers(added).expect("contiguous numbers"));
+            let added = added_stored.as_ref().map(device::numbers);
             computed.forward(values, Scaling { factor: &factor, offset: &offset }, added, into);
         })?;
         let y = as_computed(&output)?;
@@ -90,10 +90,11 @@ impl FusedNormalization {
         let back = move |gradient: &Tensor| {
             let stored = as_stored(gradient)?;
             let back = Back {
-                gradient: device::numbers(&stored).expect("contiguous numbers"),
-                values: device::numbers(&x_stored).expect("contiguous numbers"),
+                gradient: device::numbers(&stored),
+                values: device::numbers(&x_stored),
+                mean: &mean,
                 scaling: Scaling { factor: &factor, offset: &offset },
-                output: kept_output.as_ref().map(|output| device::numbers(output).expect("contiguous numbers")),
+                output: kept_output.as_ref().map(device::numbers),
             };
             let mut sums = None;
             // Without a cut the gradient passes an addition as it is.
@@ -101,23 +102,23 @@ impl FusedNormalization {
                 (false, _) => None,
                 (true, false) => Some(stored.shallow_clone()),
                 (true, true) => Some(device::filled(&x_stored.size(), |into| {
-                    sums = Some(computed.sums(back, &mean, Some(into)));
+                    sums = Some(computed.sums(back, Some(into)));
                 })?),
             };
-            let sums = sums.unwrap_or_else(|| computed.sums(back, &mean, None));
+            let sums = sums.unwrap_or_else(|| computed.sums(back, None));
             let rows = (back.values.len() / channels) as f64;
             let a: Vec<f32> = sums.gradient.iter().map(|sum| (sum / rows) as f32).collect();
             let b = sums.product.iter().zip(&inverse).map(|(sum, inverse)| (sum * inverse * inverse / rows) as f32);
             let b: Vec<f32> = b.collect();
             // What was cut is cut already where its gradient was written.
-            let behind = of_added.as_ref().filter(|_| cuts).and_then(device::numbers);
+            let behind = of_added.as_ref().filter(|_| cuts).map(device::numbers);
             let (last, back) = match behind {
                 Some(gradient) => {
                     (Normalization { cut: Cut::Nothing, ..computed }, Back { gradient, output: None, ..back })
                 }
                 None => (computed, back),
             };
-            let of_x = device::filled(&x_stored.size(), |into| last.backward(back, &mean, [&a, &b], into))?;
+            let of_x = device::filled(&x_stored.size(), |into| last.backward(back, [&a, &b], into))?;
             let mut all = vec![Some(as_computed(&of_x)?)];
             if has_gamma {
                 let products = sums.product.iter().zip(&inverse).map(|(sum, inverse)| (sum * inverse) as f32);
@@ -135,22 +136,6 @@ impl FusedNormalization {
         differentiable(&y, &inputs, Box::new(back))?;
         Ok(y)
     }
-
-    /// What computes it, in words.
-    pub fn words(&self) -> String {
-        let added = if self.adds { ", add" } else { "" };
-        let cut = match self.computed.cut {
-            Cut::Nothing => "",
-            Cut::Relu => ", relu",
-            Cut::Relu6 => ", relu6",
-        };
-        format!("kernel: normalize{added}{cut} ({})", self.computed.instructions.name())
-    }
-
-    /// The instructions of the kernel.
-    pub fn by(&self) -> Instructions {
-        self.computed.instructions
-    }
 }
 
 impl Forward for FusedNormalization {
@@ -167,10 +152,16 @@ impl Forward for FusedNormalization {
     }
 
     fn instructions(&self) -> Option<Instructions> {
-        Some(self.by())
+        Some(self.computed.instructions)
     }
 
     fn describe(&self) -> Option<String> {
-        Some(self.words())
+        let added = if self.adds { ", add" } else { "" };
+        let cut = match self.computed.cut {
+            Cut::Nothing => "",
+            Cut::Relu => ", relu",
+            Cut::Relu6 => ", relu6",
+        };
+        Some(format!("kernel: normalize{added}{cut} ({})", self.computed.instructions.name()))
     }
 }

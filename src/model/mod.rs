@@ -212,7 +212,7 @@ impl Model {
         fn any(operations: &[Operation]) -> Option<Instructions> {
             operations.iter().find_map(|operation| match operation {
                 Operation::Computation { forward, .. } => forward.instructions(),
-                Operation::Parallel { join: Join::NormalizedSum(fused), .. } => Some(fused.by()),
+                Operation::Parallel { join: Join::NormalizedSum(fused), .. } => fused.instructions(),
                 Operation::Parallel { rows, .. } => rows.iter().find_map(|row| any(row)),
             })
         }

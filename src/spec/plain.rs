@@ -1,7 +1,7 @@
 //! A pipeline as YAML that one could have written: without defaults, each layer in a line where its arguments fit there.
 
 use super::{Pipeline, origins::scalar};
-use crate::layer::{Layer, Structure};
+use crate::layer::Layer;
 use serde_json::Value as Json;
 
 /// The pipeline without what it would be without saying so.
@@ -41,11 +41,6 @@ fn leave_out(whole: &mut Json, at: &[String], same: &dyn Fn(&Json) -> bool) {
 /// A layer without default arguments, and so those within it.
 fn plain_layer(layer: &Layer) -> Json {
     let mut json = to_json(layer);
-    let blocks = match layer.structure() {
-        Structure::Computation => Vec::new(),
-        Structure::Repeat(_, block) => vec![block],
-        Structure::Parallel(blocks, _) => blocks,
-    };
     let same = |json: &Json| serde_json::from_value::<Layer>(json.clone()).is_ok_and(|other| other == *layer);
     for key in json[layer.name()].as_object().into_iter().flat_map(|map| map.keys().cloned()).collect::<Vec<_>>() {
         let mut without = json.clone();
@@ -54,10 +49,10 @@ fn plain_layer(layer: &Layer) -> Json {
             json = without;
         }
     }
-    for block in blocks {
-        let Some(argument) = json[layer.name()].get_mut(block.key) else { continue };
-        let row = if let Some(index) = block.index { &mut argument[index] } else { argument };
-        *row = block.layers.iter().map(plain_layer).collect();
+    for block in layer.structure().blocks() {
+        if let Some(row) = block.row(&mut json[layer.name()]) {
+            *row = block.layers.iter().map(plain_layer).collect();
+        }
     }
     json
 }

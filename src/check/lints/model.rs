@@ -1,7 +1,7 @@
 //! The layers and what leaves the last one.
 
 use crate::{
-    check::{Plan, PlannedLayer},
+    check::{Plan, PlannedLayer, plan::below},
     diagnostic::{Code, Diagnostic},
     layer::{ActivationFunction, Layer, Parameter, Structure, display_shape, elements, last_activation},
     path,
@@ -37,18 +37,8 @@ fn rows<'a>(
     planned: &'a PlannedLayer,
     path: &[Step],
 ) -> Vec<(&'a [Layer], &'a [PlannedLayer], Vec<Step>)> {
-    let blocks = match layer.structure() {
-        Structure::Computation => Vec::new(),
-        Structure::Repeat(_, block) => vec![block],
-        Structure::Parallel(blocks, _) => blocks,
-    };
-    let below = |key: &str, index: Option<usize>| {
-        let mut path = [path, path![layer.name(), key]].concat();
-        path.extend(index.map(Step::Index));
-        path
-    };
-    let pairs = blocks.into_iter().zip(&planned.blocks);
-    pairs.map(|(block, planned)| (block.layers, planned.as_slice(), below(block.key, block.index))).collect()
+    let pairs = layer.structure().blocks().into_iter().zip(&planned.blocks);
+    pairs.map(|(block, planned)| (block.layers, planned.as_slice(), below(path, layer, &block))).collect()
 }
 
 /// Every layer before those within it.

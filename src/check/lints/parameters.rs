@@ -1,9 +1,9 @@
 //! What is trained, and what names it.
 
 use crate::{
-    check::Plan,
+    check::{Plan, plan::below},
     diagnostic::{Code, Diagnostic, nearest},
-    layer::{Initializer, Layer, Structure},
+    layer::{Initializer, Layer},
     optimizer::LayerPattern,
     path,
     spec::{
@@ -76,15 +76,8 @@ fn behind(layers: &[Layer], path: &[Step], offset: usize, found: &mut Vec<Vec<St
         {
             found.push(path.clone());
         }
-        let blocks = match layer.structure() {
-            Structure::Computation => Vec::new(),
-            Structure::Repeat(_, block) => vec![block],
-            Structure::Parallel(blocks, _) => blocks,
-        };
-        for block in blocks {
-            let mut below = [path.as_slice(), path![layer.name(), block.key]].concat();
-            below.extend(block.index.map(Step::Index));
-            behind(block.layers, &below, 0, found);
+        for block in layer.structure().blocks() {
+            behind(block.layers, &below(&path, layer, &block), 0, found);
         }
     }
 }

@@ -9,7 +9,7 @@ mod leave_out_dropout;
 mod pool_before_activation;
 
 use super::{Join, Means, Operation};
-use crate::layer::Operator;
+use crate::layer::{Forward, Operator};
 use serde::Serialize;
 use tch::TchError;
 
@@ -84,7 +84,7 @@ pub fn rows(operations: &[Operation]) -> Vec<OperationRow> {
                 Operation::Computation { forward, .. } => {
                     forward.describe().unwrap_or_else(|| name(&forward.operator()).to_owned())
                 }
-                Operation::Parallel { join: Join::NormalizedSum(fused), .. } => fused.words(),
+                Operation::Parallel { join: Join::NormalizedSum(fused), .. } => fused.describe().unwrap_or_default(),
                 Operation::Parallel { .. } => "merge".to_owned(),
             };
             if let Operation::Parallel { rows: inner, .. } = operation {
