@@ -1,6 +1,6 @@
 //! Stops training when a figure gets no better, as Keras' `EarlyStopping`.
 
-use super::{Callback, CallbackDefinition, Ended, Mode, Monitor, Verdict, monitor::{Better, figure}};
+use super::{Callback, CallbackDefinition, Ended, Mode, Monitor, Verdict, monitor::{Better, figure}, recall};
 use crate::exact::Exact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,8 +109,6 @@ impl Callback for Watch {
     }
 
     fn recall(&mut self, memory: &serde_json::Value) -> bool {
-        let seen = Seen::deserialize(memory);
-        self.seen = seen.as_ref().copied().unwrap_or_default();
-        seen.is_ok()
+        recall(&mut self.seen, memory)
     }
 }

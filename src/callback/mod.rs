@@ -6,6 +6,7 @@ mod monitor;
 pub use monitor::{Mode, Monitor};
 
 use crate::family;
+use serde::de::DeserializeOwned;
 
 /// What a callback wants done after an epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +30,14 @@ pub struct Ended<'a> {
     pub figures: &'a [(String, f64)],
     /// The rate of its last step.
     pub learning_rate: f64,
+}
+
+/// Takes back what a callback remembered; says whether that could be understood.
+fn recall<T: DeserializeOwned + Default>(remembered: &mut T, memory: &serde_json::Value) -> bool {
+    let found = T::deserialize(memory);
+    let understood = found.is_ok();
+    *remembered = found.unwrap_or_default();
+    understood
 }
 
 /// A callback at work.

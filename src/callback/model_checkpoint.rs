@@ -1,6 +1,6 @@
 //! Weights of epochs as files of their own, as Keras' `ModelCheckpoint`.
 
-use super::{Callback, CallbackDefinition, Ended, Mode, Monitor, Verdict, monitor::{Better, figure}};
+use super::{Callback, CallbackDefinition, Ended, Mode, Monitor, Verdict, monitor::{Better, figure}, recall};
 use crate::exact::Exact;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,8 +73,6 @@ impl Callback for Keeper {
     }
 
     fn recall(&mut self, memory: &serde_json::Value) -> bool {
-        let best = Option::<Exact>::deserialize(memory);
-        self.best = best.as_ref().copied().unwrap_or_default();
-        best.is_ok()
+        recall(&mut self.best, memory)
     }
 }

@@ -1,6 +1,6 @@
 //! How the accuracy falls when images get worse.
 
-use super::{EvaluationStep, StepResult, Subject, gallery::by_chance};
+use super::{EvaluationStep, StepResult, Subject, gallery::by_chance, subject::most_probable};
 use crate::{
     augment::{Image, color, gaussian_blur::blur, gaussian_noise},
     diagnostic::Result,
@@ -130,8 +130,7 @@ fn right(
         }
         let probabilities = subject.probabilities(&examples)?;
         for (&index, row) in part.iter().zip(probabilities.chunks(classes)) {
-            let best = (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-            right += usize::from(best == predictions.labels[index] as usize);
+            right += usize::from(most_probable(row) == predictions.labels[index] as usize);
         }
     }
     Ok(right)

@@ -15,6 +15,11 @@ pub struct Predictions {
     pub probabilities: Vec<f32>,
 }
 
+/// Which of some numbers is the largest; the first among equals.
+pub(super) fn most_probable<T: PartialOrd>(row: &[T]) -> usize {
+    (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
+}
+
 impl Predictions {
     /// How many examples there are.
     pub fn len(&self) -> usize {

@@ -7,6 +7,7 @@ use super::{
     EvaluationStep, FigureName, StepResult, Subject, figures,
     significance::{mcnemar, only_one_right},
     statistics::wilson,
+    subject::most_probable,
 };
 use crate::{
     augment::{Image, random_flip::flip_horizontally},
@@ -108,14 +109,16 @@ impl EvaluationStep for TestTimeAugmentation {
                 views.push(self.views(Image { shape, pixels: subject.example(index)? }));
             }
             let mut sums = vec![0.0f64; part.len() * classes];
-            for view in 0..views.first().map_or(0, Vec::len) {
+            // What the model says of the images themselves is known.
+            for (sums, &index) in sums.chunks_mut(classes).zip(part) {
+                sums.iter_mut().zip(predictions.of(index)).for_each(|(sum, probability)| *sum = f64::from(*probability));
+            }
+            for view in 1..views.first().map_or(0, Vec::len) {
                 let examples: Vec<u8> = views.iter().flat_map(|views| views[view].pixels.iter().copied()).collect();
                 let probabilities = subject.probabilities(&examples)?;
                 sums.iter_mut().zip(probabilities).for_each(|(sum, probability)| *sum += f64::from(probability));
             }
-            averaged.extend(sums.chunks(classes).map(|row| {
-                (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as u32
-            }));
+            averaged.extend(sums.chunks(classes).map(|row| most_probable(row) as u32));
         }
         let right = |predicted: &[u32]| predicted.iter().zip(&predictions.labels).filter(|(a, b)| a == b).count();
         let (only_alone, only_averaged) = only_one_right(&predictions.labels, &predictions.predicted, &averaged);

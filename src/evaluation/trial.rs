@@ -1,6 +1,6 @@
 //! A made-up run for tests of the steps: small images, given predictions, a model of two layers.
 
-use super::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject};
+use super::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject, subject::most_probable};
 use crate::diagnostic::Result;
 
 /// Images of 2 by 2 gray pixels, each as bright as its number.
@@ -17,7 +17,7 @@ pub struct Trial {
 impl Trial {
     /// Examples of three classes, each with its label and its probabilities.
     pub fn new(examples: &[(u32, [f32; 3])]) -> Self {
-        let best = |p: &[f32; 3]| (0..3).fold(0, |best, class| if p[class] > p[best] { class } else { best }) as u32;
+        let best = |p: &[f32; 3]| most_probable(p) as u32;
         let layer = |name: &str, shape: &[usize], has_weights| LayerShape {
             name: name.to_owned(),
             shape: shape.to_vec(),

@@ -1,7 +1,7 @@
 //! `-(y * log(p) + (1 - y) * log(1 - p))`, as Keras' `BinaryCrossentropy`: of one output, which is the probability of the second
 //! of two classes; or the mean over an output for each class, where `y` is 1 for an example's own.
 
-use super::{EPSILON, FromLogits, LossDefinition, Targets, reduce};
+use super::{EPSILON, FromLogits, LossDefinition, Targets, reduce, shares};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, TchError, Tensor};
@@ -57,7 +57,7 @@ impl LossDefinition for BinaryCrossentropy {
         let yes = if logits { outputs.f_sigmoid()? } else { outputs.shallow_clone() };
         match outputs.size()[1] {
             1 => Tensor::f_cat(&[yes.f_neg()?.f_add_scalar(1.0)?, yes], 1),
-            _ => yes.f_div(&yes.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?),
+            _ => shares(&yes),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `-sum(y * log(p))`, where `p` are the probabilities of the classes and `y` is 1 for an example's own, as Keras'
 //! `CategoricalCrossentropy`.
 
-use super::{EPSILON, FromLogits, LossDefinition, Targets, clipped_shares, reduce};
+use super::{FromLogits, LossDefinition, Targets, clipped_shares, crossentropy, reduce};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, TchError, Tensor};
@@ -36,12 +36,7 @@ impl LossDefinition for CategoricalCrossentropy {
     }
 
     fn of_probability(&self, probability: f64, logits: bool) -> Option<f64> {
-        if self.label_smoothing > 0.0 {
-            return None;
-        }
-        // Logits aren't clipped, but their softmax may be 0 in single precision.
-        let least = if logits { f64::from(f32::MIN_POSITIVE) } else { EPSILON };
-        Some(-probability.clamp(least, 1.0 - if logits { 0.0 } else { EPSILON }).ln())
+        (self.label_smoothing == 0.0).then(|| crossentropy(probability, logits))
     }
 
     fn outputs_are_logits(&self) -> FromLogits {

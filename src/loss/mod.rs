@@ -36,9 +36,21 @@ impl Targets {
     }
 }
 
-/// Outputs as shares of their sum, clipped as Keras does before a logarithm.
+/// Outputs as shares of their sum.
+fn shares(outputs: &Tensor) -> Result<Tensor, TchError> {
+    outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?)
+}
+
+/// The same, clipped as Keras does before a logarithm.
 fn clipped_shares(outputs: &Tensor) -> Result<Tensor, TchError> {
-    outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?)?.f_clamp(EPSILON, 1.0 - EPSILON)
+    shares(outputs)?.f_clamp(EPSILON, 1.0 - EPSILON)
+}
+
+/// The cross-entropy of an example from the probability of its class.
+fn crossentropy(probability: f64, logits: bool) -> f64 {
+    // Logits aren't clipped, but their softmax may be 0 in single precision.
+    let least = if logits { f64::from(f32::MIN_POSITIVE) } else { EPSILON };
+    -probability.clamp(least, 1.0 - if logits { 0.0 } else { EPSILON }).ln()
 }
 
 /// The losses of the examples, or their mean.
@@ -104,7 +116,7 @@ pub trait LossDefinition {
     fn probabilities(&self, outputs: &Tensor, logits: bool) -> Result<Tensor, TchError> {
         match logits {
             true => outputs.f_softmax(1, Kind::Float),
-            false => outputs.f_div(&outputs.f_sum_dim_intlist([1i64].as_slice(), true, Kind::Float)?),
+            false => shares(outputs),
         }
     }
 

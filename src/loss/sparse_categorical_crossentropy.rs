@@ -1,7 +1,7 @@
 //! `-log(p[label])`, where `p` are the probabilities of the classes, as Keras' `SparseCategoricalCrossentropy`; for an
 //! example of several classes the mean of it by their shares, as Keras' `CategoricalCrossentropy`.
 
-use super::{EPSILON, FromLogits, LossDefinition, Targets};
+use super::{EPSILON, FromLogits, LossDefinition, Targets, crossentropy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Reduction, TchError, Tensor};
@@ -36,12 +36,7 @@ impl LossDefinition for SparseCategoricalCrossentropy {
     }
 
     fn of_probability(&self, probability: f64, logits: bool) -> Option<f64> {
-        if self.label_smoothing > 0.0 {
-            return None;
-        }
-        // Logits aren't clipped, but their softmax may be 0 in single precision.
-        let least = if logits { f64::from(f32::MIN_POSITIVE) } else { EPSILON };
-        Some(-probability.clamp(least, 1.0 - if logits { 0.0 } else { EPSILON }).ln())
+        (self.label_smoothing == 0.0).then(|| crossentropy(probability, logits))
     }
 
     fn outputs_are_logits(&self) -> FromLogits {

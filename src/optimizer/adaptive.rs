@@ -1,8 +1,54 @@
-//! Adam's moments of some parameters, and its step on them, which Adam, AdamW and Muon share.
+//! Adam's moments of some parameters, and its step on them, which Adam, AdamW and Muon share; and what Adam and AdamW are.
 
 use super::{Optimizer, Parameter, Slot};
 use crate::device::FusedAdam;
 use tch::{Kind, TchError, Tensor};
+
+/// Adam with a weight decay by default: its struct and what it does. In the brackets that default.
+macro_rules! adam {
+    ($(#[$of_struct:meta])* pub struct $Name:ident(weight_decay: $decay:expr)) => {
+        $crate::optimizer::update::optimizer! {
+            $(#[$of_struct])*
+            pub struct $Name(weight_decay: $decay) {
+                /// The size of the steps: a number, or a schedule.
+                #[schemars(extend("x-known-as" = ["lr", "alpha"]))]
+                pub learning_rate: $crate::schedule::LearningRate = $crate::schedule::LearningRate::Constant(0.001),
+                /// How slowly the mean of the gradient changes.
+                #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+                #[schemars(extend("x-known-as" = ["betas", "beta1"]))]
+                pub beta_1: f64 = 0.9,
+                /// How slowly the mean of its square changes.
+                #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
+                pub beta_2: f64 = 0.999,
+                /// A small number that keeps the division sound.
+                #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+                #[schemars(extend("x-known-as" = ["eps"]))]
+                pub epsilon: f64 = 1e-7,
+            }
+        }
+
+        impl $crate::optimizer::OptimizerDefinition for $Name {
+            fn learning_rate(&self) -> &$crate::schedule::LearningRate {
+                &self.learning_rate
+            }
+
+            /// A step changes each parameter by about the rate: more than 0.1 overthrows Glorot's initial weights.
+            fn bearable_learning_rates(&self) -> (f64, f64) {
+                (1e-7, 0.1)
+            }
+
+            fn slots_per_parameter(&self) -> u64 {
+                2
+            }
+
+            fn start(&self, parameters: Vec<$crate::optimizer::Parameter>) -> Box<dyn $crate::optimizer::Optimizer> {
+                let parameters = parameters.into_iter().enumerate().collect();
+                Box::new($crate::optimizer::adaptive::Adaptive::new(parameters, self.beta_1, self.beta_2, self.epsilon))
+            }
+        }
+    };
+}
+pub(super) use adam;
 
 /// Adam at work on parameters that stand at some places of the optimizer's list.
 pub(super) struct Adaptive {
