@@ -13,6 +13,7 @@ TUTORIAL_MFLOP = 25.6
 """A training step's convolutions and dense layers, per image of the tutorial: forward, and twice that backward but for
 the gradient of the images, which nobody needs."""
 RESNET_MFLOP = 244.0
+MOBILENET_MFLOP = 92.8
 OPERATIONS = {
     "mm_1024": "torch.mm of 1024",
     "mm_2048": "of 2048",
@@ -179,7 +180,8 @@ def goals(results):
             bound(f"peak memory against {label}", f"at most {megabytes(theirs.median)}", ours, theirs.median, megabytes)
     if (cost := reporting(results)) is not None:
         bound("what reporting takes of the training time", "at most 1%", cost, 0.01, percent)
-    ratio("training ResNet-20 against PyTorch, channels-last", 1.3, "larger", "trainyard", "pytorch-channels-last")
+    for section, network in (("larger", "ResNet-20"), ("mobilenet", "MobileNetV2")):
+        ratio(f"training {network} against PyTorch, channels-last", 1.3, section, "trainyard", "pytorch-channels-last")
     ours, theirs = (results.get("agreement", case, "test_accuracy") for case in ("trainyard", "keras"))
     if ours and theirs:
         mean, interval = difference(ours, theirs)
@@ -465,6 +467,11 @@ TEXTS = {
         "ResNet-20",
         "`benches/pipelines/resnet20.yaml`, batch 128, float32, without augmentation or validation.",
         lambda results: throughput_table(results, "larger", RESNET_MFLOP),
+    ),
+    "mobilenet": (
+        "MobileNetV2",
+        "`benches/pipelines/mobilenet.yaml`, 0.35 of the channels, batch 128, float32, without augmentation or validation.",
+        lambda results: throughput_table(results, "mobilenet", MOBILENET_MFLOP),
     ),
     "bfloat16": (
         "bfloat16",

@@ -81,18 +81,18 @@ def knows(setting, pipeline, *sets):
 RESNET = PIPELINES / "resnet20.yaml"
 
 
-def of_resnet(setting, epochs):
-    take = 4 if setting.quick else 50
+def of_network(setting, epochs, network="resnet20", take=50):
+    take = 4 if setting.quick else take
     ours = [
         f"training.epochs={epochs}",
         f"dataset.train=[cache, shuffle, {{batch: 128}}, {{take: {take}}}, prefetch]",
     ]
-    theirs = ["--network", "resnet20", "--batch", 128, "--take", 128 * take, "--epochs", epochs, "--no-validation"]
+    theirs = ["--network", network, "--batch", 128, "--take", 128 * take, "--epochs", epochs, "--no-validation"]
     return ours, theirs
 
 
 def bfloat16(setting, epochs):
-    sets, arguments = of_resnet(setting, epochs)
+    sets, arguments = of_network(setting, epochs)
     half = "precision=mixed_bfloat16"
     ours = [Case("trainyard", "Trainyard, float32", lambda _: trainyard(setting, RESNET, sets))]
     if knows(setting, RESNET, half):
@@ -110,14 +110,14 @@ def bfloat16(setting, epochs):
     ]
 
 
-def larger(setting, epochs):
-    sets, arguments = of_resnet(setting, epochs)
+def larger(setting, epochs, network="resnet20", take=50):
+    sets, arguments = of_network(setting, epochs, network, take)
 
     def theirs(variant, environment=None):
         return lambda _: pytorch(setting, variant, *arguments, environment=environment)
 
     return [
-        Case("trainyard", "Trainyard", lambda _: trainyard(setting, RESNET, sets)),
+        Case("trainyard", "Trainyard", lambda _: trainyard(setting, PIPELINES / f"{network}.yaml", sets)),
         Case("pytorch-plain", "PyTorch, plain", theirs("plain")),
         Case("pytorch-channels-last", "PyTorch, channels-last", theirs("channels-last")),
         Case(
@@ -126,6 +126,10 @@ def larger(setting, epochs):
             theirs("channels-last", ALLOCATOR),
         ),
     ]
+
+
+def mobilenet(setting, epochs):
+    return larger(setting, epochs, "mobilenet", 25)
 
 
 def accuracy_time(setting, _epochs):
@@ -316,6 +320,7 @@ SECTIONS = {
     "inference": inference,
     "process": process_section,
     "larger": larger,
+    "mobilenet": mobilenet,
     "scaling": scaling,
     "agreement": agreement,
 }
