@@ -223,7 +223,6 @@ def process_section(setting, _epochs):
     sets, _ = of_tutorial(setting, 2 if setting.quick else 5)
     _, arguments = of_tutorial(setting, 1)
     least = ["evaluation=[]", "training.checkpoint={epochs: 1000000}"]
-    without = ["dataset.validation=none", "training.callbacks=[]"]
     return [
         Case(
             "trainyard",
@@ -234,11 +233,6 @@ def process_section(setting, _epochs):
             "trainyard-least",
             "Trainyard, quiet, no checkpoints, nothing in `evaluation`",
             lambda _: trainyard(setting, TUTORIAL, [*sets, *least]),
-        ),
-        Case(
-            "trainyard-unvalidated",
-            "Trainyard, on a terminal, without validation",
-            lambda _: trainyard(setting, TUTORIAL, [*sets, *without], **SHOWN),
         ),
         Case("pytorch-plain", "PyTorch, plain", lambda _: pytorch(setting, "plain", *arguments)),
         Case("pytorch-expert", "PyTorch, expert", lambda _: pytorch(setting, "expert", *arguments)),
