@@ -24,7 +24,7 @@ mod weight_gradient;
 mod winograd;
 mod winograd_gradient;
 
-pub use batch::Images;
+pub use batch::{Images, Scratch};
 pub use block::{Block, Gradients};
 pub use convolution::Convolution;
 pub use dropout::Dropout;

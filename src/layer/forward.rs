@@ -150,6 +150,14 @@ pub trait Forward: Send {
     /// What libtorch reports, such as a lack of memory.
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError>;
 
+    /// Computes beforehand what follows from the weights alone, since they stay as they are from now on.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn settle(&mut self) -> Result<(), TchError> {
+        Ok(())
+    }
+
     /// What it is.
     fn operator(&self) -> Operator<'_> {
         Operator::Other

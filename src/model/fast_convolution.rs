@@ -2,7 +2,7 @@
 
 use crate::{
     device::{self, differentiable},
-    kernel::{Convolution as Kernel, Instructions, Shape},
+    kernel::{Convolution as Kernel, Instructions, Scratch, Shape},
     layer::{Affine, Forward, Pass, as_computed, as_stored, conv2d::Convolution},
 };
 use tch::{TchError, Tensor};
@@ -12,6 +12,8 @@ pub struct FastConvolution {
     /// The kernel, OIHW, and the bias.
     weights: Affine,
     computed: Kernel,
+    /// The kernel as it is read, where it stays.
+    turned: Option<Scratch>,
 }
 
 impl FastConvolution {
@@ -23,6 +25,7 @@ impl FastConvolution {
         Kernel::fits(&shape).then(|| FastConvolution {
             weights: convolution.weights.shared(),
             computed: Kernel { shape, instructions, threads: 1 },
+            turned: None,
         })
     }
 }
@@ -35,8 +38,9 @@ impl Forward for FastConvolution {
         let Affine { kernel, bias } = self.weights.stored()?;
         let output = device::filled(&[x.size()[0], height as i64, width as i64, outputs as i64], |into| {
             let images = device::numbers(&images);
-            let weights = device::numbers(&kernel);
-            computed.forward(images, weights, bias.as_ref().map(device::numbers), into);
+            let fresh = self.turned.is_none().then(|| computed.turned(device::numbers(&kernel)));
+            let turned = self.turned.as_ref().or(fresh.as_ref()).expect("one of the two");
+            computed.forward(images, turned, bias.as_ref().map(device::numbers), into);
         })?;
         let output = as_computed(&output)?;
         if self.weights.is_recorded(x) {
@@ -75,6 +79,11 @@ impl Forward for FastConvolution {
             differentiable(&output, &self.weights.inputs(x), Box::new(back))?;
         }
         Ok(output)
+    }
+
+    fn settle(&mut self) -> Result<(), TchError> {
+        self.turned = Some(self.computed.turned(device::numbers(&self.weights.stored()?.kernel)));
+        Ok(())
     }
 
     fn instructions(&self) -> Option<Instructions> {
