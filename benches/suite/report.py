@@ -300,7 +300,7 @@ def process_table(results):
 def agreement_table(results):
     rows = []
     for case, label in results.cases("agreement").items():
-        accuracy, epochs, wall = (results.get("agreement", case, name) for name in ("test_accuracy", "epochs", "wall"))
+        accuracy, epochs = (results.get("agreement", case, name) for name in ("test_accuracy", "epochs"))
         rows.append(
             [
                 f"**{label}**" if case.startswith("trainyard") else label,
@@ -308,10 +308,9 @@ def agreement_table(results):
                 f"{percent(accuracy.mean)} ± {100 * accuracy.deviation:.2f}",
                 f"{percent(accuracy.least)} to {percent(accuracy.most)}",
                 f"{epochs.mean:.1f}",
-                seconds(wall.mean),
             ]
         )
-    return table(["program", "seeds", "test accuracy: mean ± deviation", "least to most", "epochs", "process"], rows)
+    return table(["program", "seeds", "test accuracy: mean ± deviation", "least to most", "epochs"], rows)
 
 
 SCALED = [
