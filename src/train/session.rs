@@ -10,6 +10,7 @@ use crate::{
     data::{HostBatch, InputPipeline},
     device::forget_gradient,
     diagnostic::{Code, Diagnostic, Result},
+    distributed::Group,
     evaluate::{self, Figures},
     exact::Exact,
     layer::Pass,
@@ -42,6 +43,8 @@ pub struct Training<'a> {
     pub validation: Option<&'a InputPipeline>,
     /// How much an example of each class counts, `[classes]`, on the model's device; all the same where it isn't given.
     pub class_weights: Option<&'a Tensor>,
+    /// The processes that train it together.
+    pub group: &'a Group,
     /// Set from outside to end after the current step.
     pub stop: &'a AtomicBool,
 }
