@@ -142,9 +142,10 @@ pub enum Reached {
 /// Processes that exchange tensors. All of them have to make the same calls in the same order.
 pub struct ProcessGroup(NonNull<c_void>);
 
-// SAFETY: the handle only points to c10d's group, which has no ties to a thread; calls need `&self` on one thread at a time,
-// since it is not `Sync`.
+// SAFETY: c10d's group has no ties to a thread, and locks what calls from several of them share; the handle only points to it.
 unsafe impl Send for ProcessGroup {}
+// SAFETY: as above.
+unsafe impl Sync for ProcessGroup {}
 
 impl ProcessGroup {
     /// Joins as `rank` of `size`; the members find each other below `prefix` in the store.

@@ -16,8 +16,11 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result},
 };
 use std::{
-    cell::Cell,
     collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tch::{TchError, Tensor};
@@ -28,19 +31,24 @@ const ATTEMPT: &str = "trainyard/attempt";
 
 /// The membership of this process among those that work on one run.
 ///
-/// All members have to make the same calls in the same order. Alone, nothing is exchanged and nothing can fail.
+/// All members have to make the same calls in the same order. Alone, nothing is exchanged and nothing can fail. Copies are the
+/// same membership.
+#[derive(Clone)]
 pub struct Group {
     placement: Placement,
-    joined: Option<Joined>,
+    joined: Option<Arc<Joined>>,
     /// What outlives a restart, where somebody other than the members keeps the store.
-    lasting: Option<KeyStore>,
+    lasting: Option<Arc<KeyStore>>,
 }
 
 struct Joined {
     gloo: ProcessGroup,
     watch: Watch,
-    barriers: Cell<u64>,
+    /// The barriers that this member has come to.
+    barriers: AtomicU64,
     timeout: Duration,
+    /// Whether something failed, so that members may no longer be at the same place.
+    is_broken: AtomicBool,
 }
 
 impl Group {
@@ -59,7 +67,7 @@ impl Group {
             crate::device::end_with(parent);
         }
         let lasting = match placement.store_is_kept {
-            true => Some(placement.open_store(timeout)?),
+            true => Some(Arc::new(placement.open_store(timeout)?)),
             false => None,
         };
         if placement.size == 1 {
@@ -70,7 +78,8 @@ impl Group {
         let watch = Watch::start(store, prefix.clone(), &placement);
         watch.wait_for_all(timeout)?;
         let gloo = watch.join(&format!("{prefix}/gloo"), &placement, timeout)?;
-        let joined = Joined { gloo, watch, barriers: Cell::new(0), timeout };
+        let (barriers, is_broken) = (AtomicU64::new(0), AtomicBool::new(false));
+        let joined = Arc::new(Joined { gloo, watch, barriers, timeout, is_broken });
         Ok(Group { placement, joined: Some(joined), lasting })
     }
 
@@ -185,13 +194,35 @@ impl Group {
     /// Where a member is gone or has failed.
     pub fn barrier(&self) -> Result<()> {
         let Some(joined) = &self.joined else { return Ok(()) };
-        joined.barriers.set(joined.barriers.get() + 1);
-        joined.watch.barrier(joined.barriers.get(), joined.timeout)
+        let number = joined.barriers.fetch_add(1, Ordering::Relaxed) + 1;
+        joined.noting(joined.watch.barrier(number, joined.timeout))
+    }
+
+    /// Does `work` on every machine first in its first process, then in the others: what the first one brings or writes there
+    /// is there for the others.
+    ///
+    /// # Errors
+    /// What `work` reports, or that a member is gone or has failed.
+    pub fn first_on_each_machine<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.placement.local_rank > 0 {
+            self.barrier()?;
+            return work();
+        }
+        let done = work()?;
+        self.barrier()?;
+        Ok(done)
+    }
+
+    /// Whether an exchange or a member failed: then nothing more can be done together.
+    pub fn is_broken(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed))
     }
 
     /// Tells the others that this member has failed, and why; what follows from another one's failure isn't told.
     pub fn fail(&self, problem: &Diagnostic) {
-        if let Some(joined) = self.joined.as_ref().filter(|_| problem.code != Code::RANK) {
+        let Some(joined) = &self.joined else { return };
+        joined.is_broken.store(true, Ordering::Relaxed);
+        if problem.code != Code::RANK {
             joined.watch.fail(&format!("failed: {}", problem.message));
         }
     }
@@ -236,13 +267,18 @@ impl Joined {
     fn exchange<T>(&self, make: impl FnOnce(&ProcessGroup) -> Result<T, TchError>) -> Result<T> {
         self.watch.count_exchange();
         let began = Instant::now();
-        make(&self.gloo).map_err(|error| self.watch.blame(&error, began.elapsed()))
+        self.noting(make(&self.gloo).map_err(|error| self.watch.blame(&error, began.elapsed())))
+    }
+
+    /// Remembers a failure.
+    fn noting<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))
     }
 }
 
 /// A sum under way.
 #[must_use = "the tensor holds the sum only after the wait"]
-pub struct Pending<'a>(Option<(Exchange, &'a Joined)>);
+pub struct Pending<'a>(Option<(Exchange, &'a Arc<Joined>)>);
 
 impl Pending<'_> {
     /// Waits until the tensor holds the sum.
@@ -252,6 +288,6 @@ impl Pending<'_> {
     pub fn wait(self) -> Result<()> {
         let Some((exchange, joined)) = self.0 else { return Ok(()) };
         let began = Instant::now();
-        exchange.wait().map_err(|error| joined.watch.blame(&error, began.elapsed()))
+        joined.noting(exchange.wait().map_err(|error| joined.watch.blame(&error, began.elapsed())))
     }
 }
