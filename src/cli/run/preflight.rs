@@ -8,7 +8,7 @@ use crate::{
     diagnostic::{Diagnostic, Result},
     evaluate::{Inquiry, predictions, steps},
     evaluation::{Predictions, Split, StepResult},
-    model::computation,
+    model::{Model, computation},
     report::render,
     run::{EpochRecord, EvaluationRecord, Record, Status},
     source::{Dataset, Subset},
@@ -33,7 +33,7 @@ pub fn rehearse(
     workers: usize,
     recorder: &mut Recorder,
 ) -> Result<()> {
-    let copy = training.model.copy().map_err(|error| computation(&error, "copying the model"))?;
+    let copy = copy(training)?;
     let trial = Training { model: &copy, ..*training };
     let mut session = Session::new(&trial);
     let mut epoch = session.rehearse()?;
@@ -46,6 +46,19 @@ pub fn rehearse(
     }
     recorder.rehearsal = Some(report(recorder.directory.read()?, epoch, evaluation));
     Ok(())
+}
+
+/// What a process does meanwhile that follows the one that rehearses: its part of the training step.
+///
+/// # Errors
+/// As above.
+pub fn first_step(training: &Training<'_>) -> Result<()> {
+    let copy = copy(training)?;
+    Session::new(&Training { model: &copy, ..*training }).rehearse().map(|_| ())
+}
+
+fn copy(training: &Training<'_>) -> Result<Model> {
+    training.model.copy().map_err(|error| computation(&error, "copying the model"))
 }
 
 /// Renders the report of a run that came out so.
