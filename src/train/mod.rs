@@ -4,5 +4,5 @@ mod event;
 mod session;
 mod watch;
 
-pub use event::{Event, Moment, Observer};
+pub use event::{Event, Moment, Observer, Silent};
 pub use session::{Outcome, Session, Training};
