@@ -1,8 +1,11 @@
 //! The training loop. It emits events and prints nothing.
 
+mod agreement;
 mod event;
+mod reduction;
 mod session;
+mod step;
 mod watch;
 
-pub use event::{Event, Moment, Observer};
+pub use event::{Event, Moment, Observer, Silent};
 pub use session::{Outcome, Session, Training};
