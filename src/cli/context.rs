@@ -4,11 +4,12 @@ use crate::{
     check::{self, Checked, Options, Plan},
     device,
     diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
+    distributed::Placement,
     model::{Means, Model, load_weights},
     progress::SourceProgress,
     run::{RunDirectory, RunInfo, store},
     source::{Form, Surroundings},
-    spec::{self, Pipeline, Threads},
+    spec::{self, Pipeline},
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
@@ -119,17 +120,18 @@ fn ignored_signals() -> u64 {
     mask.unwrap_or(0)
 }
 
-/// The threads that the pipeline computes with: `recorded` where it says nothing, and else what the machine allows.
-pub fn threads_of(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
-    match pipeline.threads {
-        Threads::Auto => recorded.unwrap_or_else(device::available_threads),
-        Threads::Fixed(threads) => threads,
-    }
+/// The threads that a process of the group computes with: `recorded` where the pipeline says nothing, and else its share of
+/// what the machine allows.
+pub fn threads_of(pipeline: &Pipeline, recorded: Option<usize>, placement: &Placement) -> usize {
+    let of_process = pipeline.strategy.data_parallel().and_then(|strategy| strategy.threads_per_process.fixed());
+    let wanted = of_process.filter(|_| placement.size > 1);
+    let share = || pipeline.threads.fixed().map(|threads| (threads / placement.local_size).max(1));
+    wanted.or_else(share).or(recorded).unwrap_or_else(|| placement.processors())
 }
 
 /// Sets libtorch up with the threads of [`threads_of`]; gives their number.
-pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
-    let threads = threads_of(pipeline, recorded);
+pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>, placement: &Placement) -> usize {
+    let threads = threads_of(pipeline, recorded, placement);
     device::set_up(threads);
     threads
 }
@@ -184,7 +186,7 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", directory.path().display()));
         return Err(Box::new(problem.help("the run ended before it had trained anything")));
     }
-    let threads = set_up_threads(&sound.pipeline, None);
+    let threads = set_up_threads(&sound.pipeline, None, &Placement::alone());
     let device = device::open(&sound.pipeline.device)?;
     let means = Means::of(&sound.pipeline, device, !info.provenance.passes.is_empty());
     let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, means)

@@ -17,7 +17,7 @@ use crate::{
     model::{Means, pass_names},
     progress::figure,
     run::{Figures, Reproduction, Status},
-    spec::Threads,
+    strategy::Count,
 };
 use std::path::{Path, PathBuf};
 
@@ -165,7 +165,7 @@ fn hold_to(lock: &Lock, place: &str, prepared: &mut Prepared, output: &Output) -
         return Err(Box::new(problem.help("take that back, or run it and lock that run where it is meant")));
     }
     prepared.optimize = !lock.surroundings.passes.is_empty();
-    if pipeline.threads == Threads::Auto {
+    if pipeline.threads == Count::Auto {
         prepared.threads = Some(lock.surroundings.threads);
     }
     Ok(())

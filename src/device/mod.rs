@@ -1,6 +1,11 @@
 //! Devices, threads and the allocator: the only place that names CUDA.
 
+mod distributed;
 mod native;
+mod process;
+
+pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
+pub use process::{end_with, signal};
 
 pub use crate::machine::processors as available_threads;
 pub use native::{

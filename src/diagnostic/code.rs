@@ -950,6 +950,15 @@ codes! {
     COMPUTATION = "computation";
     /// The loss is no number any more: training has diverged.
     NOT_FINITE = "not-finite";
+    /// What the environment says of the processes that share the work, and what the pipeline says, contradict each other.
+    ///
+    /// torchrun and srun decide how many processes there are. A pipeline that wants so many and no others can say it with
+    /// `processes`; with `processes: auto` it takes what there are.
+    WORLD_SIZE = "world-size";
+    /// One of the processes that share the work has failed, was ended, hangs or cannot be reached, so that all of them ended.
+    ///
+    /// The run can go on from its last checkpoint, with `trainyard run --resume RUN`.
+    RANK = "rank-failed";
 }
 
 impl Code {

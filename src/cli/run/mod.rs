@@ -300,14 +300,14 @@ pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Result<Pr
 ///
 /// # Errors
 /// Where there can be no run at all. What fails within one is told, and the run's record says it.
-pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
+pub fn execute(prepared: Prepared, group: &Group, output: &Output) -> Result<Finished> {
     let began = Instant::now();
     let Prepared { file, checked, start, threads, other_callbacks, group, opened, optimize } = prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
         return Ok(Finished::invalid(Suite::of_problems(&file, &checked.sources, &checked.problems)));
     };
     let pipeline = &sound.pipeline;
-    let threads = set_up_threads(pipeline, threads);
+    let threads = set_up_threads(pipeline, threads, group.placement());
     let means = Means::of(pipeline, device::open(&pipeline.device)?, optimize);
     if !output.quiet {
         eprintln!("{}", layer_table(plan));
@@ -370,7 +370,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
 
     let initial_weights = check::initial_weights(sound, &checked.sources);
     let files = files.as_ref();
-    let work = Work { pipeline, plan, means, threads, start: began, files, initial_weights, other_callbacks };
+    let work = Work { pipeline, plan, means, threads, group, start: began, files, initial_weights, other_callbacks };
     let result = recorder.save().and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {

@@ -10,6 +10,7 @@ use crate::{
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
     diagnostic::{Result, io_error},
+    distributed::Group,
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
     memo::sum_of,
@@ -43,6 +44,8 @@ pub struct Work<'a> {
     pub plan: &'a Plan,
     pub means: Means,
     pub threads: usize,
+    /// The processes that train together.
+    pub group: &'a Group,
     /// When the program began.
     pub start: Instant,
     /// The checkpoint to go on from.
@@ -178,6 +181,7 @@ impl Work<'_> {
             data: &data,
             validation: validation.as_ref(),
             class_weights: class_weights.as_ref(),
+            group: self.group,
             stop: stop_flag(),
         };
         let mut session = Session::new(&training);
