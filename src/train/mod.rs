@@ -1,7 +1,10 @@
 //! The training loop. It emits events and prints nothing.
 
+mod agreement;
 mod event;
+mod reduction;
 mod session;
+mod step;
 mod watch;
 
 pub use event::{Event, Moment, Observer, Silent};
