@@ -10,6 +10,7 @@ use crate::{
     check::Plan,
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
+    distributed::Group,
     evaluate::{Inquiry, predictions, steps},
     evaluation::{
         Predictions, Split, StepResult,
@@ -44,20 +45,49 @@ pub struct Trained<'a> {
     pub best_epoch: Option<usize>,
 }
 
+/// What evaluates a model.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The threads that read data.
+    pub workers: usize,
+    /// The processes that share the test data.
+    pub group: &'a Group,
+    /// What sources need.
+    pub surroundings: &'a Surroundings<'a>,
+}
+
+/// What the model says of the test data, as all processes of the group find together.
+///
+/// # Errors
+/// Where data cannot be read, libtorch fails, or a process is gone.
+pub fn tested(pipeline: &Pipeline, model: &Model, dataset: &Dataset, around: Around<'_>) -> Result<Tested> {
+    let data = around.group.first_on_each_machine(|| {
+        let feed = Feed::new(dataset, dataset.test.clone(), "test");
+        let stages = &pipeline.dataset.evaluate;
+        let data = InputPipeline::new(feed, stages, "dataset.evaluate", pipeline.seed, around.workers);
+        data.with_cache(around.surroundings)
+    })?;
+    let (figures, predictions) = predictions(pipeline, model, &data, &dataset.classes, "test_", around.group)?;
+    Ok(Tested { figures, predictions, indices: data.indices() })
+}
+
+/// What came of the test data.
+pub struct Tested {
+    figures: Vec<(String, f64)>,
+    predictions: Predictions,
+    /// Which examples the predictions are of: the stages may leave some out, or put them into another order.
+    indices: Vec<usize>,
+}
+
 /// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`.
 pub fn evaluate_into(
     directory: &RunDirectory,
     pipeline: &Pipeline,
     trained: &Trained<'_>,
     dataset: &Dataset,
-    workers: usize,
-    surroundings: &Surroundings<'_>,
+    around: Around<'_>,
 ) -> Result<EvaluationRecord> {
-    let stages = &pipeline.dataset.evaluate;
-    let path = "dataset.evaluate";
-    let feed = Feed::new(dataset, dataset.test.clone(), "test");
-    let data = InputPipeline::new(feed, stages, path, pipeline.seed, workers).with_cache(surroundings)?;
-    let (figures, predictions) = predictions(pipeline, trained.model, &data, &dataset.classes, "test_")?;
+    let Tested { figures, predictions, indices } = tested(pipeline, trained.model, dataset, around)?;
     write_predictions(&directory.file("predictions.parquet"), &predictions)?;
     let (train, validation, _) = splits(pipeline, dataset);
     let named = [("train", Some(train)), ("validation", validation), ("test", Some(dataset.test.clone()))];
@@ -68,13 +98,12 @@ pub fn evaluate_into(
         pipeline,
         plan: trained.plan,
         model: trained.model,
-        // The stages may leave some out, or put them into another order.
-        examples: Arc::new(Subset::new(dataset.test.clone(), data.indices())),
+        examples: Arc::new(Subset::new(dataset.test.clone(), indices)),
         features: &dataset.features,
         splits: counted.collect(),
         history: trained.history,
         best_epoch: trained.best_epoch,
-        stop: surroundings.stop,
+        stop: around.surroundings.stop,
     };
     let mut record = EvaluationRecord {
         examples: predictions.labels.len(),
@@ -140,7 +169,8 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
             return Err(Box::new(problem.help("bring them back, or train on the new ones")));
         }
         let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch };
-        evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
+        let around = Around { workers: run.threads, group: &Group::alone(), surroundings };
+        evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, around)
     })?;
     let mut info = run.info;
     let training = &info.training;

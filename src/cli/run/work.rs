@@ -6,7 +6,7 @@ use crate::{
     cli::{
         context::{Output, stop_flag},
         data::look,
-        evaluate::{Trained, evaluate_into},
+        evaluate::{self, Trained, evaluate_into, tested},
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
     diagnostic::{Code, Diagnostic, Result, io_error},
@@ -202,7 +202,8 @@ impl Work<'_> {
         let evaluation_start = Instant::now();
         let evaluation = output.with_surroundings(None, |surroundings| {
             let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
-            evaluate_into(&recorder.directory, pipeline, &trained, dataset, threads, surroundings)
+            let around = evaluate::Around { workers: threads, group, surroundings };
+            evaluate_into(&recorder.directory, pipeline, &trained, dataset, around)
         })?;
         recorder.observe(&Event::Evaluated(&evaluation))?;
         recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
@@ -228,8 +229,13 @@ impl Work<'_> {
         }
         preflight::first_step(&training)?;
         self.group.barrier()?;
-        let outcome = session.train(&mut Silent)?;
-        Ok(())
+        if session.train(&mut Silent)?.interrupted {
+            return Ok(());
+        }
+        output.with_surroundings(None, |surroundings| {
+            let around = evaluate::Around { workers: self.threads, group: self.group, surroundings };
+            tested(self.pipeline, &model, &ready.dataset, around).map(|_| ())
+        })
     }
 
     /// Opens and divides the data, and begins to keep them where a stage says so.
