@@ -6,6 +6,8 @@
 
 mod launch;
 mod placement;
+#[cfg(test)]
+pub mod trial;
 mod watch;
 
 pub use launch::{Launch, Left};
@@ -120,10 +122,10 @@ impl Group {
     ///
     /// # Errors
     /// Where a member is gone.
-    pub fn begin_sum(&self, tensor: &Tensor) -> Result<Pending<'_>> {
+    pub fn begin_sum(&self, tensor: &Tensor) -> Result<Pending> {
         let Some(joined) = &self.joined else { return Ok(Pending(None)) };
         let exchange = joined.exchange(|gloo| gloo.begin_sum(tensor))?;
-        Ok(Pending(Some((exchange, joined))))
+        Ok(Pending(Some((exchange, joined.clone()))))
     }
 
     /// Gives all members the first one's tensors, in place: one message for each type of number.
@@ -278,9 +280,9 @@ impl Joined {
 
 /// A sum under way.
 #[must_use = "the tensor holds the sum only after the wait"]
-pub struct Pending<'a>(Option<(Exchange, &'a Arc<Joined>)>);
+pub struct Pending(Option<(Exchange, Arc<Joined>)>);
 
-impl Pending<'_> {
+impl Pending {
     /// Waits until the tensor holds the sum.
     ///
     /// # Errors

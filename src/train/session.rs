@@ -45,8 +45,6 @@ pub struct Training<'a> {
     pub validation: Option<&'a InputPipeline>,
     /// How much an example of each class counts, `[classes]`, on the model's device; all the same where it isn't given.
     pub class_weights: Option<&'a Tensor>,
-    /// The processes that train it together.
-    pub group: &'a Group,
     /// Set from outside to end after the current step.
     pub stop: &'a AtomicBool,
     /// The processes that train together: each computes on a stretch of every batch, and all make the same steps.

@@ -6,6 +6,7 @@ use crate::{
     check::Plan,
     data::{Feed, InputPipeline},
     diagnostic::{Diagnostic, Result},
+    distributed::Group,
     evaluate::{Inquiry, predictions, steps},
     evaluation::{Predictions, Split, StepResult},
     model::computation,
@@ -73,7 +74,7 @@ fn evaluate(
     let first = |count: usize| Arc::new(Subset::new(dataset.test.clone(), (0..count).collect()));
     let feed = Feed::new(dataset, first(size), "test");
     let data = InputPipeline::new(feed, &batch, "dataset.evaluate", pipeline.seed, workers);
-    let (figures, said) = predictions(pipeline, model, &data, &dataset.classes, "test_")?;
+    let (figures, said) = predictions(pipeline, model, &data, &dataset.classes, "test_", &Group::alone())?;
     let few = size.min(EXAMPLES);
     let said = Predictions {
         labels: said.labels[..few].to_vec(),

@@ -211,7 +211,7 @@ impl Work<'_> {
         }
         let evaluation_start = Instant::now();
         let evaluation = output.with_surroundings(None, |surroundings| {
-            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
+            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch, group: self.group };
             evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
         })?;
         recorder.observe(&Event::Evaluated(&evaluation))?;
