@@ -13,7 +13,7 @@ using Gloo = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
 using Work = c10::intrusive_ptr<c10d::Work>;
 
 Store& store(void* handle) { return *static_cast<Store*>(handle); }
-Gloo& gloo(void* handle) { return *static_cast<Gloo*>(handle); }
+Gloo& group(void* handle) { return *static_cast<Gloo*>(handle); }
 std::vector<uint8_t> bytes(const uint8_t* data, size_t n) { return {data, data + n}; }
 
 // Lets `exchange` work on one flat tensor with what `p` holds, and writes the outcome back.
@@ -87,12 +87,12 @@ void shim_group_free(void* handle) { delete static_cast<Gloo*>(handle); }
 
 // Adds up the tensors of all members, in place; all of one type, in one message.
 int shim_group_sum(void* handle, const tensor* p, size_t n) {
-  return guard([&] { flat(p, n, [&](auto& message) { gloo(handle)->allreduce(message)->wait(); }); });
+  return guard([&] { flat(p, n, [&](auto& message) { group(handle)->allreduce(message)->wait(); }); });
 }
 
 // Gives all members the first one's tensors, in place; all of one type, in one message.
 int shim_group_broadcast(void* handle, const tensor* p, size_t n) {
-  return guard([&] { flat(p, n, [&](auto& message) { gloo(handle)->broadcast(message)->wait(); }); });
+  return guard([&] { flat(p, n, [&](auto& message) { group(handle)->broadcast(message)->wait(); }); });
 }
 
 // Begins to add up the tensors of all members; `t`, whose elements lie one behind the other, holds the sum after the wait.
@@ -100,7 +100,7 @@ int shim_group_begin_sum(void* handle, const tensor t, void** out) {
   return guard([&] {
     TORCH_CHECK(t->is_contiguous(), "a sum needs elements that lie one behind the other");
     std::vector<at::Tensor> message{t->detach()};
-    *out = new Work(gloo(handle)->allreduce(message));
+    *out = new Work(group(handle)->allreduce(message));
   });
 }
 

@@ -22,10 +22,14 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// How to speak to the user.
+#[derive(Clone)]
 pub struct Output {
+    /// The rank of this process among those at work on a run: what all of them would say, only rank 0 says.
+    pub rank: usize,
     pub quiet: bool,
     pub json: bool,
     pub data_directory: Option<PathBuf>,
@@ -39,6 +43,9 @@ impl Output {
         let mut renderer = if coloured { Renderer::coloured() } else { Renderer::plain() };
         if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size_of(std::io::stderr()) {
             renderer = renderer.width(columns.into());
+        }
+        if self.rank > 0 {
+            eprint!("rank {}: ", self.rank);
         }
         eprintln!("{}\n", renderer.render(sources, problem));
     }
@@ -102,16 +109,39 @@ struct Signals {
 static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
     let signals = Signals { stop: Arc::default(), which: Arc::default() };
     let ignored = ignored_signals();
-    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-        // Order matters: the first signal finds the flag unset and only sets it.
-        let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
-        let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
-        let _ = flag::register(signal, signals.stop.clone());
+    let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    if Placement::read().is_ok_and(|placement| placement.is_some_and(|placement| placement.size > 1)) {
+        heed_once(heeded, &signals);
+    } else {
+        for signal in heeded {
+            // Order matters: the first signal finds the flag unset and only sets it.
+            let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
+            let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
+            let _ = flag::register(signal, signals.stop.clone());
+        }
     }
     // A file that must not grow is then an error like others, not the end of the process.
     let _ = flag::register(SIGXFSZ, Arc::default());
     signals
 });
+
+/// A process among others gets the same signal from the terminal and from whoever started it. Only one that comes later than such
+/// a copy would is a second one, which ends the process at once.
+fn heed_once(heeded: impl Iterator<Item = i32>, signals: &Signals) {
+    const COPIES: Duration = Duration::from_secs(2);
+    let (stop, which) = (signals.stop.clone(), signals.which.clone());
+    let Ok(mut heard) = signal_hook::iterator::Signals::new(heeded) else { return };
+    std::thread::spawn(move || {
+        let mut first = None;
+        for signal in heard.forever() {
+            if first.get_or_insert_with(Instant::now).elapsed() > COPIES {
+                device::leave(128 + signal as u8);
+            }
+            which.store(signal as usize, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+}
 
 /// The signals that whoever started this process wants it to live through, as `nohup` does: a bit for each, from 1.
 fn ignored_signals() -> u64 {

@@ -8,6 +8,9 @@ macro_rules! println {
 macro_rules! print {
     ($($text:tt)*) => {{ use std::io::Write as _; let _ = write!(std::io::stdout(), $($text)*); }};
 }
+macro_rules! eprint {
+    ($($text:tt)*) => {{ use std::io::Write as _; let _ = write!(std::io::stderr(), $($text)*); }};
+}
 macro_rules! eprintln {
     ($($text:tt)*) => {{ use std::io::Write as _; let _ = writeln!(std::io::stderr(), $($text)*); }};
 }
@@ -168,6 +171,7 @@ pub fn main() -> ! {
     let arguments = Arguments::parse();
     quiet_panics();
     let output = Output {
+        rank: 0,
         quiet: arguments.quiet,
         json: arguments.json,
         data_directory: arguments.data_dir,
