@@ -57,6 +57,7 @@ fn compile_shim(lib: &Path) {
             .include("native/gloo_decl")
             .file("native/shim.cpp")
             .file("native/distributed.cpp")
+            .file("native/gradient.cpp")
             .cargo_metadata(false)
             .compile("shim");
         fs::write(&stamp, made_of).expect("cargo's directory can be written to");

@@ -43,51 +43,50 @@ pub struct Trained<'a> {
     pub history: &'a [EpochRecord],
     /// The epoch, from 1, whose weights were kept, where they aren't the last ones.
     pub best_epoch: Option<usize>,
-}
-
-/// What evaluates a model.
-#[derive(Clone, Copy)]
-pub struct Around<'a> {
-    /// The threads that read data.
-    pub workers: usize,
-    /// The processes that share the test data.
+    /// The processes that trained it.
     pub group: &'a Group,
-    /// What sources need.
-    pub surroundings: &'a Surroundings<'a>,
 }
 
-/// What the model says of the test data, as all processes of the group find together.
-///
-/// # Errors
-/// Where data cannot be read, libtorch fails, or a process is gone.
-pub fn tested(pipeline: &Pipeline, model: &Model, dataset: &Dataset, around: Around<'_>) -> Result<Tested> {
-    let data = around.group.first_on_each_machine(|| {
+/// The test data. A file that keeps them is written by the first process of a machine.
+fn test_data(
+    pipeline: &Pipeline,
+    dataset: &Dataset,
+    workers: usize,
+    group: &Group,
+    surroundings: &Surroundings<'_>,
+) -> Result<InputPipeline> {
+    group.first_on_each_machine(|| {
         let feed = Feed::new(dataset, dataset.test.clone(), "test");
         let stages = &pipeline.dataset.evaluate;
-        let data = InputPipeline::new(feed, stages, "dataset.evaluate", pipeline.seed, around.workers);
-        data.with_cache(around.surroundings)
-    })?;
-    let (figures, predictions) = predictions(pipeline, model, &data, &dataset.classes, "test_", around.group)?;
-    Ok(Tested { figures, predictions, indices: data.indices() })
+        InputPipeline::new(feed, stages, "dataset.evaluate", pipeline.seed, workers).with_cache(surroundings)
+    })
 }
 
-/// What came of the test data.
-pub struct Tested {
-    figures: Vec<(String, f64)>,
-    predictions: Predictions,
-    /// Which examples the predictions are of: the stages may leave some out, or put them into another order.
-    indices: Vec<usize>,
+/// Helps the first process with its [`evaluate_into`]: takes its turns with the batches, and leaves the rest to it.
+pub fn help_evaluate(
+    pipeline: &Pipeline,
+    trained: &Trained<'_>,
+    dataset: &Dataset,
+    workers: usize,
+    surroundings: &Surroundings<'_>,
+) -> Result<()> {
+    let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
+    predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group).map(|_| ())
 }
 
-/// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`.
+/// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`. Of several processes only the first
+/// one does; the others help.
 pub fn evaluate_into(
     directory: &RunDirectory,
     pipeline: &Pipeline,
     trained: &Trained<'_>,
     dataset: &Dataset,
-    around: Around<'_>,
+    workers: usize,
+    surroundings: &Surroundings<'_>,
 ) -> Result<EvaluationRecord> {
-    let Tested { figures, predictions, indices } = tested(pipeline, trained.model, dataset, around)?;
+    let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
+    let (figures, predictions) =
+        predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
     write_predictions(&directory.file("predictions.parquet"), &predictions)?;
     let (train, validation, _) = splits(pipeline, dataset);
     let named = [("train", Some(train)), ("validation", validation), ("test", Some(dataset.test.clone()))];
@@ -98,12 +97,13 @@ pub fn evaluate_into(
         pipeline,
         plan: trained.plan,
         model: trained.model,
-        examples: Arc::new(Subset::new(dataset.test.clone(), indices)),
+        // The stages may leave some out, or put them into another order.
+        examples: Arc::new(Subset::new(dataset.test.clone(), data.indices())),
         features: &dataset.features,
         splits: counted.collect(),
         history: trained.history,
         best_epoch: trained.best_epoch,
-        stop: around.surroundings.stop,
+        stop: surroundings.stop,
     };
     let mut record = EvaluationRecord {
         examples: predictions.labels.len(),
@@ -168,9 +168,9 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
             let problem = Diagnostic::error(Code::DATA_CHANGED, message);
             return Err(Box::new(problem.help("bring them back, or train on the new ones")));
         }
-        let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch };
-        let around = Around { workers: run.threads, group: &Group::alone(), surroundings };
-        evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, around)
+        let group = &Group::alone();
+        let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch, group };
+        evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
     })?;
     let mut info = run.info;
     let training = &info.training;

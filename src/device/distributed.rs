@@ -223,6 +223,9 @@ impl Drop for ProcessGroup {
 /// An exchange under way.
 pub struct Exchange(NonNull<c_void>);
 
+// SAFETY: the handle only points to c10d's work, which has no ties to a thread.
+unsafe impl Send for Exchange {}
+
 impl Exchange {
     /// Waits for its end.
     ///

@@ -1,10 +1,12 @@
 //! Devices, threads and the allocator: the only place that names CUDA.
 
 mod distributed;
+mod gradient;
 mod native;
 mod process;
 
 pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
+pub use gradient::{Listening, set_gradient};
 pub use process::{end_with, signal};
 
 pub use crate::machine::processors as available_threads;

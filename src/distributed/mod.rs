@@ -6,6 +6,8 @@
 
 mod launch;
 mod placement;
+#[cfg(test)]
+pub mod trial;
 mod watch;
 
 pub use launch::{Launch, Left};

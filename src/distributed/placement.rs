@@ -68,7 +68,7 @@ impl Placement {
         Self::of(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
-    fn of(variable: Variables<'_>) -> Result<Option<Self>> {
+    pub(super) fn of(variable: Variables<'_>) -> Result<Option<Self>> {
         let found = if variable("RANK").is_some() && variable("WORLD_SIZE").is_some() {
             Self::of_torchrun(variable)?
         } else if variable("SLURM_PROCID").is_some() && variable("SLURM_STEP_ID").is_some() {

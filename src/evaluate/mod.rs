@@ -117,7 +117,7 @@ fn over(
     // As in Keras, the loss is that of training: with what the weights cost.
     let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
     let pass = Pass::inference(pipeline.seed);
-    let score = |batch: HostBatch| {
+    let score = |batch: HostBatch| -> Result<Scored> {
         let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
         let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
         let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
@@ -127,7 +127,7 @@ fn over(
     let mut batches = data.stream(0, data.steps(), Share::Turns { index: group.rank(), of: group.size() });
     for _ in 0..data.steps().div_ceil(group.size()) {
         let batch = batches.next().transpose()?;
-        tch::no_grad(|| {
+        tch::no_grad(|| -> Result<()> {
             // In the order of the batches, so that sums are what they are for one process.
             for Scored { loss, outputs, labels } in gathered(batch.map(&score).transpose()?, group)? {
                 figures.add(loss + cost, &outputs, &labels, &spec.loss, model.gives_logits()).map_err(failed)?;

@@ -5,6 +5,8 @@ mod event;
 mod reduction;
 mod session;
 mod step;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use event::{Event, Moment, Observer, Silent};

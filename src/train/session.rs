@@ -16,7 +16,7 @@ use crate::{
     evaluate::{self, Figures},
     exact::Exact,
     layer::Pass,
-    model::{Model, NamedParameter, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
+    model::{Model, NamedParameter, computation, fill_tensors, tensors_bytes, to_device, weights_bytes},
     optimizer::{self, Slot, Update},
     run::{
         EpochRecord, RangeTest,

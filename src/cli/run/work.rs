@@ -6,7 +6,7 @@ use crate::{
     cli::{
         context::{Output, stop_flag},
         data::look,
-        evaluate::{self, Trained, evaluate_into, tested},
+        evaluate::{Trained, evaluate_into, help_evaluate},
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
     diagnostic::{Code, Diagnostic, Result, io_error},
@@ -201,9 +201,8 @@ impl Work<'_> {
         }
         let evaluation_start = Instant::now();
         let evaluation = output.with_surroundings(None, |surroundings| {
-            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
-            let around = evaluate::Around { workers: threads, group, surroundings };
-            evaluate_into(&recorder.directory, pipeline, &trained, dataset, around)
+            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch, group };
+            evaluate_into(&recorder.directory, pipeline, &trained, dataset, threads, surroundings)
         })?;
         recorder.observe(&Event::Evaluated(&evaluation))?;
         recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
@@ -229,12 +228,14 @@ impl Work<'_> {
         }
         preflight::first_step(&training)?;
         self.group.barrier()?;
-        if session.train(&mut Silent)?.interrupted {
+        let Outcome { interrupted, best_epoch, .. } = session.train(&mut Silent)?;
+        if interrupted {
             return Ok(());
         }
         output.with_surroundings(None, |surroundings| {
-            let around = evaluate::Around { workers: self.threads, group: self.group, surroundings };
-            tested(self.pipeline, &model, &ready.dataset, around).map(|_| ())
+            let Work { pipeline, plan, threads, group, .. } = *self;
+            let trained = Trained { model: &model, plan, history: session.history(), best_epoch, group };
+            help_evaluate(pipeline, &trained, &ready.dataset, threads, surroundings)
         })
     }
 
