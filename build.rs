@@ -33,7 +33,8 @@ fn main() {
 /// Compiles the shims, unless what they are made of is what it was: this file runs whenever the program is built.
 fn compile_shim(lib: &Path) {
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo names it"));
-    let mut made_of = String::new();
+    // This file says how.
+    let mut made_of = fs::read_to_string("build.rs").expect("a file of the repository");
     add_texts(Path::new("native"), &mut made_of);
     for name in ["CXX", "CXXFLAGS", "TARGET", "OPT_LEVEL", "DEBUG"] {
         println!("cargo:rerun-if-env-changed={name}");

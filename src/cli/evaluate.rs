@@ -47,16 +47,19 @@ pub struct Trained<'a> {
     pub group: &'a Group,
 }
 
-/// The test data.
+/// The test data. A file that keeps them is written by the first process of a machine.
 fn test_data(
     pipeline: &Pipeline,
     dataset: &Dataset,
     workers: usize,
+    group: &Group,
     surroundings: &Surroundings<'_>,
 ) -> Result<InputPipeline> {
-    let feed = Feed::new(dataset, dataset.test.clone(), "test");
-    let data = InputPipeline::new(feed, &pipeline.dataset.evaluate, "dataset.evaluate", pipeline.seed, workers);
-    data.with_cache(surroundings)
+    group.first_on_each_machine(|| {
+        let feed = Feed::new(dataset, dataset.test.clone(), "test");
+        let stages = &pipeline.dataset.evaluate;
+        InputPipeline::new(feed, stages, "dataset.evaluate", pipeline.seed, workers).with_cache(surroundings)
+    })
 }
 
 /// Helps the first process with its [`evaluate_into`]: takes its turns with the batches, and leaves the rest to it.
@@ -67,7 +70,7 @@ pub fn help_evaluate(
     workers: usize,
     surroundings: &Surroundings<'_>,
 ) -> Result<()> {
-    let data = test_data(pipeline, dataset, workers, surroundings)?;
+    let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
     predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group).map(|_| ())
 }
 
@@ -81,7 +84,7 @@ pub fn evaluate_into(
     workers: usize,
     surroundings: &Surroundings<'_>,
 ) -> Result<EvaluationRecord> {
-    let data = test_data(pipeline, dataset, workers, surroundings)?;
+    let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
     let (figures, predictions) =
         predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
     write_predictions(&directory.file("predictions.parquet"), &predictions)?;

@@ -158,7 +158,7 @@ impl Ending {
     /// How a command ended that failed so.
     fn of(problem: &Diagnostic) -> Self {
         match problem.code {
-            Code::CANNOT_RESUME => Ending::Invalid,
+            Code::CANNOT_RESUME | Code::WORLD_SIZE => Ending::Invalid,
             Code::LOCK_DRIFT => Ending::NotMet,
             _ if stopped_by() != 0 => Ending::Interrupted,
             _ => Ending::Failed,
