@@ -1,6 +1,6 @@
-// What tch does not expose, behind a C interface. A `tensor` is tch's C_tensor.
-// Every fallible function returns 0, or -1 with the message left for shim_error().
-#include <ATen/ATen.h>
+// What tch does not expose, behind a C interface.
+#include "guard.h"
+
 #include <ATen/Version.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/function.h>
@@ -8,36 +8,7 @@
 #include <torch/csrc/autograd/variable.h>
 #include <torch/headeronly/version.h>
 
-#include <string>
-#include <vector>
-
-using tensor = at::Tensor*;
-
 namespace {
-thread_local std::string last_error;
-
-template <class F>
-int guard(F&& f) {
-  try {
-    f();
-    return 0;
-  } catch (const c10::Error& e) {
-    last_error = e.what_without_backtrace();
-  } catch (const std::exception& e) {
-    last_error = e.what();
-  } catch (...) {
-    last_error = "unknown C++ exception";
-  }
-  return -1;
-}
-
-std::vector<at::Tensor> list(const tensor* p, size_t n) {
-  std::vector<at::Tensor> v;
-  v.reserve(n);
-  for (size_t i = 0; i < n; ++i) v.push_back(*p[i]);
-  return v;
-}
-
 // The way back of an operation that Rust computes. `call` gets the closure and the gradient of the output, writes one
 // gradient an input (or null) and returns null, or what went wrong; `drop` is called in the end.
 struct Closure final : torch::autograd::Node {

@@ -35,6 +35,13 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| threads.get())
 }
 
+/// The memory nodes of the machine, each with processors to which it is near; 1 where nobody knows.
+pub fn memory_nodes() -> usize {
+    let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
+    let entries = std::fs::read_dir("/sys/devices/system/node").into_iter().flatten().flatten();
+    entries.filter(|entry| is_node(&entry.file_name().to_string_lossy())).count().max(1)
+}
+
 /// Bytes of memory that the machine has.
 pub fn memory() -> Option<u64> {
     let text = read("/proc/meminfo")?;

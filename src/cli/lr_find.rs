@@ -10,6 +10,7 @@ use crate::{
     data::{Feed, InputPipeline},
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
+    distributed::Group,
     model::Means,
     report,
     run::{RangeTest, write_atomically},
@@ -63,7 +64,9 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
         return Ok(Ending::Invalid);
     };
     let pipeline = &sound.pipeline;
-    let threads = set_up_threads(pipeline, None);
+    // One process sees whole batches, which is what several would do together.
+    let group = Group::alone();
+    let threads = set_up_threads(pipeline, None, group.placement());
     let means = Means::of(pipeline, device::open(&pipeline.device)?, true);
     let (dataset, _) = output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?;
     let (train, ..) = splits(pipeline, &dataset);
@@ -81,6 +84,7 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
         data: &data,
         validation: None,
         class_weights: weights.as_ref(),
+        group: &group,
         stop: stop_flag(),
     };
     let step = (end_lr / start_lr).powf(1.0 / f64::from(steps - 1));

@@ -1,16 +1,21 @@
 //! `trainyard plan`
 
-use super::{Ending, PipelineArguments, context::Output, summary::layer_table};
+use super::{
+    Ending, PipelineArguments,
+    context::{Output, threads_of},
+    summary::layer_table,
+};
 use crate::{
     check::{Checked, Memory, Options, Plan},
     data::count_steps,
     device,
     diagnostic::{Place, Result},
+    distributed::Placement,
     progress::duration,
     run::{ConfigurationLine, RunDirectory, Status},
     source::Declared,
     spec::{
-        Pipeline, Threads,
+        Pipeline,
         load::Sound,
         origins::{origin, resolved_lines},
         tree::{Node, Step, display_path},
@@ -136,10 +141,7 @@ fn planned(
             + kept(&dataset.train, steps.train_examples, true)
             + kept(&dataset.evaluate, evaluated, true),
         device: device::name(device::open(&pipeline.device)?),
-        threads: match pipeline.threads {
-            Threads::Auto => device::available_threads(),
-            Threads::Fixed(threads) => threads,
-        },
+        threads: threads_of(pipeline, None, &Placement::alone()),
         estimate: estimate(pipeline, plan, &steps, runs_directory),
         pipeline: pipeline.clone(),
         steps,

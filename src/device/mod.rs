@@ -1,6 +1,13 @@
 //! Devices, threads and the allocator: the only place that names CUDA.
 
+mod distributed;
+mod gradient;
 mod native;
+mod process;
+
+pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
+pub use gradient::{Listening, set_gradient};
+pub use process::{end_with, signal};
 
 pub use crate::machine::processors as available_threads;
 pub use native::{
@@ -41,6 +48,31 @@ pub fn open(wanted: &str) -> Result<tch::Device> {
     }
 }
 
+/// As [`open`], for the process `index` of `count` on this machine: each of them has an accelerator of its own.
+///
+/// # Errors
+/// Where the device isn't there, or there aren't as many as processes.
+pub fn open_for(wanted: &str, index: usize, count: usize) -> Result<tch::Device> {
+    let first = open(wanted)?;
+    let there = match first {
+        _ if count == 1 => return Ok(first),
+        tch::Device::Cpu | tch::Device::Vulkan => return Ok(first),
+        tch::Device::Cuda(_) => accelerators(),
+        tch::Device::Mps => 1,
+    };
+    if count > there {
+        let message = format!("{count} processes on this machine, and {there} accelerators");
+        let problem = Diagnostic::error(Code::DEVICE, message);
+        return Err(Box::new(problem.help("start as many processes as there are accelerators, or use `device: cpu`")));
+    }
+    Ok(tch::Device::Cuda(index))
+}
+
+/// How many accelerators there are that could each serve a process.
+pub fn accelerators() -> usize {
+    usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
+}
+
 /// Whether the device that `wanted` names is there.
 ///
 /// # Errors
@@ -49,9 +81,14 @@ pub fn find(wanted: &str) -> Result<()> {
     open(wanted).map(|_| ())
 }
 
+/// Whether what `wanted` names is the processor itself.
+pub fn is_processor(wanted: &str) -> bool {
+    open(wanted).is_ok_and(|device| device == tch::Device::Cpu)
+}
+
 /// Bytes of memory that this process may use where `wanted` computes in the machine's own; `None` where nobody knows.
 pub fn memory(wanted: &str) -> Option<u64> {
-    if open(wanted).ok()? != tch::Device::Cpu {
+    if !is_processor(wanted) {
         return None;
     }
     machine::memory_limit().or_else(machine::memory)
@@ -59,9 +96,8 @@ pub fn memory(wanted: &str) -> Option<u64> {
 
 /// Whether the device that `wanted` names multiplies bfloat16 by instructions of its own, as far as anybody knows.
 pub fn multiplies_bfloat16(wanted: &str) -> bool {
-    let on_processor = open(wanted).is_ok_and(|device| device == tch::Device::Cpu);
     let instructions = machine::instructions();
-    !on_processor
+    !is_processor(wanted)
         || !cfg!(target_arch = "x86_64")
         || ["avx512_bf16", "amx_bf16"].iter().any(|name| instructions.split(' ').any(|word| word == *name))
 }

@@ -42,7 +42,7 @@ unsafe extern "C" {
 }
 
 /// What the last call that gave `failed` had to say.
-fn outcome(failed: c_int) -> Result<(), TchError> {
+pub(super) fn outcome(failed: c_int) -> Result<(), TchError> {
     if failed == 0 {
         return Ok(());
     }

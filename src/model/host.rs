@@ -41,7 +41,8 @@ pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::
     let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
     let mut targets = Targets::of(labels);
     if let Some(shares) = &batch.shares {
-        targets.shares = Some(Tensor::f_from_slice(shares)?.f_view([examples, -1])?.f_to_device(device)?);
+        let classes = shares.len() as i64 / examples.max(1);
+        targets.shares = Some(Tensor::f_from_slice(shares)?.f_view([examples, classes])?.f_to_device(device)?);
     }
     Ok((values, targets))
 }

@@ -48,7 +48,7 @@ fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
     assert_eq!(named.len(), Layer::NAMES.len(), "every layer documents an example");
 }
 
-const TRAINING: Pass = Pass { training: true, seed: 5, step: 3 };
+const TRAINING: Pass<'static> = Pass::training(5, 3);
 
 fn run(model: &Model, images: &Tensor, pass: &Pass) -> Tensor {
     model.forward(images, pass).unwrap_or_else(|error| panic!("{error:?}"))

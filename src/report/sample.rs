@@ -160,6 +160,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             libtorch: "2.11.0".into(),
             device: "cpu".into(),
             nondeterministic: Vec::new(),
+            processes: 1,
             threads: 2,
             processor: "AMD EPYC 9B14".into(),
             processors: 2,
