@@ -1,6 +1,11 @@
 //! What the system tells of itself: processors, memory, names.
 
-use std::path::Path;
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    time::Instant,
+};
 
 /// The processor's model, as the system names it.
 pub fn processor() -> String {
@@ -60,6 +65,27 @@ pub fn memory_limit() -> Option<u64> {
     limit.filter(|limit| memory().is_none_or(|memory| *limit < memory))
 }
 
+/// Bits a second that two programs on this machine can send each other over TCP; nothing where they cannot.
+pub fn loopback_bandwidth() -> Option<f64> {
+    const BYTES: usize = 32 << 20;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).ok()?;
+    let mut sender = TcpStream::connect(listener.local_addr().ok()?).ok()?;
+    let (mut receiver, _) = listener.accept().ok()?;
+    let (from, mut into) = (vec![0u8; 1 << 20], vec![0u8; 1 << 20]);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(move || (0..BYTES / from.len()).try_for_each(|_| sender.write_all(&from)));
+        let (start, mut received) = (Instant::now(), 0);
+        while received < BYTES {
+            match receiver.read(&mut into) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => received += count,
+            }
+        }
+        sending.join().ok()?.ok()?;
+        Some(8.0 * BYTES as f64 / start.elapsed().as_secs_f64())
+    })
+}
+
 /// The operating system with its version, `Debian GNU/Linux 13 (trixie)`; nothing where it doesn't tell.
 pub fn operating_system() -> Option<String> {
     pretty_name(&read("/etc/os-release").or_else(|| read("/usr/lib/os-release"))?)
@@ -100,5 +126,6 @@ mod tests {
     fn there_is_a_machine() {
         assert!(processors() > 0 && !processor().is_empty());
         assert!(memory_limit().is_none_or(|limit| memory().is_none_or(|memory| limit < memory)));
+        assert!(loopback_bandwidth().is_some_and(|bits| bits > 1e6));
     }
 }

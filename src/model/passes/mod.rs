@@ -47,7 +47,7 @@ const REWRITINGS: [Rewriting; 8] = [
     Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
     Rewriting { name: "fast_convolutions", for_inference: false, rewrite: fast_convolutions::rewrite },
     Rewriting { name: "fuse_normalizations", for_inference: false, rewrite: fuse_normalizations::rewrite },
-    Rewriting { name: "turn_kernels", for_inference: true, rewrite: turn_kernels::rewrite },
+    Rewriting { name: "turn_kernels", for_inference: true, rewrite: |row, means| turn_kernels::rewrite(row, means) },
 ];
 
 /// The names of the passes that training makes with `means`.

@@ -7,7 +7,7 @@ use crate::model::{Means, Operation};
 use tch::TchError;
 
 /// Settles every operation.
-pub fn rewrite(operations: &mut Vec<Operation>, _: &Means) -> Result<(), TchError> {
+pub fn rewrite(operations: &mut [Operation], _: &Means) -> Result<(), TchError> {
     operations.iter_mut().try_for_each(|operation| match operation {
         Operation::Computation { forward, .. } => forward.settle(),
         // Rows within it have their own turn.
