@@ -1,7 +1,7 @@
 //! Makes the batches of passes over the data ready on other threads, in their order.
 
 use super::{
-    Statistics,
+    BatchLabels, Statistics,
     buffer::{Buffer, Pool},
     order::Order,
     queue::Queue,
@@ -27,8 +27,8 @@ use std::{
 pub struct HostBatch {
     /// Examples one behind the other, each as its [`Form`] says: of images bytes `[batch, height, width, channels]`.
     pub examples: Buffer,
-    /// One label an example; of a blended one the class with the largest share.
-    pub labels: Vec<i64>,
+    /// One label an example.
+    pub labels: BatchLabels,
     /// Shares of the classes, `[batch, classes]`, where examples were blended.
     pub shares: Option<Vec<f32>>,
 }
@@ -166,8 +166,7 @@ impl InputPipeline {
         let mut batch = HostBatch { examples: self.buffers.take(count * bytes), ..HostBatch::default() };
         let into = batch.examples.par_chunks_mut(bytes).enumerate();
         self.workers.install(|| into.try_for_each(|(at, into)| self.feed.examples.read(at * all / count, into)))?;
-        let label = |at: usize| i64::from(self.reader.label((at * all / count) as u32));
-        batch.labels = (0..count).map(label).collect();
+        batch.labels = BatchLabels::of(self.feed.examples.labels(), (0..count).map(|at| at * all / count));
         Ok(batch)
     }
 
@@ -260,7 +259,7 @@ impl Maker {
                 .workers
                 .install(|| elements.par_iter().zip(examples.par_chunks_mut(example_bytes)).try_for_each(read))?,
         }
-        let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
+        let labels = self.reader.labels(elements);
         let mut batch = HostBatch { examples, labels, shares: None };
         for (stage, purpose) in &self.blendings {
             self.blend(&mut batch, stage, &mut purpose.stream(pass, step as u32));
@@ -272,7 +271,7 @@ impl Maker {
         // The check refuses to blend what is no image.
         let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
-        let HostBatch { examples: images, labels, shares } = batch;
+        let HostBatch { examples: images, labels: BatchLabels::Classes(labels), shares } = batch else { return };
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
         let blend = Blend { images, shape, targets, examples: labels.len() };
         blending.blend(blend, draws);
@@ -353,7 +352,7 @@ impl Drop for Batches {
 mod tests {
     use super::*;
     use crate::{
-        source::Interpolation,
+        source::{Interpolation, Labels},
         stage::{Batch, Cache, Prefetch, Repeat, Shuffle},
     };
     use proptest::prelude::*;
@@ -367,8 +366,8 @@ mod tests {
     struct Numbered(Vec<u32>, AtomicUsize);
 
     impl Examples for Numbered {
-        fn labels(&self) -> &[u32] {
-            &self.0
+        fn labels(&self) -> Labels<'_> {
+            Labels::Classes(&self.0)
         }
 
         fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
@@ -490,7 +489,7 @@ mod tests {
         let mut seen: Vec<u32> = Vec::new();
         for batch in &all {
             assert_eq!(batch.shares, None);
-            for (image, label) in batch.examples.as_chunks().0.iter().zip(&batch.labels) {
+            for (image, label) in batch.examples.as_chunks().0.iter().zip(batch.labels.classes()) {
                 seen.push(u32::from_le_bytes(*image));
                 assert_eq!(*label, i64::from(u32::from_le_bytes(*image) % 4));
             }
@@ -505,7 +504,7 @@ mod tests {
         let mut several = 0;
         for batch in &all {
             let shares = batch.shares.as_ref().unwrap();
-            for (shares, &label) in shares.chunks(4).zip(&batch.labels) {
+            for (shares, &label) in shares.chunks(4).zip(batch.labels.classes()) {
                 assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{shares:?}");
                 assert!(shares.iter().all(|share| *share <= shares[label as usize]), "{shares:?} {label}");
                 several += usize::from(shares.iter().filter(|share| **share > 0.01).count() > 1);
@@ -579,8 +578,8 @@ mod tests {
     fn an_example_that_cannot_be_read_ends_the_epoch_with_its_reason() {
         struct Broken(Vec<u32>);
         impl Examples for Broken {
-            fn labels(&self) -> &[u32] {
-                &self.0
+            fn labels(&self) -> Labels<'_> {
+                Labels::Classes(&self.0)
             }
 
             fn read(&self, index: usize, _: &mut [u8]) -> Result<()> {

@@ -5,15 +5,16 @@ mod inquiry;
 pub use inquiry::Inquiry;
 
 use crate::{
-    data::{HostBatch, InputPipeline},
+    data::{BatchLabels, HostBatch, InputPipeline},
     diagnostic::Result,
-    evaluation::{Predictions, StepResult},
+    evaluation::{Answers, Estimates, Predictions, StepResult},
     layer::Pass,
     loss::Loss,
     metric::{Metric, Running},
     model::{Model, computation, in_layer, to_device},
     run::checkpoint::Files,
     spec::Pipeline,
+    task::Task,
 };
 use tch::{Device, TchError, Tensor};
 
@@ -34,17 +35,26 @@ pub fn figures(
 ///
 /// # Errors
 /// As [`figures`].
-pub fn predictions(
+pub fn answers(
     pipeline: &Pipeline,
     model: &Model,
     data: &InputPipeline,
     classes: &[String],
     prefix: &'static str,
-) -> Result<(Vec<(String, f64)>, Predictions)> {
+) -> Result<(Vec<(String, f64)>, Answers)> {
     let mut predictions =
         Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
+    let mut estimates = Estimates::default();
     let (loss, logits) = (&pipeline.training.loss, model.gives_logits());
     let figures = over(pipeline, model, data, prefix, |outputs, labels| {
+        let labels = match labels {
+            BatchLabels::Classes(labels) => labels,
+            BatchLabels::Numbers(targets) => {
+                estimates.targets.extend(targets);
+                estimates.predicted.extend(host_numbers(outputs)?);
+                return Ok(());
+            }
+        };
         let probabilities = loss.probabilities(outputs, logits)?.f_to_device(Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
         predictions
@@ -53,7 +63,13 @@ pub fn predictions(
         predictions.probabilities.extend(Vec::<f32>::try_from(&probabilities.f_view([-1])?)?);
         Ok(())
     })?;
-    Ok((figures, predictions))
+    Ok((
+        figures,
+        match pipeline.task() {
+            Task::Classification => predictions.into(),
+            Task::Regression => estimates.into(),
+        },
+    ))
 }
 
 /// What `model` says of the examples of `data`: `each` gets every batch with its probabilities, `[batch, classes]`, row after
@@ -88,8 +104,8 @@ pub fn probabilities(
 ///
 /// # Errors
 /// Where an example cannot be read, libtorch fails, or the user wants to stop; `done` then holds the steps before.
-pub fn steps(inquiry: &Inquiry<'_>, predictions: &Predictions, done: &mut Vec<StepResult>) -> Result<()> {
-    let answering = inquiry::Answering::new(inquiry, predictions)?;
+pub fn steps(inquiry: &Inquiry<'_>, answers: &Answers, done: &mut Vec<StepResult>) -> Result<()> {
+    let answering = inquiry::Answering::new(inquiry, answers)?;
     for step in &inquiry.pipeline.evaluation {
         done.push(step.compute(&answering)?);
     }
@@ -101,7 +117,7 @@ fn over(
     model: &Model,
     data: &InputPipeline,
     prefix: &'static str,
-    mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), TchError>,
+    mut each: impl FnMut(&Tensor, &BatchLabels) -> std::result::Result<(), TchError>,
 ) -> Result<Vec<(String, f64)>> {
     let spec = &pipeline.training;
     let failed = |error| computation(&error, "the evaluation");
@@ -152,7 +168,7 @@ impl Figures {
         &mut self,
         mean_loss: f64,
         outputs: &Tensor,
-        labels: &[i64],
+        labels: &BatchLabels,
         loss: &Loss,
         logits: bool,
     ) -> std::result::Result<(), TchError> {
@@ -161,20 +177,35 @@ impl Figures {
         if self.metrics.is_empty() {
             return Ok(());
         }
+        let answers = match labels {
+            BatchLabels::Classes(labels) => self.classified(outputs, labels, loss, logits)?.into(),
+            BatchLabels::Numbers(targets) => {
+                Estimates { targets: targets.clone(), predicted: host_numbers(outputs)? }.into()
+            }
+        };
+        self.metrics.iter_mut().for_each(|(_, metric)| metric.add(&answers));
+        Ok(())
+    }
+
+    fn classified(
+        &self,
+        outputs: &Tensor,
+        labels: &[i64],
+        loss: &Loss,
+        logits: bool,
+    ) -> std::result::Result<Predictions, TchError> {
         let predicted =
             Vec::<i64>::try_from(&loss.scores(outputs, logits)?.f_argmax(1, false)?.f_to_device(Device::Cpu)?)?;
         let probabilities = match self.needs_probabilities {
             true => host_numbers(&loss.probabilities(outputs, logits)?)?,
             false => Vec::new(),
         };
-        let examples = Predictions {
+        Ok(Predictions {
             classes: vec![String::new(); self.classes],
             labels: labels.iter().map(|&label| label as u32).collect(),
             predicted: predicted.into_iter().map(|class| class as u32).collect(),
             probabilities,
-        };
-        self.metrics.iter_mut().for_each(|(_, metric)| metric.add(&examples));
-        Ok(())
+        })
     }
 
     /// Examples added so far.

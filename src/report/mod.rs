@@ -33,6 +33,7 @@ mod prediction_grid;
 mod predictions;
 mod provenance;
 mod range_test;
+mod residuals;
 mod robustness;
 mod roc;
 mod saliency;
@@ -96,6 +97,7 @@ const SECTIONS: &[Section] = &[
     confusion::SECTION,
     classification::SECTION,
     metrics::SECTION,
+    residuals::SECTION,
     top_k::SECTION,
     prediction_grid::SECTION,
     worst_mistakes::SECTION,

@@ -105,6 +105,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             location: "data/cifar10".into(),
             digest: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce".into(),
             classes: CLASSES.map(String::from).to_vec(),
+            target: None,
             shape: vec![32, 32, 3],
             train: 50_000,
             validation: 10_000,
@@ -292,6 +293,7 @@ fn inspection() -> Inspection {
     };
     Inspection {
         classes: CLASSES.iter().map(|class| (*class).to_owned()).collect(),
+        target: None,
         shape: vec![32, 32, 3],
         features: Vec::new(),
         splits: vec![split("train", 5000), split("test", 1000)],

@@ -7,6 +7,7 @@ mod machine;
 mod model;
 mod parameters;
 mod report;
+mod task;
 mod training;
 mod weights;
 
@@ -35,6 +36,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     }
     repeated(sound, problems);
     data::lint(sound, declared, problems);
+    task::lint(sound, problems);
     training::lint(sound, declared, problems);
     expectations::lint(sound, declared, problems);
     evaluation::lint(sound, declared, plan, problems);
