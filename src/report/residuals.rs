@@ -113,12 +113,12 @@ mod tests {
     use super::*;
     use crate::{
         evaluation::{Estimates, Residuals},
-        report::{render, sample::sample},
+        report::{render, sample::regression},
     };
 
     fn record(targets: &[f32], predicted: &[f32]) -> Record {
         let estimates = Estimates { targets: targets.to_vec(), predicted: predicted.to_vec() };
-        let mut record = sample();
+        let mut record = regression();
         record.info.data.as_mut().unwrap().target = Some("<b>price</b>".to_owned());
         let outcome = Residuals { count: 2 }.outcome(&estimates, |index| format!("test.csv row {}", index + 1));
         record.evaluation.as_mut().unwrap().steps = vec![outcome.into()];
