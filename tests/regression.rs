@@ -177,6 +177,7 @@ fn rows_without_a_number_are_told_by_their_place_or_left_out() {
     assert!(stderr.contains("`, and a number elsewhere"), "{stderr}");
     let (code, stdout, stderr) = bench.call(&["run", "houses.yaml", "--quiet", "--set", "dataset.on_error=skip"]);
     assert!(code == 0, "{stdout}{stderr}");
+    bench.write("houses.csv", houses());
     let (code, _, stderr) = bench.call(&["run", "houses.yaml", "--set", "dataset.source.table.label_column=heating"]);
     assert!(
         code == 2 && stderr.contains("`heating` of houses.csv holds no numbers to predict, such as `gas`"),
