@@ -69,7 +69,7 @@ fn of_loss(sound: &Sound, task: Task) -> Diagnostic {
 
 /// Points at the source, too.
 fn at_source(problem: Diagnostic, sound: &Sound, task: Task) -> Diagnostic {
-    let place = sound.tree.place_of(path!["dataset", "source"]);
+    let place = sound.tree.key_place_of(path!["dataset", "source", sound.pipeline.dataset.source.name()]);
     problem.at(place, format!("the source gives {} to predict", task.of_what()))
 }
 
