@@ -389,7 +389,7 @@ fn accuracy_counts_the_first_among_equals() {
     let predicted: Vec<i64> = tensor(&case["logits"]).argmax(1, false).try_into().unwrap();
     let predicted = predicted.into_iter().map(|class| class as u32).collect();
     let mut accuracy = Accuracy {}.start(10);
-    accuracy.add(&Predictions { labels, predicted, ..Predictions::default() });
+    accuracy.add(&Predictions { labels, predicted, ..Predictions::default() }.into());
     let theirs = case["accuracy"].as_f64().unwrap();
     let ours = accuracy.value(case["labels"].as_array().unwrap().len());
     assert!((ours - theirs).abs() < 1e-6, "{ours}");

@@ -2,7 +2,7 @@
 
 use super::LayerError;
 use crate::{
-    data::HostBatch,
+    data::{BatchLabels, HostBatch},
     diagnostic::{Code, Diagnostic},
     loss::Targets,
     source::Form,
@@ -38,8 +38,11 @@ pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::
         Form::Features(_) => Kind::Float,
     };
     let values = Tensor::f_from_data_size(&batch.examples, &size, kind)?.f_to_device(device)?;
-    let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(device)?;
-    let mut targets = Targets::of(labels);
+    let labels = match &batch.labels {
+        BatchLabels::Classes(labels) => Tensor::f_from_slice(labels)?,
+        BatchLabels::Numbers(labels) => Tensor::f_from_slice(labels)?,
+    };
+    let mut targets = Targets::of(labels.f_to_device(device)?);
     if let Some(shares) = &batch.shares {
         let classes = shares.len() as i64 / examples.max(1);
         targets.shares = Some(Tensor::f_from_slice(shares)?.f_view([examples, classes])?.f_to_device(device)?);

@@ -76,6 +76,7 @@ fn data_facts(data: &DataInfo) -> Value {
         "train": figure::count(data.train),
         "validation": validation,
         "test": figure::count(data.test),
+        "target": data.target,
         "classes": data.classes,
         "class_count": figure::count(data.classes.len()),
     })
