@@ -54,7 +54,8 @@ fn only_device_names_cuda_and_is_unsafe() {
 
 #[test]
 fn groups_of_processes_know_nothing_of_training() {
-    let above = ["crate::spec", "crate::check", "crate::data", "crate::model", "crate::train", "crate::cli", "crate::run"];
+    let above =
+        ["crate::spec", "crate::check", "crate::data", "crate::model", "crate::train", "crate::cli", "crate::run"];
     never(&above, "distributed/");
 }
 

@@ -85,8 +85,7 @@ pub fn evaluate_into(
     surroundings: &Surroundings<'_>,
 ) -> Result<EvaluationRecord> {
     let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
-    let (figures, predictions) =
-        predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
+    let (figures, predictions) = predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
     write_predictions(&directory.file("predictions.parquet"), &predictions)?;
     let (train, validation, _) = splits(pipeline, dataset);
     let named = [("train", Some(train)), ("validation", validation), ("test", Some(dataset.test.clone()))];

@@ -2,13 +2,7 @@
 
 use super::native::outcome;
 use libc::{c_char, c_int, c_void};
-use std::{
-    ffi::CString,
-    net::TcpListener,
-    os::fd::IntoRawFd,
-    ptr::NonNull,
-    time::Duration,
-};
+use std::{ffi::CString, net::TcpListener, os::fd::IntoRawFd, ptr::NonNull, time::Duration};
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 

@@ -185,7 +185,10 @@ fn number<T: std::str::FromStr>(variable: Variables<'_>, name: &str) -> Result<O
 fn needed<T>(value: Option<T>, name: &str) -> Result<T> {
     value.ok_or_else(|| {
         let message = format!("this is one of several processes, but {name} isn't set in the environment");
-        Box::new(Diagnostic::error(Code::WORLD_SIZE, message).help("torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"))
+        Box::new(
+            Diagnostic::error(Code::WORLD_SIZE, message)
+                .help("torchrun sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT"),
+        )
     })
 }
 
@@ -280,12 +283,8 @@ mod tests {
 
     #[test]
     fn lists_of_slurm_are_understood() {
-        let hosts = [
-            ("node1", "node1"),
-            ("node1,node2", "node1"),
-            ("gpu[03-07,12],login", "gpu03"),
-            ("a[1,3]-ib,b", "a1-ib"),
-        ];
+        let hosts =
+            [("node1", "node1"), ("node1,node2", "node1"), ("gpu[03-07,12],login", "gpu03"), ("a[1,3]-ib,b", "a1-ib")];
         for (list, first) in hosts {
             assert_eq!(first_host(list), first, "{list}");
         }

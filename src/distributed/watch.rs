@@ -201,7 +201,8 @@ impl Watch {
         if !silent.is_empty() {
             return self.silent(&silent, Some(waited));
         }
-        let behind = others().filter(|rank| matches!(before[*rank], Some(Sign::Alive(_, exchanges)) if exchanges < own));
+        let behind =
+            others().filter(|rank| matches!(before[*rank], Some(Sign::Alive(_, exchanges)) if exchanges < own));
         let behind: Vec<usize> = behind.collect();
         let problem = match behind.is_empty() {
             false => {
@@ -292,7 +293,10 @@ mod tests {
 
     #[test]
     fn what_gloo_says_has_no_place_in_its_source() {
-        let error = TchError::Torch("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:9\nmore".to_owned());
+        let error = TchError::Torch(
+            "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:9\nmore"
+                .to_owned(),
+        );
         assert_eq!(brief(&error), "Gloo says: Connection closed by peer [127.0.0.1]:9");
         assert_eq!(brief(&TchError::Torch("else".to_owned())), "Gloo says: else");
     }

@@ -105,9 +105,7 @@ mod tests {
 
     #[test]
     fn it_takes_partners_and_their_partners_before() {
-        let pairs = |partners: [usize; 4]| {
-            partners.map(|partner| Pair { partner, share: 0.5, area: None }).to_vec()
-        };
+        let pairs = |partners: [usize; 4]| partners.map(|partner| Pair { partner, share: 0.5, area: None }).to_vec();
         let (first, second) = (pairs([3, 0, 1, 2]), pairs([1, 2, 3, 0]));
         assert_eq!(needed(0..1, &[]), [0]);
         assert_eq!(needed(0..1, std::slice::from_ref(&second)), [0, 1]);

@@ -114,7 +114,8 @@ impl NotFinite {
         let NotFinite { loss, rate, step, epoch } = self;
         let own = self.place(batch, pass, training).unwrap_or_default();
         let places = training.group.gather_bytes(own.as_bytes())?;
-        let place = places.iter().find(|place| !place.is_empty()).map(|place| String::from_utf8_lossy(place).into_owned());
+        let place =
+            places.iter().find(|place| !place.is_empty()).map(|place| String::from_utf8_lossy(place).into_owned());
         let place =
             place.unwrap_or_else(|| "all that the layers gave is finite; the loss itself overflowed".to_owned());
         Ok(Box::new(

@@ -223,8 +223,9 @@ fn resume_one(run: &Path, arguments: &Arguments, group: &Group, output: &Output)
         let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
         Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")))
     } else {
-        hold_to_keys(&codes)
-            .and_then(|()| resume::prepare(&resume::Request { run, file, allow: &keys, processes: group.size(), options }, output))
+        hold_to_keys(&codes).and_then(|()| {
+            resume::prepare(&resume::Request { run, file, allow: &keys, processes: group.size(), options }, output)
+        })
     };
     let finished = match prepared {
         Ok(Ok(prepared)) => {
@@ -351,7 +352,8 @@ pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Result<Pr
 /// Where there can be no run at all. What fails within one is told, and the run's record says it.
 pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result<Finished> {
     let began = Instant::now();
-    let Prepared { file, checked, start, threads: recorded_threads, other_callbacks, group, opened, optimize } = prepared;
+    let Prepared { file, checked, start, threads: recorded_threads, other_callbacks, group, opened, optimize } =
+        prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
         return Ok(Finished::invalid(Suite::of_problems(&file, &checked.sources, &checked.problems)));
     };
@@ -366,7 +368,8 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
     let new = |files: Option<Files>| -> Result<_> {
         let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
         let (directory, lock) = RunDirectory::create(&output.runs_directory, &pipeline.name, &stamp)?;
-        let info = start::first_info(&checked, pipeline, plan, &directory, output, &means, (processes.size(), threads), &file);
+        let info =
+            start::first_info(&checked, pipeline, plan, &directory, output, &means, (processes.size(), threads), &file);
         Ok((directory, lock, info, files))
     };
     let resumption = |files: &Option<Files>, changes, notes| {
@@ -410,7 +413,11 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
     let place = std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned());
     processes.leave_word(&word_of(pipeline), &place.to_string_lossy());
     if !processes.is_alone() && !output.quiet {
-        eprintln!("{} processes of {threads} {} each", processes.size(), if threads == 1 { "thread" } else { "threads" });
+        eprintln!(
+            "{} processes of {threads} {} each",
+            processes.size(),
+            if threads == 1 { "thread" } else { "threads" }
+        );
     }
     let listeners: Vec<Box<dyn crate::train::Observer>> = vec![Box::new(Terminal::new(output.quiet))];
     let policy = &pipeline.training.checkpoint;

@@ -26,8 +26,10 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
         let layers = [operation.layers(), &behind].concat();
         let fused = match &mut operations[at] {
             Operation::Computation { forward, .. } => match forward.operator() {
-                Operator::BatchNormalization(normalize) if !normalize.is_synchronized() => FusedNormalization::new(normalize, false, cut, instructions)
-                    .map(|fused| Operation::Computation { layers, forward: Box::new(fused) }),
+                Operator::BatchNormalization(normalize) if !normalize.is_synchronized() => {
+                    FusedNormalization::new(normalize, false, cut, instructions)
+                        .map(|fused| Operation::Computation { layers, forward: Box::new(fused) })
+                }
                 _ => None,
             },
             Operation::Parallel { rows, join: Join::Merge(Merge::Add), .. } => last_in_two(rows).and_then(|row| {
