@@ -11,7 +11,7 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -19,8 +19,8 @@ use std::{
 const TWO: &str = "strategy={data_parallel: {processes: 2, timeout: 120}}";
 const ENDLESS: &str = "training.epochs=100000";
 
-/// A process that fails or is killed ends all within so many seconds. It takes less than three; tests have little of the machine.
-const AT_ONCE: u64 = 12;
+/// A process that fails or is killed ends all within so many seconds. It takes one; tests have little of the machine.
+const AT_ONCE: u64 = 10;
 
 fn net() -> Bench {
     let bench = Bench::new();

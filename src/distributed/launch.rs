@@ -17,8 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the others have to end in order after one failed.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long the others have to end in order after one failed, and how long where rank 0 has ended, which had the most to do.
+const GRACE: Duration = Duration::from_secs(5);
+const SHORT_GRACE: Duration = Duration::from_secs(1);
+
+/// How long the store may take to open.
+const OPENING: Duration = Duration::from_secs(30);
 
 /// How often the processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -73,7 +77,7 @@ impl Launch {
         let listener = listener.map_err(|error| refused("open a meeting place for the ranks", &error))?;
         let address = listener.local_addr().map_err(|error| refused("open a meeting place for the ranks", &error))?;
         let host = address.ip().to_string();
-        let store = KeyStore::keep(listener, &host, GRACE)
+        let store = KeyStore::keep(listener, &host, OPENING)
             .map_err(|error| refused("open a meeting place for the ranks", &error))?;
         let mut launch = Launch { members: Vec::new(), store };
         let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
@@ -129,7 +133,8 @@ impl Launch {
                 told_to_stop = true;
                 self.living().for_each(|member| device::signal(member.child.id(), signal));
             }
-            if failed.as_ref().is_some_and(|(_, since)| since.elapsed() > GRACE) {
+            let grace = if self.members[0].ended.is_some() { SHORT_GRACE } else { GRACE };
+            if failed.as_ref().is_some_and(|(_, since)| since.elapsed() > grace) {
                 self.kill();
             }
             sleep(LOOK);
