@@ -175,6 +175,10 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     };
     let own = || Some(output.find_run(run).ok()?.file("resolved.yaml"));
     let file = arguments.files.first().cloned().or_else(own);
+    // What may be different where a run is resumed is no warning.
+    let codes: Vec<String> =
+        arguments.lints.allow.iter().filter(|name| !contract::can_be_allowed(name)).cloned().collect();
+    let options = Options { allow: &codes, ..options };
     together(file.as_slice(), &options, output, |group| resume_one(run, arguments, group, output))
 }
 
