@@ -13,7 +13,7 @@ const MODEL: &str = "model:\n  layers: [{rescaling: 1/255}, flatten, {dense: 10}
 const TRAINING: &str = "training: {loss: sparse_categorical_crossentropy, epochs: 2}\n";
 
 /// What no pipeline alone can bring about: it takes a server, files of one's own, a run, or training.
-const WITHOUT_EXAMPLE: [&str; 15] = [
+const WITHOUT_EXAMPLE: [&str; 17] = [
     "bad-data",
     "download",
     "data-changed",

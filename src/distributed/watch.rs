@@ -273,7 +273,10 @@ fn gives(some: &[usize]) -> String {
 
 /// What Gloo says, without the place in its source.
 fn brief(error: &TchError) -> String {
-    let text = error.to_string();
+    let text = match error {
+        TchError::Torch(text) => text.clone(),
+        other => other.to_string(),
+    };
     let line = text.lines().next().unwrap_or_default();
     let line = line.rsplit_once(".cc:").and_then(|(_, rest)| rest.split_once("] ")).map_or(line, |(_, told)| told);
     format!("Gloo says: {line}")
