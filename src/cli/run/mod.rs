@@ -175,7 +175,14 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     };
     let own = || Some(output.find_run(run).ok()?.file("resolved.yaml"));
     let file = arguments.files.first().cloned().or_else(own);
-    together(file.as_slice(), &options, output, |group| resume_one(run, arguments, group, output))
+    let (keys, codes) = keys_and_codes(arguments);
+    let options = Options { allow: &codes, ..options };
+    together(file.as_slice(), &options, output, |group| resume_one(run, arguments, (&keys, &codes), group, output))
+}
+
+/// What `--allow` names: keys that may be different where a run is resumed, and codes of warnings.
+fn keys_and_codes(arguments: &Arguments) -> (Vec<String>, Vec<String>) {
+    arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name))
 }
 
 fn run_all(arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
@@ -213,18 +220,22 @@ fn print_json<T: serde::Serialize>(value: &T) {
     println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
 }
 
-fn resume_one(run: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
-    let (keys, codes): (Vec<String>, Vec<String>) =
-        arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name));
-    let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
+fn resume_one(
+    run: &Path,
+    arguments: &Arguments,
+    (keys, codes): (&[String], &[String]),
+    group: &Group,
+    output: &Output,
+) -> Result<Ending> {
+    let options = Options { sets: &arguments.set, allow: codes, ..arguments.lints.options() };
     let file = arguments.files.first().map(PathBuf::as_path);
     let shown = file.unwrap_or(run);
     let prepared = if arguments.files.len() > 1 {
         let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
         Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")))
     } else {
-        hold_to_keys(&codes).and_then(|()| {
-            resume::prepare(&resume::Request { run, file, allow: &keys, processes: group.size(), options }, output)
+        hold_to_keys(codes).and_then(|()| {
+            resume::prepare(&resume::Request { run, file, allow: keys, processes: group.size(), options }, output)
         })
     };
     let finished = match prepared {
