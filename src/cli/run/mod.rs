@@ -3,6 +3,7 @@
 mod preflight;
 mod ranks;
 mod recorder;
+mod restart;
 mod resume;
 mod reuse;
 mod seeds;
@@ -33,7 +34,6 @@ use crate::{
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
-        sha256_hex,
     },
     spec::{Pipeline, contract},
 };
@@ -286,8 +286,8 @@ fn one(file: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Re
         if arguments.locked {
             hold_to_lock(file, &mut prepared, output)?;
         }
-        if let Some(directory) = left_by_killed(&prepared, group) {
-            return go_on(directory, prepared, &options, group, output);
+        if let Some(directory) = restart::left(&prepared, group) {
+            return restart::go_on(directory, prepared, &options, group, output);
         }
         if arguments.reuse
             && let Some(finished) = reuse::find(&mut prepared, group.placement(), output)?
@@ -301,39 +301,6 @@ fn one(file: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Re
     match arguments.seeds {
         Some(count) => seeds::run(file, count, &arguments.set, output, |sets, seeds| run(sets, Some(seeds))),
         None => Ok(Entry::of(file, &run(&arguments.set, None)?)),
-    }
-}
-
-/// Where word of a run of this pipeline is left for processes that are started in the place of these.
-fn word_of(pipeline: &Pipeline) -> String {
-    format!("run/{}", sha256_hex(pipeline.to_yaml().as_bytes()))
-}
-
-/// The run of the processes in whose place these were started.
-fn left_by_killed(prepared: &Prepared, group: &Group) -> Option<RunDirectory> {
-    let word = group.word(&word_of(prepared.pipeline()?)).filter(|_| group.placement().attempt > 0)?;
-    RunDirectory::open(Path::new(&word)).ok()
-}
-
-/// Goes on with that run; where it is complete, its outcome stands.
-fn go_on(
-    directory: RunDirectory,
-    prepared: Prepared,
-    options: &Options<'_>,
-    group: &Group,
-    output: &Output,
-) -> Result<Finished> {
-    let info = directory.read_info()?;
-    if info.status == Status::Completed {
-        let finished = reuse::outcome_of(directory, info, &prepared)?;
-        conclude(&finished, output);
-        return Ok(finished);
-    }
-    let (run, file, processes) = (directory.path(), Some(&*prepared.file), group.size());
-    let request = resume::Request { run, file, allow: &[], processes, options: *options };
-    match resume::prepare(&request, output)? {
-        Ok(resumed) => execute(resumed, group, output),
-        Err(suite) => Ok(Finished::invalid(suite)),
     }
 }
 
@@ -421,8 +388,7 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
             None => eprintln!("{from} holds no checkpoint: it begins again"),
         }
     }
-    let place = std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned());
-    processes.leave_word(&word_of(pipeline), &place.to_string_lossy());
+    restart::leave_word(pipeline, &directory, processes);
     if !processes.is_alone() && !output.quiet {
         eprintln!(
             "{} processes of {threads} {} each",

@@ -182,7 +182,8 @@ pub fn processes(pipeline: &Pipeline) -> usize {
 fn launch(processes: usize, output: &Output) -> Result<()> {
     let launch = Launch::start(processes)?;
     let left = launch.wait(|| i32::try_from(stopped_by()).ok().filter(|signal| *signal != 0));
-    if let Some(failed) = &left.failed {
+    let stopped = stopped_by();
+    if let Some(failed) = left.failed.as_ref().filter(|_| stopped == 0) {
         if left.code.is_none_or(|code| code == 0) {
             let problem = Diagnostic::error(Code::RANK, format!("rank {} {}", failed.rank, failed.how));
             let problem = problem.help("go on with it: trainyard run --resume last");
@@ -194,7 +195,6 @@ fn launch(processes: usize, output: &Output) -> Result<()> {
         }
     }
     let _ = std::io::stdout().flush();
-    let stopped = stopped_by();
     device::leave(match left.code {
         Some(code) => code as u8,
         None if stopped > 0 => 128 + stopped as u8,
@@ -222,8 +222,8 @@ fn follow(group: &Group, output: &Output) -> Result<Ending> {
         }
         Err(problem) => {
             group.fail(&problem);
-            // What follows from another one's failure, the first process tells.
-            if problem.code != Code::RANK {
+            // What follows from another one's failure, or from the user's wish, the first process tells.
+            if ![Code::RANK, Code::INTERRUPTED].contains(&problem.code) {
                 output.tell(&SourceMap::default(), &problem);
             }
             Ok(Ending::Failed)
