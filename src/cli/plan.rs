@@ -3,6 +3,7 @@
 use super::{
     Ending, PipelineArguments,
     context::{Output, threads_of},
+    run::processes,
     summary::layer_table,
 };
 use crate::{
@@ -51,7 +52,9 @@ struct Planned {
     /// Bytes that the run will leave on the disk, a cache in a directory included, about.
     disk: u64,
     device: String,
+    /// Of each process.
     threads: usize,
+    processes: usize,
     estimate: Option<Estimate>,
 }
 
@@ -141,7 +144,8 @@ fn planned(
             + kept(&dataset.train, steps.train_examples, true)
             + kept(&dataset.evaluate, evaluated, true),
         device: device::name(device::open(&pipeline.device)?),
-        threads: threads_of(pipeline, None, &Placement::alone()),
+        threads: threads_of(pipeline, None, &Placement::among(processes(pipeline))),
+        processes: processes(pipeline),
         estimate: estimate(pipeline, plan, &steps, runs_directory),
         pipeline: pipeline.clone(),
         steps,
@@ -262,7 +266,11 @@ fn table(planned: &Planned, plan: &Plan) -> String {
     let machine = planned.machine_memory.map(|all| format!(" of {}", bytes(all))).unwrap_or_default();
     row("memory", format!("about {}{machine}: {}", bytes(total), parts.join(", ")));
     row("disk", format!("about {}", bytes(planned.disk)));
-    row("device", format!("{}, {} threads", planned.device, planned.threads));
+    let processes = match planned.processes {
+        1 => String::new(),
+        several => format!("{several} processes of "),
+    };
+    row("device", format!("{}, {processes}{} threads", planned.device, planned.threads));
     row(
         "time",
         match &planned.estimate {
