@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn without_epochs_only_what_was_measured() {
         let mut record = sample();
-        assert_eq!(time(&record).len(), 7);
+        assert_eq!(time(&record).len(), 8);
         record.history.clear();
-        assert_eq!(time(&record).len(), 4);
+        assert_eq!(time(&record).len(), 5);
     }
 }
