@@ -259,7 +259,7 @@ fn a_member_with_other_weights_is_named() {
         };
         train_and(&pipeline, group, None, damage, |_| ()).err().expect("it fails").message.clone()
     });
-    assert_eq!(all, ["process 1 of 3 has other weights after step 4"; 3]);
+    assert_eq!(all, ["rank 1 of 3 has other weights after step 4"; 3]);
 }
 
 #[test]
