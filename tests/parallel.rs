@@ -109,6 +109,19 @@ fn two_and_four_processes_give_the_curve_of_one() {
 }
 
 #[test]
+fn what_several_evaluate_is_what_one_does_bit_by_bit() {
+    let bench = bench();
+    // Eight batches for three, the last of 10 examples.
+    let sets = ["strategy={data_parallel: {processes: 3, threads_per_process: 2}}", "training.epochs=1"];
+    let run = run(&bench, 1, &sets);
+    let files = ["predictions.parquet", "evaluation.json"].map(|name| run.join(name));
+    let before = files.clone().map(|file| fs::read(file).unwrap());
+    let (code, _, stderr) = bench.call(&["evaluate", run.to_str().unwrap()]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(before == files.map(|file| fs::read(file).unwrap()));
+}
+
+#[test]
 fn resumed_with_as_many_processes_it_gives_the_same_bytes() {
     let bench = bench();
     let whole = run(&bench, 2, &[]);

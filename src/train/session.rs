@@ -536,7 +536,12 @@ impl<'a> Session<'a> {
         };
         if !value.is_finite() {
             let place = NotFinite { loss: value, rate, step: self.steps + 1, epoch: self.history.len() + 1 };
-            return Err(place.found(batch, &pass, training)?);
+            let mut problem = place.found(batch, &pass, training)?;
+            if !training.group.is_first() {
+                // All have come to the same, and the first rank tells it.
+                problem.code = Code::RANK;
+            }
+            return Err(problem);
         }
         if training.group.is_alone() {
             part.way_back()?;
