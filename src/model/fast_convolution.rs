@@ -131,13 +131,13 @@ impl Forward for FastConvolution {
                 let mut compute = |into: Option<&mut [f32]>| {
                     of_kernel = computed.backward(device::numbers(&images), numbers, weights, into, by_kernel);
                 };
-                let of_images = match x_wanted {
-                    true => Some(as_computed(&device::filled(&images.size(), |into| compute(Some(into)))?)?),
-                    false => {
-                        compute(None);
-                        None
-                    }
-                };
+                let filled =
+                    x_wanted.then(|| device::filled(&images.size(), |into| compute(Some(into)))).transpose()?;
+                // Of an empty batch there is nothing to fill.
+                if !x_wanted || images.numel() == 0 {
+                    compute(None);
+                }
+                let of_images = filled.as_ref().map(as_computed).transpose()?;
                 let as_tensor =
                     |numbers: Vec<f32>| as_computed(&Tensor::f_from_slice(&numbers)?.f_view(&kernel.size()[..])?);
                 let of_kernel = match of_kernel {
