@@ -49,7 +49,7 @@ fn only_the_command_line_and_progress_print() {
 #[test]
 fn only_device_names_cuda_and_is_unsafe() {
     only(&["Cuda", "cuda::"], &["device/"]);
-    only(&["unsafe "], &["device/native.rs", "kernel/"]);
+    only(&["unsafe "], &["device/accelerator.rs", "device/driver.rs", "device/native.rs", "kernel/"]);
 }
 
 #[test]

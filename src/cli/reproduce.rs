@@ -179,7 +179,7 @@ fn other_surroundings(lock: &Lock, prepared: &Prepared) -> Result<Vec<String>> {
     let threads = threads_of(pipeline, prepared.threads);
     let passes = pass_names(&Means::of(pipeline, opened, prepared.optimize));
     let mut others = lock.surroundings.differing(&surroundings(pipeline, &device, threads, passes));
-    others.extend(device::nondeterministic(opened).iter().map(|what| format!("{device}: {what}")));
+    others.extend(device::nondeterministic(opened, pipeline.deterministic).iter().map(|what| format!("{device}: {what}")));
     Ok(others)
 }
 

@@ -6,6 +6,7 @@ use super::{
     order::Order,
     queue::Queue,
     reader::Reader,
+    residency::{Chosen, SharedExamples},
 };
 use crate::{
     diagnostic::Result,
@@ -31,6 +32,8 @@ pub struct HostBatch {
     pub labels: Vec<i64>,
     /// Shares of the classes, `[batch, classes]`, where examples were blended.
     pub shares: Option<Vec<f32>>,
+    /// Where the examples lie on a device already, and `examples` is empty.
+    pub chosen: Option<Chosen>,
 }
 
 /// The examples that go into an input pipeline.
@@ -77,6 +80,7 @@ pub struct InputPipeline {
     buffers: Arc<Pool>,
     /// Batches in a pass.
     steps: usize,
+    resident: Option<SharedExamples>,
 }
 
 /// Fewer bytes are copied faster by one thread than handed out to several.
@@ -102,6 +106,7 @@ impl InputPipeline {
             seed,
             workers: Arc::new(workers),
             buffers: Arc::default(),
+            resident: None,
         }
     }
 
@@ -117,6 +122,28 @@ impl InputPipeline {
             self.reader = Arc::new(reader);
         }
         Ok(self)
+    }
+
+    /// How much memory all examples take as batches are made of them, where a batch is nothing but a choice among them.
+    pub fn choice_bytes(&self) -> Option<u64> {
+        let chooses = self.reader.only_chooses() && self.blendings().is_empty();
+        chooses.then(|| self.reader.slots() as u64 * self.form().bytes() as u64)
+    }
+
+    /// All those examples, one behind the other.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn choice(&self) -> Result<Vec<u8>> {
+        let mut all = vec![0; self.reader.slots() * self.form().bytes()];
+        let slots = all.par_chunks_mut(self.form().bytes()).enumerate();
+        self.workers.install(|| slots.try_for_each(|(slot, into)| self.reader.read_slot(slot, into)))?;
+        Ok(all)
+    }
+
+    /// Batches from now on tell only where their examples lie among those of [`InputPipeline::choice`].
+    pub fn choose_from(&mut self, resident: SharedExamples) {
+        self.resident = Some(resident);
     }
 
     fn order(&self) -> Order<'_> {
@@ -192,6 +219,7 @@ impl InputPipeline {
             buffers: self.buffers.clone(),
             blendings: self.blendings(),
             classes: self.feed.classes,
+            resident: self.resident.clone(),
         };
         let (stages, path, examples, seed) = (self.stages.clone(), self.path, self.examples(), self.seed);
         let into = Closing(queue.clone());
@@ -234,11 +262,18 @@ struct Maker {
     buffers: Arc<Pool>,
     blendings: Vec<(Stage, Purpose)>,
     classes: usize,
+    resident: Option<SharedExamples>,
 }
 
 impl Maker {
     fn batch(&self, pass: u64, step: usize, elements: &[Element]) -> Result<HostBatch> {
         fault::batch();
+        if let Some(resident) = &self.resident {
+            let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
+            let places = elements.iter().map(|element| self.reader.slot(*element) as i64).collect();
+            let chosen = Some(Chosen { of: resident.clone(), places });
+            return Ok(HostBatch { labels, chosen, ..HostBatch::default() });
+        }
         let example_bytes = self.reader.form().bytes();
         let mut examples = self.buffers.take(elements.len() * example_bytes);
         let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, pass, into);
@@ -261,7 +296,7 @@ impl Maker {
                 .install(|| elements.par_iter().zip(examples.par_chunks_mut(example_bytes)).try_for_each(read))?,
         }
         let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
-        let mut batch = HostBatch { examples, labels, shares: None };
+        let mut batch = HostBatch { examples, labels, ..HostBatch::default() };
         for (stage, purpose) in &self.blendings {
             self.blend(&mut batch, stage, &mut purpose.stream(pass, step as u32));
         }
@@ -272,7 +307,7 @@ impl Maker {
         // The check refuses to blend what is no image.
         let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
-        let HostBatch { examples: images, labels, shares } = batch;
+        let HostBatch { examples: images, labels, shares, .. } = batch;
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
         let blend = Blend { images, shape, targets, examples: labels.len() };
         blending.blend(blend, draws);

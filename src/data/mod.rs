@@ -8,6 +8,7 @@ mod inspect;
 mod order;
 mod queue;
 mod reader;
+mod residency;
 mod sums;
 
 pub use buffer::Buffer;
@@ -15,4 +16,5 @@ pub use engine::{Batches, Feed, HostBatch, InputPipeline};
 pub use examine::{OnUnreadable, readable, unreadable};
 pub use inspect::{Split, augmented, inspect, strips};
 pub use order::{Order, count_steps};
+pub use residency::{Chosen, SharedExamples};
 pub use sums::{ChannelSums, Statistics};

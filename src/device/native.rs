@@ -9,7 +9,7 @@ use std::{
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
-type RawTensor = *mut C_tensor;
+pub(super) type RawTensor = *mut C_tensor;
 
 unsafe extern "C" {
     fn shim_error() -> *const c_char;
@@ -42,7 +42,7 @@ unsafe extern "C" {
 }
 
 /// What the last call that gave `failed` had to say.
-fn outcome(failed: c_int) -> Result<(), TchError> {
+pub(super) fn outcome(failed: c_int) -> Result<(), TchError> {
     if failed == 0 {
         return Ok(());
     }

@@ -6,6 +6,7 @@ pub use inquiry::Inquiry;
 
 use crate::{
     data::{HostBatch, InputPipeline},
+    device::runs_ahead,
     diagnostic::Result,
     evaluation::{Predictions, StepResult},
     layer::Pass,
@@ -14,7 +15,9 @@ use crate::{
     model::{Model, computation, in_layer, to_device},
     run::checkpoint::Files,
     spec::Pipeline,
+    train::{AHEAD, Awaited},
 };
+use std::collections::VecDeque;
 use tch::{Device, TchError, Tensor};
 
 /// Loss and metrics of `model` over `data`, with names that begin with `prefix`.
@@ -110,17 +113,26 @@ fn over(
     // As in Keras, the loss is that of training: with what the weights cost.
     let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
     let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
-    for batch in data.epoch(0) {
-        let batch = batch?;
-        tch::no_grad(|| {
+    let ahead = if runs_ahead(model.device()) { AHEAD } else { 0 };
+    let mut under_way = VecDeque::new();
+    let mut hear = |batch: Awaited| {
+        let (loss, outputs, labels) = batch.finish()?;
+        figures.add(loss + cost, &outputs, &labels, &spec.loss, model.gives_logits())?;
+        each(&outputs, &labels)
+    };
+    tch::no_grad(|| {
+        for batch in data.epoch(0) {
+            let batch = batch?;
             let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
             let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
             let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
-            let loss = loss.f_double_value(&[]).map_err(failed)?;
-            figures.add(loss + cost, &outputs, &batch.labels, &spec.loss, model.gives_logits()).map_err(failed)?;
-            each(&outputs, &batch.labels).map_err(failed)
-        })?;
-    }
+            under_way.push_back(Awaited::begin(&loss, &outputs, &batch.labels).map_err(failed)?);
+            if under_way.len() > ahead {
+                under_way.pop_front().map_or(Ok(()), &mut hear).map_err(failed)?;
+            }
+        }
+        under_way.into_iter().try_for_each(&mut hear).map_err(failed)
+    })?;
     Ok(figures.values())
 }
 

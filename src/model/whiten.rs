@@ -63,7 +63,9 @@ fn second_moments(images: &Tensor, convolution: &Conv2d) -> std::result::Result<
     let pairs = [convolution.kernel_size, convolution.dilation_rate, convolution.strides];
     let [size, dilation_rate, strides] = pairs.map(|pair| pair.0.map(|n| n as i64));
     let windows = images.f_im2col(size, dilation_rate, [0, 0], strides)?;
-    let sum = windows.f_bmm(&windows.f_transpose(1, 2)?)?.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?;
+    let products = windows.f_bmm(&windows.f_transpose(1, 2)?)?.f_to_device(Device::Cpu)?;
+    // Not every device has numbers of 64 bits.
+    let sum = products.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?;
     let count = (windows.size()[0] * windows.size()[2]) as f64;
     let count = Tensor::f_full([sum.size()[0], 1], count, (Kind::Double, sum.device()))?;
     Tensor::f_cat(&[sum, count], 1)
@@ -105,7 +107,7 @@ mod tests {
         let plan = Plan::new(&layers, [8, 8, 2]).unwrap();
         let mut draws = Purpose::new(3, "images").stream(0, 0);
         let bytes: Vec<u8> = (0..300 * 128).map(|_| (draws.unit() * 256.0) as u8).collect();
-        let images = HostBatch { examples: bytes.into(), labels: vec![0; 300], shares: None };
+        let images = HostBatch { examples: bytes.into(), labels: vec![0; 300], ..HostBatch::default() };
         assert!(wants_images(&layers) && !wants_images(&layers[..1]));
         let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
         whiten(&model, &layers, &plan, &images).unwrap();

@@ -39,6 +39,7 @@ fn data(record: &Record) -> Option<Value> {
         ("libtorch", Some(from.libtorch.clone()), false),
         ("Device", Some(from.device.clone()), false),
         ("Not deterministic there", Some(from.nondeterministic.join("; ")), false),
+        ("Computed otherwise there", Some(from.numerics.join("; ")), false),
         ("Threads", Some(from.threads.to_string()), false),
         ("Processor", Some(from.processor.clone()), false),
         ("Processors", Some(from.processors).filter(|count| *count > 0).map(|count| count.to_string()), false),

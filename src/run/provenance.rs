@@ -28,6 +28,9 @@ pub struct Provenance {
     /// What isn't the same on this device when the run is repeated, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nondeterministic: Vec<String>,
+    /// What the device computes otherwise than a processor would, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numerics: Vec<String>,
     /// Threads that libtorch computed with.
     pub threads: usize,
     /// The passes over the model's operations that training made.
@@ -101,6 +104,8 @@ pub struct Circumstances<'a> {
     pub device: String,
     /// What isn't deterministic on it.
     pub nondeterministic: Vec<String>,
+    /// What it computes otherwise than a processor.
+    pub numerics: Vec<String>,
     /// The vector instructions that libtorch uses.
     pub cpu_capability: String,
     /// Threads that libtorch computes with.
@@ -142,6 +147,7 @@ impl Provenance {
             libtorch: circumstances.libtorch,
             device: circumstances.device,
             nondeterministic: circumstances.nondeterministic,
+            numerics: circumstances.numerics,
             threads: circumstances.threads,
             passes: circumstances.passes,
             kernels: None,

@@ -1,8 +1,11 @@
 //! The training loop. It emits events and prints nothing.
 
+mod answer;
 mod event;
+mod loss_scale;
 mod session;
 mod watch;
 
+pub(crate) use answer::{AHEAD, Awaited};
 pub use event::{Event, Moment, Observer};
 pub use session::{Outcome, Session, Training};

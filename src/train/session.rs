@@ -2,13 +2,15 @@
 
 use super::{
     Event, Moment, Observer,
+    answer::{AHEAD, Answer, Awaited, AwaitedStep},
+    loss_scale::LossScale,
     watch::{GradientNorms, dead_activations, rectified},
 };
 use crate::{
     callback::{Callback, Ended},
     check::Plan,
     data::{HostBatch, InputPipeline},
-    device::forget_gradient,
+    device::{forget_gradient, runs_ahead},
     diagnostic::{Code, Diagnostic, Result},
     evaluate::{self, Figures},
     exact::Exact,
@@ -23,6 +25,7 @@ use crate::{
     spec::{Pipeline, Watch},
 };
 use std::{
+    collections::VecDeque,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
@@ -75,6 +78,8 @@ pub struct Session<'a> {
     stop_reason: Option<String>,
     /// What callbacks have multiplied the learning rate by.
     rate_factor: f64,
+    /// What the loss is multiplied by, where it is.
+    scale: Option<LossScale>,
     /// All optimizer steps done.
     steps: u64,
     steps_per_epoch: usize,
@@ -136,6 +141,7 @@ impl<'a> Session<'a> {
             history: Vec::new(),
             stop_reason: None,
             rate_factor: 1.0,
+            scale: LossScale::of(training.pipeline.precision),
             steps: 0,
             steps_per_epoch,
             current: Current::new(training),
@@ -152,7 +158,10 @@ impl<'a> Session<'a> {
         let position = position(files).ok_or_else(|| unfit(&format!("`{POSITION}` is missing or damaged")))?;
         fill_tensors(file(MODEL)?, self.weights()).map_err(|reason| unfit(&reason))?;
         fill_tensors(file(OPTIMIZER)?, self.optimizer_tensors()).map_err(|reason| unfit(&reason))?;
-        self.optimizer.go_on_after(position.steps);
+        if let Some(scale) = &mut self.scale {
+            scale.go_on_from(&position);
+        }
+        self.optimizer.go_on_after(position.steps - self.scale.map_or(0, LossScale::skipped).min(position.steps));
         if let Some(epoch) = position.best_epoch {
             let best = copies(self.training.model);
             let named = self.weights().map(|(name, _)| name).zip(&best);
@@ -212,6 +221,7 @@ impl<'a> Session<'a> {
             stopped_early: self.stop_reason.is_some(),
             stop_reason: self.stop_reason.clone(),
             rate_factor: (self.rate_factor != 1.0).then_some(Exact(self.rate_factor)),
+            loss_scale: self.scale.map(LossScale::kept),
             best_epoch: self.kept.as_ref().map(|(epoch, _)| *epoch),
             callbacks: self.callbacks.iter().map(|callback| callback.memory()).collect(),
             history: self.history.clone(),
@@ -304,7 +314,8 @@ impl<'a> Session<'a> {
     /// As [`Session::train`].
     pub fn rehearse(&mut self) -> Result<EpochRecord> {
         if let Some(batch) = self.training.data.epoch(0).next().transpose()? {
-            self.step(&batch, self.learning_rate(self.steps))?;
+            let answer = self.step(&batch, self.learning_rate(self.steps))?;
+            self.hear(answer)?;
         }
         Ok(self.record())
     }
@@ -318,7 +329,7 @@ impl<'a> Session<'a> {
         let mut batches = self.training.data.stream(0, rates.len());
         for &rate in rates {
             let Some(batch) = batches.next().transpose()? else { break };
-            let loss = match self.step(&batch, rate) {
+            let loss = match self.step(&batch, rate).and_then(|answer| self.hear(answer)) {
                 Err(problem) if problem.code == Code::NOT_FINITE => f64::INFINITY,
                 loss => loss?,
             };
@@ -353,26 +364,64 @@ impl<'a> Session<'a> {
             steps,
             before,
         })?;
+        let (ahead, rest) = self.pace();
+        let mut under_way = VecDeque::new();
         for step in first + 1..=steps {
             let Some(batch) = batches.next().transpose()? else { break };
-            let loss = self.step(&batch, self.learning_rate(self.steps))?;
+            under_way.push_back((step, self.step(&batch, self.learning_rate(self.steps))?));
             self.current.step = step;
             self.current.data_wait_seconds = waited_before + batches.waited().as_secs_f64();
-            let figures = &self.current.figures;
-            observer.observe(&Event::StepEnded {
-                step,
-                images: figures.examples(),
-                loss,
-                figures: &figures.quick_values(),
-            })?;
-            if self.is_stopped() {
+            let stopped = self.is_stopped();
+            let rests = stopped || step == steps || step % rest == 0;
+            while under_way.len() > if rests { 0 } else { ahead } {
+                let Some((step, answer)) = under_way.pop_front() else { break };
+                let loss = self.hear(answer)?;
+                let figures = &self.current.figures;
+                observer.observe(&Event::StepEnded {
+                    step,
+                    images: figures.examples(),
+                    loss,
+                    figures: &figures.quick_values(),
+                })?;
+            }
+            if stopped {
                 break;
             }
-            if step < steps {
+            if rests && step < steps {
                 observer.at_rest(self, Moment::Step)?;
             }
         }
         Ok(())
+    }
+
+    /// How many steps the device may be ahead of what is known of them, and after how many it is waited for, so that training can be
+    /// kept.
+    fn pace(&self) -> (usize, usize) {
+        const REST: u64 = 64;
+        match runs_ahead(self.training.model.device()) {
+            false => (0, 1),
+            true => (AHEAD, self.training.pipeline.training.checkpoint.steps.unwrap_or(REST).max(1) as usize),
+        }
+    }
+
+    /// What a step said, once it has said it: the mean loss over its batch.
+    fn hear(&mut self, answer: Answer) -> Result<f64> {
+        let AwaitedStep { batch, number, rate } = match answer {
+            Answer::Known(loss) => return Ok(loss),
+            Answer::Awaited(step) => step,
+        };
+        let failed = |error: TchError| computation(&error, "a training step");
+        let (loss, outputs, labels) = batch.finish().map_err(failed)?;
+        if !loss.is_finite() {
+            let place = match self.steps - number {
+                0 => "the device doesn't say where that began; `device: cpu` does".to_owned(),
+                further => format!("the device was {further} steps further by then; where that began, `device: cpu` says"),
+            };
+            return Err(self.not_finite(loss, number, rate, place));
+        }
+        let (figures, logits) = (&mut self.current.figures, self.training.model.gives_logits());
+        figures.add(loss, &outputs, &labels, &self.training.pipeline.training.loss, logits).map_err(failed)?;
+        Ok(loss)
     }
 
     /// Validates, and lets the callbacks judge.
@@ -438,8 +487,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// One step of the optimizer at some rate; gives the mean loss over the batch.
-    fn step(&mut self, batch: &HostBatch, rate: f64) -> Result<f64> {
+    /// One step of the optimizer at some rate.
+    fn step(&mut self, batch: &HostBatch, rate: f64) -> Result<Answer> {
         let training = self.training;
         let spec = &training.pipeline.training;
         let failed = |error: TchError| computation(&error, "a training step");
@@ -456,25 +505,49 @@ impl<'a> Session<'a> {
         if let Some(cost) = training.model.cost().map_err(failed)? {
             loss = loss.f_add(&cost).map_err(failed)?;
         }
-        let value = loss.f_double_value(&[]).map_err(failed)?;
-        if !value.is_finite() {
-            return Err(self.not_finite(value, rate, &images, &pass));
+        let known = match runs_ahead(training.model.device()) {
+            true => None,
+            false => Some(loss.f_double_value(&[]).map_err(failed)?),
+        };
+        if let Some(value) = known.filter(|value| !value.is_finite()) {
+            return Err(self.not_finite(value, self.steps + 1, rate, self.first_not_finite(&images, &pass)));
         }
-        loss.f_backward().map_err(failed)?;
-        if let Some(norms) = &mut self.current.norms {
-            tch::no_grad(|| norms.add(training.model)).map_err(failed)?;
-        }
-        self.optimizer.step(rate).map_err(failed)?;
-        training.model.constrain().map_err(failed)?;
+        self.go_back_from(&loss, rate).map_err(failed)?;
         self.steps += 1;
         let figures = &mut self.current.figures;
         let logits = training.model.gives_logits();
-        tch::no_grad(|| figures.add(value, &outputs, &batch.labels, &spec.loss, logits)).map_err(failed)?;
-        Ok(value)
+        tch::no_grad(|| {
+            let Some(value) = known else {
+                let batch = Awaited::begin(&loss, &outputs, &batch.labels)?;
+                return Ok(Answer::Awaited(AwaitedStep { batch, number: self.steps, rate }));
+            };
+            figures.add(value, &outputs, &batch.labels, &spec.loss, logits)?;
+            Ok(Answer::Known(value))
+        })
+        .map_err(failed)
     }
 
-    /// What to say of a loss that is no number any more, or an infinite one: where that began.
-    fn not_finite(&self, loss: f64, rate: f64, images: &Tensor, pass: &Pass) -> Box<Diagnostic> {
+    /// Computes the gradients and lets the optimizer make its step by them.
+    fn go_back_from(&mut self, loss: &Tensor, rate: f64) -> std::result::Result<(), TchError> {
+        let model = self.training.model;
+        match &mut self.scale {
+            None => loss.f_backward()?,
+            Some(scale) => {
+                scale.scaled(loss)?.f_backward()?;
+                if !tch::no_grad(|| scale.unscale(model))? {
+                    return Ok(());
+                }
+            }
+        }
+        if let Some(norms) = &mut self.current.norms {
+            tch::no_grad(|| norms.add(model))?;
+        }
+        self.optimizer.step(rate)?;
+        model.constrain()
+    }
+
+    /// Where what isn't finite began, where the loss of these images isn't.
+    fn first_not_finite(&self, images: &Tensor, pass: &Pass) -> String {
         let model = self.training.model;
         let is_finite = |tensor: &Tensor| {
             let all = tensor.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| all.f_int64_value(&[]));
@@ -492,12 +565,16 @@ impl<'a> Session<'a> {
                 })
             });
         }
-        let place = match (weight, layer) {
+        match (weight, layer) {
             (Some(weight), _) => format!("`{}` holds numbers that aren't finite", weight.name),
             (None, Some(layer)) => format!("what leaves `{layer}` is the first that isn't finite"),
             (None, None) => "all that the layers gave is finite; the loss itself overflowed".to_owned(),
-        };
-        let (step, epoch) = (self.steps + 1, self.history.len() + 1);
+        }
+    }
+
+    /// What to say of the loss of a step, from 1, that is no number any more, or an infinite one.
+    fn not_finite(&self, loss: f64, step: u64, rate: f64, place: String) -> Box<Diagnostic> {
+        let epoch = self.history.len() + 1;
         Box::new(
             Diagnostic::error(Code::NOT_FINITE, format!("the loss became {loss} at step {step} (epoch {epoch})"))
                 .fact(place)

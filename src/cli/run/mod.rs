@@ -13,7 +13,7 @@ pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
 use super::{
     Ending, LintArguments,
-    context::{Output, set_up_threads, stop_flag},
+    context::{Output, set_up_means, set_up_threads, stop_flag},
     evaluate::print_metrics,
     outcome::{OutcomeArguments, print_expectations},
     reproduce::hold_to_lock,
@@ -22,16 +22,15 @@ use super::{
 };
 use crate::{
     check::{self, Checked, Options},
-    device,
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     gate::{Suite, suite_of_run},
-    model::Means,
     progress::{Terminal, duration},
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
     },
-    spec::{Pipeline, contract},
+    path,
+    spec::{Pipeline, contract, load::Sound},
 };
 use recorder::Recorder;
 use serde_json::{Value as Json, json};
@@ -308,7 +307,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline, threads);
-    let means = Means::of(pipeline, device::open(&pipeline.device)?, optimize);
+    let means = set_up_means(pipeline, optimize)?;
     if !output.quiet {
         eprintln!("{}", layer_table(plan));
     }
@@ -379,6 +378,7 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
             Err(Box::new(problem.fact(format!("after step {}", recorder.losses.len()))))
         })
     });
+    let result = result.map_err(|problem| located(problem, sound));
     let stopped = stop_flag().load(Ordering::Relaxed);
     if let Err(problem) = &result {
         recorder.info.status = if stopped { Status::Interrupted } else { Status::Failed };
@@ -424,6 +424,15 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         conclude(&finished, output);
     }
     Ok(finished)
+}
+
+/// Where memory doesn't suffice while the run is under way, the line that asks for so much of it.
+fn located(problem: Box<Diagnostic>, sound: &Sound) -> Box<Diagnostic> {
+    if problem.code != Code::MEMORY {
+        return problem;
+    }
+    let batch = sound.pipeline.dataset.train.iter().position(|stage| stage.batch_size().is_some()).unwrap_or(0);
+    Box::new(problem.at(sound.tree.place_of(path!["dataset", "train", batch]), "this many at once"))
 }
 
 /// Says how the run ended.

@@ -9,16 +9,17 @@ use crate::{
         evaluate::{Trained, evaluate_into},
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
+    device,
     diagnostic::{Result, io_error},
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
     memo::sum_of,
     model::{
-        Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
+        self, Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
         wants_statistics, weights_bytes, whiten,
     },
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
+        DataInfo, DeviceUse, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
         checkpoint::Files, read_predictions, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
@@ -152,9 +153,9 @@ impl Work<'_> {
             let pipeline = InputPipeline::new(feed, stages, path, pipeline.seed, threads);
             output.with_surroundings(None, |surroundings| pipeline.with_cache(surroundings))
         };
-        let data = input(Feed::new(&dataset, train_examples, "train"), &pipeline.dataset.train, "dataset.train")?;
+        let mut data = input(Feed::new(&dataset, train_examples, "train"), &pipeline.dataset.train, "dataset.train")?;
         let part = if validation_kind == "test" { "test" } else { "validation" };
-        let validation = validation_examples
+        let mut validation = validation_examples
             .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
             .transpose()?;
         let layers = &pipeline.model.layers;
@@ -166,6 +167,8 @@ impl Work<'_> {
         let beginning = Beginning { data: &data, initial_weights: self.initial_weights.as_deref() };
         let model = build(pipeline, plan, means, self.files.is_none().then_some(beginning))?;
         recorder.info.provenance.kernels = model.kernels();
+        device::forget_peak(means.device);
+        let resident_data = keep_on_device(pipeline, plan, means, std::iter::once(&mut data).chain(&mut validation))?;
         recorder.info.training.steps_per_epoch = pipeline.training.steps_per_epoch.unwrap_or(data.steps());
         // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
         let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
@@ -189,8 +192,17 @@ impl Work<'_> {
         recorder.info.timings.setup += self.start.elapsed().as_secs_f64();
         recorder.save()?;
 
+        let watch = device::Watch::begin(means.device);
         let trained = session.train(recorder);
         recorder.end_training();
+        let busy = watch.and_then(device::Watch::end);
+        recorder.info.device_use = device::device_memory(means.device).map(|memory| DeviceUse {
+            memory: memory.total,
+            most_used: memory.most_used,
+            most_reserved: memory.most_reserved,
+            resident_data: (resident_data > 0).then_some(resident_data),
+            busy,
+        });
         // Whatever was trained is saved, even where it ended badly.
         let kept = keep(recorder, &model);
         let Outcome { steps, interrupted, stop_reason, best_epoch, .. } = trained?;
@@ -249,6 +261,26 @@ pub fn build(pipeline: &Pipeline, plan: &Plan, means: Means, begin: Option<Begin
         }
     }
     Ok(model)
+}
+
+/// Lets data lie on the device for good, each pipeline's after the other's, as far as they leave room for training; gives their bytes.
+fn keep_on_device<'a>(
+    pipeline: &Pipeline,
+    plan: &Plan,
+    means: Means,
+    data: impl Iterator<Item = &'a mut InputPipeline>,
+) -> Result<u64> {
+    let Some(memory) = device::device_memory(means.device) else { return Ok(0) };
+    let training = plan.memory(pipeline.batch_size(), pipeline.training.optimizer.numbers_per_parameter()).total();
+    // What training takes is an estimate, and libraries have memory of their own.
+    let all = (memory.free / 2).min(memory.free.saturating_sub(2 * training));
+    let mut room = all;
+    for data in data {
+        if model::keep_on_device(data, means.device, room)? {
+            room -= data.choice_bytes().unwrap_or(0);
+        }
+    }
+    Ok(all - room)
 }
 
 /// Writes the weights and the losses of the steps.
