@@ -292,3 +292,27 @@ impl Resident {
         all.f_index_select(0, &upload(places, &[places.len() as i64], all.device())?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `make cuda` sets the variable, where the program is built with a libtorch that has it. No GPU is needed.
+    #[test]
+    fn the_part_for_cuda_can_be_loaded() {
+        if std::env::var_os("TRAINYARD_TEST_CUDA").is_some() {
+            open_library(KERNELS).unwrap_or_else(|reason| panic!("{reason}"));
+            assert_eq!(super::super::open("cuda").is_ok(), load().is_ok() && tch::Cuda::device_count() > 0);
+        }
+    }
+
+    #[test]
+    fn what_a_processor_is_asked_for_comes_at_once() {
+        let there = upload(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2], Device::Cpu).unwrap();
+        let back = Download::begin(&[&there]).unwrap().finish().unwrap();
+        assert_eq!(back, [Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2])]);
+        assert_eq!(Resident::new(there).select(&[1, 1, 0]).unwrap(), Tensor::from_slice(&[3.0f32, 4.0, 3.0, 4.0, 1.0, 2.0]).view([3, 2]));
+        assert!(!reseed(Device::Cpu, 1).unwrap() && device_memory(Device::Cpu).is_none() && !runs_ahead(Device::Cpu));
+        set_up_computation(Device::Cpu, true, true).unwrap();
+    }
+}

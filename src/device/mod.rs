@@ -71,11 +71,15 @@ pub fn memory(wanted: &str) -> Option<u64> {
     }
 }
 
+/// Whether `wanted` names the processors.
+pub fn is_processor(wanted: &str) -> bool {
+    open(wanted).is_ok_and(|device| device == tch::Device::Cpu)
+}
+
 /// Whether the device that `wanted` names multiplies bfloat16 by instructions of its own, as far as anybody knows.
 pub fn multiplies_bfloat16(wanted: &str) -> bool {
-    let on_processor = open(wanted).is_ok_and(|device| device == tch::Device::Cpu);
     let instructions = machine::instructions();
-    !on_processor
+    !is_processor(wanted)
         || !cfg!(target_arch = "x86_64")
         || ["avx512_bf16", "amx_bf16"].iter().any(|name| instructions.split(' ').any(|word| word == *name))
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 pub(super) fn ones() -> Initializer {
     Initializer::Ones
@@ -164,6 +164,11 @@ impl Normalize {
     pub fn follow(&self, mean: &Tensor, variance: &Tensor) -> Result<(), TchError> {
         tch::no_grad(|| {
             for (moving, batch) in [(&self.mean, mean), (&self.variance, variance)] {
+                if moving.device() != Device::Cpu {
+                    // One operation, where telling the device of each costs more than its numbers.
+                    let _ = moving.shallow_clone().f_lerp_(batch, 1.0 - self.momentum)?;
+                    continue;
+                }
                 let follows = moving.f_mul_scalar(self.momentum)?.f_add(&batch.f_mul_scalar(1.0 - self.momentum)?)?;
                 moving.shallow_clone().f_copy_(&follows)?;
             }
