@@ -116,6 +116,9 @@ fn a_run_on_a_device_goes_on_as_if_nothing_had_happened() {
     assert_same(&only_run(&bench), &whole, "killed");
 }
 
+/// What lets `NET` learn.
+const LEARNS: [&str; 2] = ["training.epochs=15", "model.layers[2].batch_normalization.momentum=0.9"];
+
 fn program() -> PathBuf {
     std::env::var_os("TRAINYARD").map_or_else(|| assert_cmd::cargo::cargo_bin("trainyard"), PathBuf::from)
 }
@@ -123,9 +126,10 @@ fn program() -> PathBuf {
 #[test]
 fn every_precision_learns_on_a_device() {
     let Some(device) = device() else { return };
+    let [epochs, momentum] = LEARNS;
     for precision in ["tensor_float32", "mixed_bfloat16", "mixed_float16"] {
         let precision = format!("precision={precision}");
-        let (_bench, run) = run(NET, &[&device, &precision]);
+        let (_bench, run) = run(NET, &[&device, &precision, epochs, momentum]);
         assert!(accuracy(&run) > 0.8, "{precision}: {}", accuracy(&run));
     }
 }
@@ -133,7 +137,8 @@ fn every_precision_learns_on_a_device() {
 #[test]
 fn without_determinism_a_device_learns_too_and_the_record_says_so() {
     let Some(device) = device() else { return };
-    let (_bench, run) = run(NET, &[&device, "deterministic=false"]);
+    let [epochs, momentum] = LEARNS;
+    let (_bench, run) = run(NET, &[&device, "deterministic=false", epochs, momentum]);
     assert!(accuracy(&run) > 0.8, "{}", accuracy(&run));
     assert!(!info(&run)["provenance"]["nondeterministic"].is_null());
 }
@@ -161,7 +166,7 @@ fn optimizers_and_what_stands_around_them_work_on_a_device() {
 }
 
 #[test]
-fn a_batch_that_is_too_large_is_told_where_it_was_asked_for() {
+fn a_batch_that_is_too_large_is_told_on_its_line() {
     let Some(device) = device() else { return };
     let bench = Bench::new();
     let text = "\
@@ -189,6 +194,6 @@ training: {loss: sparse_categorical_crossentropy, epochs: 1}
     let batch = format!("dataset.train[0].batch.batch_size={batch}");
     let (code, _, stderr) = bench.call(&["run", "--quiet", "net.yaml", "--set", &device, "--set", &batch]);
     assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.contains("error[memory]") && stderr.contains("--set") && stderr.contains("smaller"), "{stderr}");
+    assert!(stderr.contains("error[memory]") && stderr.contains("net.yaml:5:") && stderr.contains("smaller"), "{stderr}");
     assert!(!stderr.contains("PYTORCH") && !stderr.contains("panicked"), "{stderr}");
 }

@@ -6,7 +6,6 @@ pub use inquiry::Inquiry;
 
 use crate::{
     data::{HostBatch, InputPipeline},
-    device::runs_ahead,
     diagnostic::Result,
     evaluation::{Predictions, StepResult},
     layer::Pass,
@@ -15,7 +14,7 @@ use crate::{
     model::{Model, computation, in_layer, to_device},
     run::checkpoint::Files,
     spec::Pipeline,
-    train::{AHEAD, Awaited},
+    train::{Awaited, ahead},
 };
 use std::collections::VecDeque;
 use tch::{Device, TchError, Tensor};
@@ -113,7 +112,7 @@ fn over(
     // As in Keras, the loss is that of training: with what the weights cost.
     let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
     let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
-    let ahead = if runs_ahead(model.device()) { AHEAD } else { 0 };
+    let ahead = ahead(model.device());
     let mut under_way = VecDeque::new();
     let mut hear = |batch: Awaited| {
         let (loss, outputs, labels) = batch.finish()?;

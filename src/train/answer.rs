@@ -2,11 +2,14 @@
 //!
 //! Waiting for the loss of each step would leave the device without work while the host tells it of the next one.
 
-use crate::device::Download;
-use tch::{TchError, Tensor};
+use crate::device::{Download, runs_ahead};
+use tch::{Device, TchError, Tensor};
 
-/// So many batches a device is ahead of what is known of them.
-pub(crate) const AHEAD: usize = 4;
+/// So many batches `device` is ahead of what is known of them.
+pub(crate) fn ahead(device: Device) -> usize {
+    const AHEAD: usize = 4;
+    if runs_ahead(device) { AHEAD } else { 0 }
+}
 
 /// What a step said.
 pub(super) enum Answer {

@@ -6,6 +6,6 @@ mod loss_scale;
 mod session;
 mod watch;
 
-pub(crate) use answer::{AHEAD, Awaited};
+pub(crate) use answer::{Awaited, ahead};
 pub use event::{Event, Moment, Observer};
 pub use session::{Outcome, Session, Training};

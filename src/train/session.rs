@@ -2,7 +2,7 @@
 
 use super::{
     Event, Moment, Observer,
-    answer::{AHEAD, Answer, Awaited, AwaitedStep},
+    answer::{Answer, Awaited, AwaitedStep, ahead},
     loss_scale::LossScale,
     watch::{GradientNorms, dead_activations, rectified},
 };
@@ -10,7 +10,7 @@ use crate::{
     callback::{Callback, Ended},
     check::Plan,
     data::{HostBatch, InputPipeline},
-    device::{forget_gradient, runs_ahead},
+    device::forget_gradient,
     diagnostic::{Code, Diagnostic, Result},
     evaluate::{self, Figures},
     exact::Exact,
@@ -398,9 +398,9 @@ impl<'a> Session<'a> {
     /// kept.
     fn pace(&self) -> (usize, usize) {
         const REST: u64 = 64;
-        match runs_ahead(self.training.model.device()) {
-            false => (0, 1),
-            true => (AHEAD, self.training.pipeline.training.checkpoint.steps.unwrap_or(REST).max(1) as usize),
+        match ahead(self.training.model.device()) {
+            0 => (0, 1),
+            ahead => (ahead, self.training.pipeline.training.checkpoint.steps.unwrap_or(REST).max(1) as usize),
         }
     }
 
@@ -505,9 +505,9 @@ impl<'a> Session<'a> {
         if let Some(cost) = training.model.cost().map_err(failed)? {
             loss = loss.f_add(&cost).map_err(failed)?;
         }
-        let known = match runs_ahead(training.model.device()) {
-            true => None,
-            false => Some(loss.f_double_value(&[]).map_err(failed)?),
+        let known = match ahead(training.model.device()) {
+            0 => Some(loss.f_double_value(&[]).map_err(failed)?),
+            _ => None,
         };
         if let Some(value) = known.filter(|value| !value.is_finite()) {
             return Err(self.not_finite(value, self.steps + 1, rate, self.first_not_finite(&images, &pass)));
