@@ -1,4 +1,4 @@
-//! Finds libtorch where torch-sys found it, compiles `native/shim.cpp` against it, and tells the linker
+//! Finds libtorch where torch-sys found it, compiles `native/` against it, and tells the linker
 //! where the libraries will lie at run time, so that the binary needs no environment variable. Tells the program the
 //! commit that it is built from.
 
@@ -28,10 +28,12 @@ fn main() {
     println!("cargo:rustc-env=TRAINYARD_COMMIT={}", commit().unwrap_or_default());
 }
 
-/// Compiles the shim, unless what it is made of is what it was: this file runs whenever the program is built.
+/// Compiles the shims, unless what they are made of is what it was: this file runs whenever the program is built.
 fn compile_shim(lib: &Path) {
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo names it"));
-    let mut made_of = fs::read_to_string("native/shim.cpp").expect("a file of the repository");
+    // This file says how.
+    let mut made_of = fs::read_to_string("build.rs").expect("a file of the repository");
+    add_texts(Path::new("native"), &mut made_of);
     for name in ["CXX", "CXXFLAGS", "TARGET", "OPT_LEVEL", "DEBUG"] {
         println!("cargo:rerun-if-env-changed={name}");
         made_of += &format!("{name} {}\n", env::var(name).unwrap_or_default());
@@ -46,7 +48,16 @@ fn compile_shim(lib: &Path) {
             .warnings(false)
             .flag("-isystem")
             .flag(include.to_str().expect("a path in UTF-8"))
+            .flag("-isystem")
+            .flag(include.join("torch/csrc/api/include").to_str().expect("a path in UTF-8"))
+            // c10d's headers hide what they declare of Gloo without these.
+            .define("USE_DISTRIBUTED", None)
+            .define("USE_C10D_GLOO", None)
+            .include("native/gloo_decl")
+            .file("native/accelerator.cpp")
             .file("native/shim.cpp")
+            .file("native/distributed.cpp")
+            .file("native/gradient.cpp")
             .cargo_metadata(false)
             .compile("shim");
         fs::write(&stamp, made_of).expect("cargo's directory can be written to");
@@ -55,6 +66,19 @@ fn compile_shim(lib: &Path) {
     println!("cargo:rustc-link-search=native={}", out.display());
     println!("cargo:rustc-link-lib=static=shim");
     println!("cargo:rustc-link-lib={standard}");
+}
+
+/// Adds the texts of all files below `directory`.
+fn add_texts(directory: &Path, texts: &mut String) {
+    let entries = fs::read_dir(directory).expect("a directory of the repository");
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        match path.is_dir() {
+            true => add_texts(&path, texts),
+            false => *texts += &fs::read_to_string(path).expect("a file of the repository"),
+        }
+    }
 }
 
 /// The commit of this directory, with `-dirty` where what the program is made of has changes; nothing where this is no

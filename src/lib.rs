@@ -12,6 +12,7 @@ pub mod cli;
 pub mod data;
 pub mod device;
 pub mod diagnostic;
+pub mod distributed;
 pub mod evaluate;
 pub mod evaluation;
 pub mod exact;

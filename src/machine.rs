@@ -1,6 +1,11 @@
 //! What the system tells of itself: processors, memory, names.
 
-use std::path::Path;
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    time::Instant,
+};
 
 /// The processor's model, as the system names it.
 pub fn processor() -> String {
@@ -35,6 +40,13 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| threads.get())
 }
 
+/// The memory nodes of the machine, each with processors to which it is near; 1 where nobody knows.
+pub fn memory_nodes() -> usize {
+    let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
+    let entries = std::fs::read_dir("/sys/devices/system/node").into_iter().flatten().flatten();
+    entries.filter(|entry| is_node(&entry.file_name().to_string_lossy())).count().max(1)
+}
+
 /// Bytes of memory that the machine has.
 pub fn memory() -> Option<u64> {
     let text = read("/proc/meminfo")?;
@@ -51,6 +63,27 @@ pub fn memory_limit() -> Option<u64> {
     let files = files.chain(["/sys/fs/cgroup/memory/memory.limit_in_bytes".into()]);
     let limit = files.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok()).min();
     limit.filter(|limit| memory().is_none_or(|memory| *limit < memory))
+}
+
+/// Bits a second that two programs on this machine can send each other over TCP; nothing where they cannot.
+pub fn loopback_bandwidth() -> Option<f64> {
+    const BYTES: usize = 32 << 20;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).ok()?;
+    let mut sender = TcpStream::connect(listener.local_addr().ok()?).ok()?;
+    let (mut receiver, _) = listener.accept().ok()?;
+    let (from, mut into) = (vec![0u8; 1 << 20], vec![0u8; 1 << 20]);
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(move || (0..BYTES / from.len()).try_for_each(|_| sender.write_all(&from)));
+        let (start, mut received) = (Instant::now(), 0);
+        while received < BYTES {
+            match receiver.read(&mut into) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => received += count,
+            }
+        }
+        sending.join().ok()?.ok()?;
+        Some(8.0 * BYTES as f64 / start.elapsed().as_secs_f64())
+    })
 }
 
 /// The operating system with its version, `Debian GNU/Linux 13 (trixie)`; nothing where it doesn't tell.
@@ -93,5 +126,6 @@ mod tests {
     fn there_is_a_machine() {
         assert!(processors() > 0 && !processor().is_empty());
         assert!(memory_limit().is_none_or(|limit| memory().is_none_or(|memory| limit < memory)));
+        assert!(loopback_bandwidth().is_some_and(|bits| bits > 1e6));
     }
 }

@@ -49,7 +49,14 @@ fn only_the_command_line_and_progress_print() {
 #[test]
 fn only_device_names_cuda_and_is_unsafe() {
     only(&["Cuda", "cuda::"], &["device/"]);
-    only(&["unsafe "], &["device/accelerator.rs", "device/driver.rs", "device/native.rs", "kernel/"]);
+    only(&["unsafe "], &["device/", "kernel/"]);
+}
+
+#[test]
+fn groups_of_processes_know_nothing_of_training() {
+    let above =
+        ["crate::spec", "crate::check", "crate::data", "crate::model", "crate::train", "crate::cli", "crate::run"];
+    never(&above, "distributed/");
 }
 
 #[test]

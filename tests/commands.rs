@@ -238,6 +238,24 @@ fn plan_shows_what_a_run_would_do_and_where_values_come_from() {
     assert_eq!(bench.call(&["run", "network.yaml"]).0, 0);
     let (_, stdout, _) = bench.call(&["plan", "network.yaml"]);
     assert!(stdout.lines().last().unwrap().contains("at most, as runs/network/"), "{stdout}");
+
+    // What several processes would send each other.
+    let shared = ["plan", "network.yaml", "--set", "strategy.data_parallel=4", "--bandwidth", "1Gbit/s"];
+    let (code, stdout, _) = bench.call(&shared);
+    let line = |name: &str| stdout.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert_eq!(code, 0);
+    assert!(line("processes").contains("examples of a batch each"), "{stdout}");
+    assert!(line("memory").contains(" for each process: "), "{stdout}");
+    assert!(line("efficiency").contains("at 1.0 Gbit/s, none of it hidden"), "{stdout}");
+    let (_, stdout, _) = bench.call(&[&shared[..], &["--json"]].concat());
+    let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let sharing = &plan["sharing"];
+    let number = |name: &str| sharing[name].as_f64().unwrap();
+    assert_eq!((number("processes"), number("sent")), (4.0, 1.5 * number("gradients")), "{sharing}");
+    let step = |name: &str| sharing["step"][name].as_f64().unwrap();
+    assert!((step("adding_up") - 8.0 * number("sent") / 1e9).abs() < 1e-9 && step("efficiency") < 1.0, "{sharing}");
+    let (code, _, stderr) = bench.call(&["plan", "network.yaml", "--bandwidth", "fast"]);
+    assert!(code == 2 && stderr.contains("a bandwidth, such as `10Gbit/s`"), "{stderr}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-"""The networks of the pipelines in PyTorch: the tutorial's, in any width and for any size of image, and ResNet-20."""
+"""The networks of the pipelines in PyTorch: the tutorial's, in any width and for any size of image, ResNet-20 and
+MobileNetV2."""
 
 from torch import nn
 
@@ -74,6 +75,62 @@ def resnet20():
 def normalization(channels):
     """Batch normalization with Keras' numbers."""
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+# Of each stage of MobileNetV2: how much wider its blocks are within, its channels, its blocks and the first one's stride.
+STAGES = [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+
+
+def divisible(channels):
+    """As a multiple of 8 that isn't less than nine tenths."""
+    near = max(8, int(channels + 4) // 8 * 8)
+    return near if near >= 0.9 * channels else near + 8
+
+
+class Bottleneck(nn.Module):
+    """A wide depthwise convolution between two narrow ends, and the way around them."""
+
+    def __init__(self, inputs, outputs, stride, expansion):
+        super().__init__()
+        wide = inputs * expansion
+        before = [nn.Conv2d(inputs, wide, 1, bias=False), momentary(wide), nn.ReLU6(inplace=True)]
+        self.convolutions = nn.Sequential(
+            *(before if expansion > 1 else []),
+            nn.Conv2d(wide, wide, 3, stride, padding=1, groups=wide, bias=False),
+            momentary(wide),
+            nn.ReLU6(inplace=True),
+            nn.Conv2d(wide, outputs, 1, bias=False),
+            momentary(outputs),
+        )
+        self.is_residual = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.convolutions(x) if self.is_residual else self.convolutions(x)
+
+
+def mobilenet(alpha=0.35):
+    """The network of `benches/pipelines/mobilenet.yaml`."""
+    channels = divisible(32 * alpha)
+    layers = [nn.Conv2d(3, channels, 3, padding=1, bias=False), momentary(channels), nn.ReLU6(inplace=True)]
+    for expansion, outputs, blocks, stride in STAGES:
+        for block in range(blocks):
+            wanted = divisible(outputs * alpha)
+            layers.append(Bottleneck(channels, wanted, 1 if block else stride, expansion))
+            channels = wanted
+    last = divisible(1280 * max(1.0, alpha))
+    layers += [nn.Conv2d(channels, last, 1, bias=False), momentary(last), nn.ReLU6(inplace=True)]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, 10))
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    nn.init.xavier_uniform_(model[-1].weight)
+    nn.init.zeros_(model[-1].bias)
+    return model
+
+
+def momentary(channels):
+    """Batch normalization whose averages follow soon."""
+    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)
 
 
 def with_keras_initial_values(model):

@@ -1,4 +1,4 @@
-"""The tutorial's network, or ResNet-20, as one writes it in PyTorch; everything in memory, with loss and accuracy.
+"""The tutorial's network, ResNet-20 or MobileNetV2, as one writes it in PyTorch; everything in memory, with loss and accuracy.
 
     python benches/peers/pytorch_training.py DATA_DIR --variant plain --epochs 5 --threads 2
 
@@ -26,7 +26,7 @@ import time
 
 import torch
 from cifar10 import read_cifar10, usable_cores
-from networks import parameter_count, resnet20, tutorial
+from networks import mobilenet, parameter_count, resnet20, tutorial
 from torch.nn.functional import cross_entropy
 
 VARIANTS = ["plain", "channels-last", "expert", "compiled", "expert-compiled"]
@@ -114,7 +114,7 @@ def made_up(count, size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", metavar="DATA_DIR")
-    parser.add_argument("--network", choices=["tutorial", "resnet20"], default="tutorial")
+    parser.add_argument("--network", choices=["tutorial", "resnet20", "mobilenet"], default="tutorial")
     parser.add_argument("--variant", choices=VARIANTS, default="plain")
     parser.add_argument("--precision", choices=["float32", "tf32", "bfloat16"], default="float32")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -139,8 +139,8 @@ def main():
     train, test = (Images(*split, arguments.variant, arguments.device) for split in arrays)
     del arrays
     expert = "expert" in arguments.variant
-    if arguments.network == "resnet20":
-        model = resnet20()
+    if arguments.network != "tutorial":
+        model = {"resnet20": resnet20, "mobilenet": mobilenet}[arguments.network]()
     else:
         classes = MADE_UP_CLASSES if arguments.made_up else 10
         model = tutorial(arguments.image_size, arguments.width, classes, pool_first=expert)

@@ -54,7 +54,7 @@ def trainyard(setting, pipeline, sets=(), quiet=True, terminal=False, environmen
         # What is before the record's clock, and after it ends, is counted in.
         "first_step": done.wall - timings["total"] + timings["setup"],
         "setup": timings["setup"],
-        "between_epochs": (timings["training"] - in_steps) / timings["training"],
+        "reporting": timings["reporting"] / timings["training"],
         "training": timings["training"],
         "capability": record["provenance"]["cpu_capability"],
         "program_commit": record["provenance"].get("program_commit"),

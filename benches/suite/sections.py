@@ -81,18 +81,18 @@ def knows(setting, pipeline, *sets):
 RESNET = PIPELINES / "resnet20.yaml"
 
 
-def of_resnet(setting, epochs):
-    take = 4 if setting.quick else 50
+def of_network(setting, epochs, network="resnet20", take=50):
+    take = 4 if setting.quick else take
     ours = [
         f"training.epochs={epochs}",
         f"dataset.train=[cache, shuffle, {{batch: 128}}, {{take: {take}}}, prefetch]",
     ]
-    theirs = ["--network", "resnet20", "--batch", 128, "--take", 128 * take, "--epochs", epochs, "--no-validation"]
+    theirs = ["--network", network, "--batch", 128, "--take", 128 * take, "--epochs", epochs, "--no-validation"]
     return ours, theirs
 
 
 def bfloat16(setting, epochs):
-    sets, arguments = of_resnet(setting, epochs)
+    sets, arguments = of_network(setting, epochs)
     half = "precision=mixed_bfloat16"
     ours = [Case("trainyard", "Trainyard, float32", lambda _: trainyard(setting, RESNET, sets))]
     if knows(setting, RESNET, half):
@@ -110,14 +110,14 @@ def bfloat16(setting, epochs):
     ]
 
 
-def larger(setting, epochs):
-    sets, arguments = of_resnet(setting, epochs)
+def larger(setting, epochs, network="resnet20", take=50):
+    sets, arguments = of_network(setting, epochs, network, take)
 
     def theirs(variant, environment=None):
         return lambda _: pytorch(setting, variant, *arguments, environment=environment)
 
     return [
-        Case("trainyard", "Trainyard", lambda _: trainyard(setting, RESNET, sets)),
+        Case("trainyard", "Trainyard", lambda _: trainyard(setting, PIPELINES / f"{network}.yaml", sets)),
         Case("pytorch-plain", "PyTorch, plain", theirs("plain")),
         Case("pytorch-channels-last", "PyTorch, channels-last", theirs("channels-last")),
         Case(
@@ -126,6 +126,10 @@ def larger(setting, epochs):
             theirs("channels-last", ALLOCATOR),
         ),
     ]
+
+
+def mobilenet(setting, epochs):
+    return larger(setting, epochs, "mobilenet", 25)
 
 
 def accuracy_time(setting, _epochs):
@@ -219,7 +223,6 @@ def process_section(setting, _epochs):
     sets, _ = of_tutorial(setting, 2 if setting.quick else 5)
     _, arguments = of_tutorial(setting, 1)
     least = ["evaluation=[]", "training.checkpoint={epochs: 1000000}"]
-    without = ["dataset.validation=none", "training.callbacks=[]"]
     return [
         Case(
             "trainyard",
@@ -230,11 +233,6 @@ def process_section(setting, _epochs):
             "trainyard-least",
             "Trainyard, quiet, no checkpoints, nothing in `evaluation`",
             lambda _: trainyard(setting, TUTORIAL, [*sets, *least]),
-        ),
-        Case(
-            "trainyard-unvalidated",
-            "Trainyard, on a terminal, without validation",
-            lambda _: trainyard(setting, TUTORIAL, [*sets, *without], **SHOWN),
         ),
         Case("pytorch-plain", "PyTorch, plain", lambda _: pytorch(setting, "plain", *arguments)),
         Case("pytorch-expert", "PyTorch, expert", lambda _: pytorch(setting, "expert", *arguments)),
@@ -316,6 +314,7 @@ SECTIONS = {
     "inference": inference,
     "process": process_section,
     "larger": larger,
+    "mobilenet": mobilenet,
     "scaling": scaling,
     "agreement": agreement,
 }

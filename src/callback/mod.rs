@@ -6,10 +6,10 @@ mod monitor;
 pub use monitor::{Mode, Monitor};
 
 use crate::family;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// What a callback wants done after an epoch.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Keep a copy of the weights as they are now, the best so far.
     pub keep_weights: bool,

@@ -4,11 +4,12 @@ use crate::{
     check::{self, Checked, Options, Plan},
     device,
     diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
+    distributed::Placement,
     model::{Means, Model, computation, load_weights},
     progress::SourceProgress,
     run::{RunDirectory, RunInfo, store},
     source::{Form, Surroundings},
-    spec::{self, Pipeline, Threads},
+    spec::{self, Pipeline},
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
@@ -21,10 +22,14 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// How to speak to the user.
+#[derive(Clone)]
 pub struct Output {
+    /// The rank of this process among those at work on a run: what all of them would say, only rank 0 says.
+    pub rank: usize,
     pub quiet: bool,
     pub json: bool,
     pub data_directory: Option<PathBuf>,
@@ -38,6 +43,9 @@ impl Output {
         let mut renderer = if coloured { Renderer::coloured() } else { Renderer::plain() };
         if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size_of(std::io::stderr()) {
             renderer = renderer.width(columns.into());
+        }
+        if self.rank > 0 {
+            eprint!("rank {}: ", self.rank);
         }
         eprintln!("{}\n", renderer.render(sources, problem));
     }
@@ -101,16 +109,39 @@ struct Signals {
 static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
     let signals = Signals { stop: Arc::default(), which: Arc::default() };
     let ignored = ignored_signals();
-    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-        // Order matters: the first signal finds the flag unset and only sets it.
-        let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
-        let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
-        let _ = flag::register(signal, signals.stop.clone());
+    let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    if Placement::read().is_ok_and(|placement| placement.is_some_and(|placement| placement.size > 1)) {
+        heed_once(heeded, &signals);
+    } else {
+        for signal in heeded {
+            // Order matters: the first signal finds the flag unset and only sets it.
+            let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
+            let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
+            let _ = flag::register(signal, signals.stop.clone());
+        }
     }
     // A file that must not grow is then an error like others, not the end of the process.
     let _ = flag::register(SIGXFSZ, Arc::default());
     signals
 });
+
+/// A process among others gets the same signal from the terminal and from whoever started it. Only one that comes later than such
+/// a copy would is a second one, which ends the process at once.
+fn heed_once(heeded: impl Iterator<Item = i32>, signals: &Signals) {
+    const COPIES: Duration = Duration::from_secs(2);
+    let (stop, which) = (signals.stop.clone(), signals.which.clone());
+    let Ok(mut heard) = signal_hook::iterator::Signals::new(heeded) else { return };
+    std::thread::spawn(move || {
+        let mut first = None;
+        for signal in heard.forever() {
+            if first.get_or_insert_with(Instant::now).elapsed() > COPIES {
+                device::leave(128 + signal as u8);
+            }
+            which.store(signal as usize, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+}
 
 /// The signals that whoever started this process wants it to live through, as `nohup` does: a bit for each, from 1.
 fn ignored_signals() -> u64 {
@@ -119,27 +150,29 @@ fn ignored_signals() -> u64 {
     mask.unwrap_or(0)
 }
 
-/// The threads that the pipeline computes with: `recorded` where it says nothing, and else what the machine allows.
-pub fn threads_of(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
-    match pipeline.threads {
-        Threads::Auto => recorded.unwrap_or_else(device::available_threads),
-        Threads::Fixed(threads) => threads,
-    }
+/// The threads that a process of the group computes with: `recorded` where the pipeline says nothing, and else its share of
+/// what the machine allows.
+pub fn threads_of(pipeline: &Pipeline, recorded: Option<usize>, placement: &Placement) -> usize {
+    let of_process = pipeline.strategy.data_parallel().and_then(|strategy| strategy.threads_per_process.fixed());
+    let wanted = of_process.filter(|_| placement.size > 1);
+    let share = || pipeline.threads.fixed().map(|threads| (threads / placement.local_size).max(1));
+    wanted.or_else(share).or(recorded).unwrap_or_else(|| placement.processors())
 }
 
 /// Sets libtorch up with the threads of [`threads_of`]; gives their number.
-pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>) -> usize {
-    let threads = threads_of(pipeline, recorded);
+pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>, placement: &Placement) -> usize {
+    let threads = threads_of(pipeline, recorded, placement);
     device::set_up(threads);
     threads
 }
 
-/// With what the model of `pipeline` computes here; sets its device up for that.
+/// With what the model of `pipeline` computes in a process so placed; sets its device up for that.
 ///
 /// # Errors
 /// Where the device isn't there or cannot be set up.
-pub fn set_up_means(pipeline: &Pipeline, optimize: bool) -> Result<Means> {
-    let means = Means::of(pipeline, device::open(&pipeline.device)?, optimize);
+pub fn set_up_means(pipeline: &Pipeline, optimize: bool, placement: &Placement) -> Result<Means> {
+    let device = device::open_for(&pipeline.device, placement.local_rank, placement.local_size)?;
+    let means = Means::of(pipeline, device, optimize);
     means.set_up().map_err(|error| computation(&error, "setting up the device"))?;
     Ok(means)
 }
@@ -194,8 +227,8 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", directory.path().display()));
         return Err(Box::new(problem.help("the run ended before it had trained anything")));
     }
-    let threads = set_up_threads(&sound.pipeline, None);
-    let means = set_up_means(&sound.pipeline, !info.provenance.passes.is_empty())?;
+    let threads = set_up_threads(&sound.pipeline, None, &Placement::alone());
+    let means = set_up_means(&sound.pipeline, !info.provenance.passes.is_empty(), &Placement::alone())?;
     let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, means)
         .map_err(|error| computation(&error, "building the model"))?;
     load_weights(&model, &weights)?;

@@ -10,6 +10,7 @@ use crate::{
     check::Plan,
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
+    distributed::Group,
     evaluate::{Inquiry, predictions, steps},
     evaluation::{
         Predictions, Split, StepResult,
@@ -42,9 +43,39 @@ pub struct Trained<'a> {
     pub history: &'a [EpochRecord],
     /// The epoch, from 1, whose weights were kept, where they aren't the last ones.
     pub best_epoch: Option<usize>,
+    /// The processes that trained it.
+    pub group: &'a Group,
 }
 
-/// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`.
+/// The test data. A file that keeps them is written by the first process of a machine.
+fn test_data(
+    pipeline: &Pipeline,
+    dataset: &Dataset,
+    workers: usize,
+    group: &Group,
+    surroundings: &Surroundings<'_>,
+) -> Result<InputPipeline> {
+    group.first_on_each_machine(|| {
+        let feed = Feed::new(dataset, dataset.test.clone(), "test");
+        let stages = &pipeline.dataset.evaluate;
+        InputPipeline::new(feed, stages, "dataset.evaluate", pipeline.seed, workers).with_cache(surroundings)
+    })
+}
+
+/// Helps the first process with its [`evaluate_into`]: takes its turns with the batches, and leaves the rest to it.
+pub fn help_evaluate(
+    pipeline: &Pipeline,
+    trained: &Trained<'_>,
+    dataset: &Dataset,
+    workers: usize,
+    surroundings: &Surroundings<'_>,
+) -> Result<()> {
+    let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
+    predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group).map(|_| ())
+}
+
+/// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`. Of several processes only the first
+/// one does; the others help.
 pub fn evaluate_into(
     directory: &RunDirectory,
     pipeline: &Pipeline,
@@ -53,11 +84,8 @@ pub fn evaluate_into(
     workers: usize,
     surroundings: &Surroundings<'_>,
 ) -> Result<EvaluationRecord> {
-    let stages = &pipeline.dataset.evaluate;
-    let path = "dataset.evaluate";
-    let feed = Feed::new(dataset, dataset.test.clone(), "test");
-    let data = InputPipeline::new(feed, stages, path, pipeline.seed, workers).with_cache(surroundings)?;
-    let (figures, predictions) = predictions(pipeline, trained.model, &data, &dataset.classes, "test_")?;
+    let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
+    let (figures, predictions) = predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
     write_predictions(&directory.file("predictions.parquet"), &predictions)?;
     let (train, validation, _) = splits(pipeline, dataset);
     let named = [("train", Some(train)), ("validation", validation), ("test", Some(dataset.test.clone()))];
@@ -139,7 +167,8 @@ pub fn evaluate(arguments: &Arguments, output: &Output) -> Result<Ending> {
             let problem = Diagnostic::error(Code::DATA_CHANGED, message);
             return Err(Box::new(problem.help("bring them back, or train on the new ones")));
         }
-        let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch };
+        let group = &Group::alone();
+        let trained = Trained { model: &run.model, plan: &run.plan, history: &history, best_epoch, group };
         evaluate_into(&run.directory, &run.pipeline, &trained, &dataset, run.threads, surroundings)
     })?;
     let mut info = run.info;

@@ -9,6 +9,7 @@ use crate::{
     check::{self, Options},
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result, SourceMap},
+    distributed::Group,
     report,
     run::{RangeTest, write_atomically},
     text::brief,
@@ -61,8 +62,10 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
         return Ok(Ending::Invalid);
     };
     let pipeline = &sound.pipeline;
-    let threads = set_up_threads(pipeline, None);
-    let means = set_up_means(pipeline, true)?;
+    // One process sees whole batches, which is what several would do together.
+    let group = Group::alone();
+    let threads = set_up_threads(pipeline, None, group.placement());
+    let means = set_up_means(pipeline, true, group.placement())?;
     let (dataset, _) = output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?;
     let (train, ..) = splits(pipeline, &dataset);
     let weights = class_weights(pipeline, &dataset.classes, &dataset.class_counts(&*train), means.device)?;
@@ -79,6 +82,7 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
         data: &data,
         validation: None,
         class_weights: weights.as_ref(),
+        group: &group,
         stop: stop_flag(),
     };
     let step = (end_lr / start_lr).powf(1.0 / f64::from(steps - 1));

@@ -8,6 +8,9 @@ macro_rules! println {
 macro_rules! print {
     ($($text:tt)*) => {{ use std::io::Write as _; let _ = write!(std::io::stdout(), $($text)*); }};
 }
+macro_rules! eprint {
+    ($($text:tt)*) => {{ use std::io::Write as _; let _ = write!(std::io::stderr(), $($text)*); }};
+}
 macro_rules! eprintln {
     ($($text:tt)*) => {{ use std::io::Write as _; let _ = writeln!(std::io::stderr(), $($text)*); }};
 }
@@ -155,7 +158,7 @@ impl Ending {
     /// How a command ended that failed so.
     fn of(problem: &Diagnostic) -> Self {
         match problem.code {
-            Code::CANNOT_RESUME => Ending::Invalid,
+            Code::CANNOT_RESUME | Code::WORLD_SIZE => Ending::Invalid,
             Code::LOCK_DRIFT => Ending::NotMet,
             _ if stopped_by() != 0 => Ending::Interrupted,
             _ => Ending::Failed,
@@ -168,6 +171,7 @@ pub fn main() -> ! {
     let arguments = Arguments::parse();
     quiet_panics();
     let output = Output {
+        rank: 0,
         quiet: arguments.quiet,
         json: arguments.json,
         data_directory: arguments.data_dir,

@@ -6,18 +6,19 @@ use super::{
     lock::{Read, read_run},
     outcome::OutcomeArguments,
     report::write_report,
-    run::{Prepared, data_info, execute, open_data, prepare, splits},
+    run::{Prepared, data_info, execute, open_data, prepare, splits, together},
 };
 use crate::{
     check::Options,
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
+    distributed::{Group, Placement},
     gate::{Case, Outcome, Suite},
     lockfile::{Compared, Data, Divergence, Lock, Tier, Verdict, surroundings, verdict},
     model::{Means, pass_names},
     progress::figure,
     run::{Figures, Reproduction, Status},
-    spec::Threads,
+    strategy::Count,
 };
 use std::path::{Path, PathBuf};
 
@@ -43,8 +44,14 @@ pub struct Arguments {
 /// Checks the inputs, runs, and compares.
 pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     stop_flag();
-    let found = find(arguments, output).inspect_err(|problem| tell_refused(arguments, problem, output));
-    let Found { lock, file, place, own } = found?;
+    let found = find(arguments, output).inspect_err(|problem| tell_refused(arguments, problem, output))?;
+    let options = Options { sets: &arguments.set, ..arguments.lints.options() };
+    let file = found.file.clone();
+    together(&[file], &options, output, |group| reproduce_found(found, arguments, group, output))
+}
+
+fn reproduce_found(found: Found, arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
+    let Found { lock, file, place, own } = found;
     // What stands beside a run's own pipeline is no lock of it.
     let runs = (file == arguments.wanted).then_some(&*output.runs_directory);
     let options = Options { sets: &arguments.set, runs, ..arguments.lints.options() };
@@ -57,7 +64,7 @@ pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
     };
     prepared.file = own;
     hold_to(&lock, &place, &mut prepared, output).inspect_err(|problem| tell_refused(arguments, problem, output))?;
-    let others = other_surroundings(&lock, &prepared)?;
+    let others = other_surroundings(&lock, &prepared, group.placement())?;
     let promised = if others.is_empty() { Tier::Bits } else { Tier::Tolerance };
     if !output.quiet {
         match promised {
@@ -68,7 +75,7 @@ pub fn reproduce(arguments: &Arguments, output: &Output) -> Result<Ending> {
             }
         }
     }
-    let mut finished = execute(prepared, output)?;
+    let mut finished = execute(prepared, group, output)?;
     let Some((directory, info)) = finished.run.as_mut().filter(|(_, info)| info.status == Status::Completed) else {
         arguments.outcome.tell(&[finished.suite], output)?;
         return Ok(finished.ending);
@@ -165,20 +172,20 @@ fn hold_to(lock: &Lock, place: &str, prepared: &mut Prepared, output: &Output) -
         return Err(Box::new(problem.help("take that back, or run it and lock that run where it is meant")));
     }
     prepared.optimize = !lock.surroundings.passes.is_empty();
-    if pipeline.threads == Threads::Auto {
+    if pipeline.threads == Count::Auto {
         prepared.threads = Some(lock.surroundings.threads);
     }
     Ok(())
 }
 
 /// What of the surroundings is other than in the lock.
-fn other_surroundings(lock: &Lock, prepared: &Prepared) -> Result<Vec<String>> {
+fn other_surroundings(lock: &Lock, prepared: &Prepared, placement: &Placement) -> Result<Vec<String>> {
     let Some(pipeline) = prepared.pipeline() else { return Ok(Vec::new()) };
     let opened = device::open(&pipeline.device)?;
     let device = device::name(opened);
-    let threads = threads_of(pipeline, prepared.threads);
+    let threads = threads_of(pipeline, prepared.threads, placement);
     let passes = pass_names(&Means::of(pipeline, opened, prepared.optimize));
-    let mut others = lock.surroundings.differing(&surroundings(pipeline, &device, threads, passes));
+    let mut others = lock.surroundings.differing(&surroundings(&device, threads, placement.size, passes));
     others.extend(device::nondeterministic(opened, pipeline.deterministic).iter().map(|what| format!("{device}: {what}")));
     Ok(others)
 }

@@ -25,6 +25,13 @@ pub struct Buffer {
     home: Option<Arc<Pool>>,
 }
 
+impl Buffer {
+    /// Leaves only so many of the bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(home) = self.home.take() {

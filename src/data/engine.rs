@@ -7,13 +7,14 @@ use super::{
     queue::Queue,
     reader::Reader,
     residency::{Chosen, SharedExamples},
+    share::Share,
 };
 use crate::{
     diagnostic::Result,
     fault,
-    random::{Purpose, Stream},
+    random::Purpose,
     source::{Dataset, Examples, Form, ImageReader, Surroundings},
-    stage::{Blend, Element, ReadAhead, Stage},
+    stage::{Blend, Element, Pair, ReadAhead, Stage, needed},
 };
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -34,6 +35,10 @@ pub struct HostBatch {
     pub shares: Option<Vec<f32>>,
     /// Where the examples lie on a device already, and `examples` is empty.
     pub chosen: Option<Chosen>,
+    /// The place of its first example in the batch that it is a stretch of.
+    pub first: usize,
+    /// How many examples that batch has: as many as this one, where it is all of it.
+    pub whole: usize,
 }
 
 /// The examples that go into an input pipeline.
@@ -195,23 +200,24 @@ impl InputPipeline {
         self.workers.install(|| into.try_for_each(|(at, into)| self.feed.examples.read(at * all / count, into)))?;
         let label = |at: usize| i64::from(self.reader.label((at * all / count) as u32));
         batch.labels = (0..count).map(label).collect();
+        batch.whole = count;
         Ok(batch)
     }
 
     /// The batches of the pass `epoch`, from 0, made ready in the background.
     pub fn epoch(&self, epoch: u64) -> Batches {
-        self.stream(epoch * self.steps as u64, self.steps)
+        self.stream(epoch * self.steps as u64, self.steps, Share::Whole)
     }
 
-    /// So many batches from the `first` on, counted from 0 through all passes, which follow each other. They are made ready in the
-    /// background.
-    pub fn stream(&self, first: u64, count: usize) -> Batches {
+    /// What `share` is of so many batches from the `first` on, counted from 0 through all passes, which follow each other. They are
+    /// made ready in the background; of the rest nothing is read.
+    pub fn stream(&self, first: u64, count: usize, share: Share) -> Batches {
         let steps = self.steps.max(1) as u64;
         let (pass, skipped) = (first / steps, (first % steps) as usize);
         let order = self.order().epoch(pass);
         let count = if order.is_empty() { 0 } else { count };
         let ahead: Option<ReadAhead> = self.stages.iter().rev().find_map(|stage| stage.read_ahead());
-        let largest = order.first().map_or(0, Vec::len) * self.reader.form().bytes();
+        let largest = share.places(order.first().map_or(0, Vec::len)).len() * self.reader.form().bytes();
         let queue = Arc::new(Queue::new(ahead, largest));
         let maker = Maker {
             reader: self.reader.clone(),
@@ -219,8 +225,10 @@ impl InputPipeline {
             buffers: self.buffers.clone(),
             blendings: self.blendings(),
             classes: self.feed.classes,
+            share,
             resident: self.resident.clone(),
         };
+        let (index, of) = share.batches();
         let (stages, path, examples, seed) = (self.stages.clone(), self.path, self.examples(), self.seed);
         let into = Closing(queue.clone());
         let thread = std::thread::Builder::new()
@@ -231,7 +239,7 @@ impl InputPipeline {
                 let places = passes.flat_map(|(pass, order)| {
                     order.into_iter().enumerate().map(move |(step, elements)| (pass, step, elements))
                 });
-                for (pass, step, elements) in places.skip(skipped).take(count) {
+                for (pass, step, elements) in places.skip(skipped).take(count).skip(index).step_by(of) {
                     let batch = maker.batch(pass, step, &elements);
                     let failed = batch.is_err();
                     // A closed queue: nobody wants the rest.
@@ -241,7 +249,7 @@ impl InputPipeline {
                 }
             })
             .expect("threads can be started");
-        Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps: count }
+        Batches { queue, thread: Some(thread), waited: Duration::ZERO, steps: count.saturating_sub(index).div_ceil(of) }
     }
 
     /// The stages that blend examples, each with its random numbers. The check refuses a cache behind them.
@@ -262,18 +270,42 @@ struct Maker {
     buffers: Arc<Pool>,
     blendings: Vec<(Stage, Purpose)>,
     classes: usize,
+    share: Share,
     resident: Option<SharedExamples>,
 }
 
 impl Maker {
-    fn batch(&self, pass: u64, step: usize, elements: &[Element]) -> Result<HostBatch> {
+    /// The share of a batch of `all`.
+    fn batch(&self, pass: u64, step: usize, all: &[Element]) -> Result<HostBatch> {
         fault::batch();
+        let own = self.share.places(all.len());
         if let Some(resident) = &self.resident {
+            let elements = &all[own.clone()];
             let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
             let places = elements.iter().map(|element| self.reader.slot(*element) as i64).collect();
             let chosen = Some(Chosen { of: resident.clone(), places });
-            return Ok(HostBatch { labels, chosen, ..HostBatch::default() });
+            return Ok(HostBatch { labels, chosen, first: own.start, whole: all.len(), ..HostBatch::default() });
         }
+        let blendings = self.pairs(pass, step, all.len());
+        // Behind its own examples those that they are blended with.
+        let places = needed(own.clone(), &blendings);
+        let elements: Vec<Element> = places.iter().map(|&place| all[place]).collect();
+        let examples = self.read(pass, &elements)?;
+        let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
+        let mut batch = HostBatch { examples, labels, first: own.start, whole: all.len(), ..HostBatch::default() };
+        for ((stage, _), pairs) in self.blendings.iter().zip(&blendings) {
+            self.blend(&mut batch, stage, pairs, &places);
+        }
+        batch.examples.truncate(own.len() * self.reader.form().bytes());
+        batch.labels.truncate(own.len());
+        if let Some(shares) = &mut batch.shares {
+            shares.truncate(own.len() * self.classes);
+        }
+        Ok(batch)
+    }
+
+    /// The examples, one behind the other.
+    fn read(&self, pass: u64, elements: &[Element]) -> Result<Buffer> {
         let example_bytes = self.reader.form().bytes();
         let mut examples = self.buffers.take(elements.len() * example_bytes);
         let read = |(&element, into): (&Element, &mut [u8])| self.reader.read(element, pass, into);
@@ -295,22 +327,23 @@ impl Maker {
                 .workers
                 .install(|| elements.par_iter().zip(examples.par_chunks_mut(example_bytes)).try_for_each(read))?,
         }
-        let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
-        let mut batch = HostBatch { examples, labels, ..HostBatch::default() };
-        for (stage, purpose) in &self.blendings {
-            self.blend(&mut batch, stage, &mut purpose.stream(pass, step as u32));
-        }
-        Ok(batch)
+        Ok(examples)
     }
 
-    fn blend(&self, batch: &mut HostBatch, stage: &Stage, draws: &mut Stream) {
+    /// Which of so many examples each stage that blends brings together.
+    fn pairs(&self, pass: u64, step: usize, examples: usize) -> Vec<Vec<Pair>> {
         // The check refuses to blend what is no image.
+        let Some(shape) = self.reader.form().image() else { return Vec::new() };
+        let blendings = self.blendings.iter().filter_map(|(stage, purpose)| Some((stage.blending()?, purpose)));
+        blendings.map(|(it, purpose)| it.pairs(examples, shape, &mut purpose.stream(pass, step as u32))).collect()
+    }
+
+    fn blend(&self, batch: &mut HostBatch, stage: &Stage, pairs: &[Pair], places: &[usize]) {
         let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
         let HostBatch { examples: images, labels, shares, .. } = batch;
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
-        let blend = Blend { images, shape, targets, examples: labels.len() };
-        blending.blend(blend, draws);
+        Blend { images, shape, targets, places }.apply(blending, pairs);
         for (label, shares) in labels.iter_mut().zip(targets.chunks_exact(classes)) {
             let largest = shares.iter().copied().fold(0.0, f32::max);
             // Of equal shares the example's own counts.
@@ -440,6 +473,17 @@ mod tests {
         pipeline_over(numbered(), stages, workers)
     }
 
+    /// A digest of all that is in batches.
+    fn digest(batches: &[HostBatch]) -> Vec<u8> {
+        let mut digest = Sha256::new();
+        for batch in batches {
+            digest.update(&batch.examples[..]);
+            batch.labels.iter().for_each(|label| digest.update(label.to_le_bytes()));
+            batch.shares.iter().flatten().for_each(|share| digest.update(share.to_le_bytes()));
+        }
+        digest.finalize().to_vec()
+    }
+
     fn images(pipeline: &InputPipeline, epoch: u64) -> Vec<u8> {
         pipeline.epoch(epoch).flat_map(|batch| batch.unwrap().examples.to_vec()).collect()
     }
@@ -474,6 +518,7 @@ mod tests {
         keep: Keep,
         random: [bool; 3],
         epochs: std::ops::Range<u64>,
+        share: Share,
     ) -> Vec<HostBatch> {
         let directory = tempfile::tempdir().unwrap();
         // The place of a stage is part of its randomness, so all stand where they always do.
@@ -500,7 +545,9 @@ mod tests {
         }
         stages.extend(ahead.map(|ahead| Stage::Prefetch(Prefetch { buffer_size: (ahead > 0).then_some(ahead) })));
         let pipeline = pipeline(&stages, workers);
-        epochs.flat_map(|epoch| pipeline.epoch(epoch).map(|batch| batch.unwrap()).collect::<Vec<_>>()).collect()
+        let steps = pipeline.steps();
+        let of_epoch = |epoch: u64| pipeline.stream(epoch * steps as u64, steps, share).map(|batch| batch.unwrap());
+        epochs.flat_map(|epoch| of_epoch(epoch).collect::<Vec<_>>()).collect()
     }
 
     proptest! {
@@ -513,15 +560,52 @@ mod tests {
             random: [bool; 3],
             resumed in 0u64..3,
         ) {
-            let plain = batches(1, None, Keep::Nothing, random, 0..3);
+            let plain = batches(1, None, Keep::Nothing, random, 0..3, Share::Whole);
             let skipped = plain.len() / 3 * resumed as usize;
-            prop_assert_eq!(batches(workers, ahead, keep, random, resumed..3), &plain[skipped..]);
+            prop_assert_eq!(batches(workers, ahead, keep, random, resumed..3, Share::Whole), &plain[skipped..]);
+        }
+
+        #[test]
+        fn the_parts_of_several_processes_are_the_batches_of_one(
+            of in 1usize..11,
+            workers in 1usize..3,
+            keep in proptest::sample::select(vec![Keep::Nothing, Keep::Memory, Keep::Directory]),
+            random: [bool; 3],
+        ) {
+            let plain = batches(1, None, Keep::Nothing, random, 0..2, Share::Whole);
+            let shared = |share| batches(workers, Some(2), keep, random, 0..2, share);
+            let parts: Vec<_> = (0..of).map(|index| shared(Share::Stretch { index, of })).collect();
+            let mut together = Vec::new();
+            for step in 0..plain.len() {
+                let mut whole = HostBatch::default();
+                let mut examples = Vec::new();
+                for part in parts.iter().map(|parts| &parts[step]) {
+                    prop_assert_eq!((part.first, part.whole), (whole.labels.len(), plain[step].whole));
+                    examples.extend_from_slice(&part.examples);
+                    whole.labels.extend(&part.labels);
+                    if let Some(shares) = &part.shares {
+                        whole.shares.get_or_insert_default().extend(shares);
+                    }
+                }
+                whole.examples = examples.into();
+                together.push(HostBatch { whole: whole.labels.len(), ..whole });
+            }
+            prop_assert_eq!(digest(&together), digest(&plain));
+            prop_assert_eq!(&together, &plain);
+            // Taking turns, every batch comes once.
+            let turns: Vec<_> = (0..of).map(|index| shared(Share::Turns { index, of })).collect();
+            let steps = plain.len() / 2;
+            for (at, batch) in plain.iter().enumerate() {
+                let (epoch, step) = (at / steps, at % steps);
+                let before: usize = (0..epoch).map(|_| (steps - step % of).div_ceil(of)).sum();
+                prop_assert_eq!(&turns[step % of][before + step / of], batch);
+            }
         }
     }
 
     #[test]
     fn an_epoch_has_every_example_once_with_its_label() {
-        let all = batches(2, Some(2), Keep::Memory, [false; 3], 0..1);
+        let all = batches(2, Some(2), Keep::Memory, [false; 3], 0..1, Share::Whole);
         let mut seen: Vec<u32> = Vec::new();
         for batch in &all {
             assert_eq!(batch.shares, None);
@@ -536,7 +620,7 @@ mod tests {
 
     #[test]
     fn blended_examples_tell_their_shares() {
-        let all = batches(2, Some(2), Keep::Memory, [false, false, true], 0..1);
+        let all = batches(2, Some(2), Keep::Memory, [false, false, true], 0..1, Share::Whole);
         let mut several = 0;
         for batch in &all {
             let shares = batch.shares.as_ref().unwrap();

@@ -9,6 +9,7 @@ mod order;
 mod queue;
 mod reader;
 mod residency;
+mod share;
 mod sums;
 
 pub use buffer::Buffer;
@@ -17,4 +18,5 @@ pub use examine::{OnUnreadable, readable, unreadable};
 pub use inspect::{Split, augmented, inspect, strips};
 pub use order::{Order, count_steps};
 pub use residency::{Chosen, SharedExamples};
+pub use share::Share;
 pub use sums::{ChannelSums, Statistics};

@@ -1,8 +1,15 @@
 //! Devices, threads and the allocator: the only place that names CUDA.
 
 mod accelerator;
+mod distributed;
 mod driver;
+mod gradient;
 mod native;
+mod process;
+
+pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
+pub use gradient::{Listening, set_gradient};
+pub use process::{end_with, signal};
 
 pub use crate::machine::processors as available_threads;
 pub use accelerator::{
@@ -52,6 +59,32 @@ fn missing(name: &str, why: impl Into<String>) -> Box<Diagnostic> {
             .fact(why)
             .help("`device: auto` takes the best one that is there; `device: cpu` is always there"),
     )
+}
+
+/// As [`open`], for the process `index` of `count` on this machine: each of them has an accelerator of its own.
+///
+/// # Errors
+/// Where the device isn't there, or there aren't as many as processes.
+pub fn open_for(wanted: &str, index: usize, count: usize) -> Result<tch::Device> {
+    let first = open(wanted)?;
+    let there = match first {
+        _ if count == 1 => return Ok(first),
+        tch::Device::Cpu | tch::Device::Vulkan => return Ok(first),
+        tch::Device::Cuda(_) => accelerators(),
+        tch::Device::Mps => 1,
+    };
+    if count > there {
+        let message = format!("{count} processes on this machine, and {there} accelerators");
+        let problem = Diagnostic::error(Code::DEVICE, message);
+        return Err(Box::new(problem.help("start as many processes as there are accelerators, or use `device: cpu`")));
+    }
+    Ok(tch::Device::Cuda(index))
+}
+
+/// How many accelerators there are that could each serve a process.
+pub fn accelerators() -> usize {
+    let count = accelerator::load().map_or(0, |()| tch::Cuda::device_count());
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// Whether the device that `wanted` names is there.

@@ -709,6 +709,39 @@ codes! {
     /// training: {epochs: 50, callbacks: [early_stopping: {patience: 10}]}
     /// ```
     NEVER_REACHED = "never-reached", allowable;
+    /// More processes share the work than there are examples in a batch. `batch` is the global batch, which all of them see
+    /// together.
+    ///
+    /// ```yaml
+    /// strategy: {data_parallel: 64}
+    /// ```
+    ///
+    /// ```yaml
+    /// strategy: {data_parallel: 4}
+    /// ```
+    TOO_MANY_PROCESSES = "too-many-processes";
+    /// A batch that the processes cannot share evenly. The sums are right all the same.
+    ///
+    /// ```yaml
+    /// strategy: {data_parallel: 3}
+    /// ```
+    ///
+    /// ```yaml
+    /// strategy: {data_parallel: 4}
+    /// ```
+    UNEVEN_SHARES = "uneven-shares", allowable;
+    /// Several processes cannot compute on the device that is named, or the backend doesn't carry what they compute.
+    ///
+    /// ```yaml
+    /// device: cpu
+    /// strategy: {data_parallel: {processes: 2, backend: nccl}}
+    /// ```
+    ///
+    /// ```yaml
+    /// device: cpu
+    /// strategy: {data_parallel: {processes: 2, backend: gloo}}
+    /// ```
+    BACKEND = "backend";
     /// An expectation whose minimum lies above its maximum, that bounds nothing, or that any run meets or none can meet.
     ///
     /// ```yaml
@@ -915,6 +948,16 @@ codes! {
     /// device: auto
     /// ```
     DEVICE = "device";
+    /// More threads than the machine has processors: those of the processes wait for each other.
+    ///
+    /// ```yaml
+    /// strategy: {data_parallel: {processes: 2, threads_per_process: 1024}}
+    /// ```
+    ///
+    /// ```yaml
+    /// strategy: {data_parallel: {processes: 2}}
+    /// ```
+    TOO_MANY_THREADS = "too-many-threads", allowable;
     /// The processor computes with the wanted `precision` slower than without it.
     SLOW_PRECISION = "slow-precision";
     /// The user wanted to stop.
@@ -951,6 +994,15 @@ codes! {
     COMPUTATION = "computation";
     /// The loss is no number any more: training has diverged.
     NOT_FINITE = "not-finite";
+    /// What the environment says of the processes that share the work, and what the pipeline says, contradict each other.
+    ///
+    /// torchrun and srun decide how many processes there are. A pipeline that wants so many and no others can say it with
+    /// `processes`; with `processes: auto` it takes what there are.
+    WORLD_SIZE = "world-size";
+    /// One of the processes that share the work has failed, was ended, hangs or cannot be reached, so that all of them ended.
+    ///
+    /// The run can go on from its last checkpoint, with `trainyard run --resume RUN`.
+    RANK = "rank-failed";
 }
 
 impl Code {

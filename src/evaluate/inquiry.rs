@@ -68,8 +68,8 @@ impl<'a> Answering<'a> {
         })
     }
 
-    fn pass(&self) -> Pass {
-        Pass { training: false, seed: self.inquiry.pipeline.seed, step: 0 }
+    fn pass(&self) -> Pass<'static> {
+        Pass::inference(self.inquiry.pipeline.seed)
     }
 
     /// Examples on the device, `[batch, height, width, channels]` or `[batch, features]`.

@@ -1,12 +1,14 @@
 //! A model on a split: its figures, its predictions, and what the evaluation steps ask of it.
 
+mod gather;
 mod inquiry;
 
 pub use inquiry::Inquiry;
 
 use crate::{
-    data::{HostBatch, InputPipeline},
+    data::{HostBatch, InputPipeline, Share},
     diagnostic::Result,
+    distributed::Group,
     evaluation::{Predictions, StepResult},
     layer::Pass,
     loss::Loss,
@@ -16,20 +18,23 @@ use crate::{
     spec::Pipeline,
     train::{Awaited, ahead},
 };
+use gather::{Scored, gathered};
 use std::collections::VecDeque;
 use tch::{Device, TchError, Tensor};
 
-/// Loss and metrics of `model` over `data`, with names that begin with `prefix`.
+/// Loss and metrics of `model` over `data`, with names that begin with `prefix`. The processes of `group` take turns with the
+/// batches, and all get the figures.
 ///
 /// # Errors
-/// Where data cannot be read or libtorch fails.
+/// Where data cannot be read or libtorch fails, or another process is gone.
 pub fn figures(
     pipeline: &Pipeline,
     model: &Model,
     data: &InputPipeline,
     prefix: &'static str,
+    group: &Group,
 ) -> Result<Vec<(String, f64)>> {
-    over(pipeline, model, data, prefix, |_, _| Ok(()))
+    over(pipeline, model, data, prefix, group, |_, _| Ok(()))
 }
 
 /// Loss and metrics as [`figures`] gives them, and what the model says of every example.
@@ -42,11 +47,12 @@ pub fn predictions(
     data: &InputPipeline,
     classes: &[String],
     prefix: &'static str,
+    group: &Group,
 ) -> Result<(Vec<(String, f64)>, Predictions)> {
     let mut predictions =
         Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
     let (loss, logits) = (&pipeline.training.loss, model.gives_logits());
-    let figures = over(pipeline, model, data, prefix, |outputs, labels| {
+    let figures = over(pipeline, model, data, prefix, group, |outputs, labels| {
         let probabilities = loss.probabilities(outputs, logits)?.f_to_device(Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
         predictions
@@ -71,7 +77,7 @@ pub fn probabilities(
 ) -> Result<()> {
     let failed = |error| computation(&error, "the prediction");
     let model = model.frozen().map_err(failed)?;
-    let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
+    let pass = Pass::inference(pipeline.seed);
     for batch in data.epoch(0) {
         let batch = batch?;
         let probabilities: Vec<f32> = tch::no_grad(|| {
@@ -103,6 +109,7 @@ fn over(
     model: &Model,
     data: &InputPipeline,
     prefix: &'static str,
+    group: &Group,
     mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), TchError>,
 ) -> Result<Vec<(String, f64)>> {
     let spec = &pipeline.training;
@@ -111,26 +118,35 @@ fn over(
     let mut figures = Figures::new(prefix, &spec.metrics, data.classes());
     // As in Keras, the loss is that of training: with what the weights cost.
     let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
-    let pass = Pass { training: false, seed: pipeline.seed, step: 0 };
-    let ahead = ahead(model.device());
-    let mut under_way = VecDeque::new();
-    let mut hear = |batch: Awaited| {
-        let (loss, outputs, labels) = batch.finish()?;
-        figures.add(loss + cost, &outputs, &labels, &spec.loss, model.gives_logits())?;
-        each(&outputs, &labels)
+    let pass = Pass::inference(pipeline.seed);
+    let score = |batch: HostBatch| -> Result<Awaited> {
+        let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
+        let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
+        let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
+        Awaited::begin(&loss, &outputs, &batch.labels).map_err(failed)
     };
+    let mut hear = |own: Option<Awaited>| -> Result<()> {
+        let scored = own.map(Awaited::finish).transpose().map_err(failed)?;
+        let scored = scored.map(|(loss, outputs, labels)| Scored { loss, outputs, labels });
+        // In the order of the batches, so that sums are what they are for one process.
+        for Scored { loss, outputs, labels } in gathered(scored, group)? {
+            figures.add(loss + cost, &outputs, &labels, &spec.loss, model.gives_logits()).map_err(failed)?;
+            each(&outputs, &labels).map_err(failed)?;
+        }
+        Ok(())
+    };
+    let ahead = ahead(model.device(), group);
+    let mut under_way = VecDeque::new();
+    let mut batches = data.stream(0, data.steps(), Share::Turns { index: group.rank(), of: group.size() });
     tch::no_grad(|| {
-        for batch in data.epoch(0) {
-            let batch = batch?;
-            let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
-            let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
-            let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
-            under_way.push_back(Awaited::begin(&loss, &outputs, &batch.labels).map_err(failed)?);
+        for _ in 0..data.steps().div_ceil(group.size()) {
+            let batch = batches.next().transpose()?;
+            under_way.push_back(batch.map(&score).transpose()?);
             if under_way.len() > ahead {
-                under_way.pop_front().map_or(Ok(()), &mut hear).map_err(failed)?;
+                hear(under_way.pop_front().flatten())?;
             }
         }
-        under_way.into_iter().try_for_each(&mut hear).map_err(failed)
+        under_way.into_iter().try_for_each(&mut hear)
     })?;
     Ok(figures.values())
 }
@@ -195,7 +211,36 @@ impl Figures {
 
     /// The sums that the figures are made of.
     pub(crate) fn sums(&self) -> Vec<f64> {
-        std::iter::once(self.loss).chain(self.metrics.iter().flat_map(|(_, metric)| metric.sums())).collect()
+        std::iter::once(self.loss).chain(self.metric_sums()).collect()
+    }
+
+    /// The sums that the metrics are made of.
+    pub(crate) fn metric_sums(&self) -> Vec<f64> {
+        self.metrics.iter().flat_map(|(_, metric)| metric.sums()).collect()
+    }
+
+    /// What the metrics of all processes remember of single examples, for each metric that does, in the order of the processes.
+    ///
+    /// # Errors
+    /// Where another process is gone.
+    pub(crate) fn gathered_memories(&self, group: &Group) -> Result<Vec<Vec<u8>>> {
+        let keeping = self.metrics.iter().filter(|(_, metric)| metric.keeps_examples());
+        keeping.map(|(_, metric)| Ok(group.gather_bytes(&metric.remembered())?.concat())).collect()
+    }
+
+    /// Adds a batch of so many examples, with its mean loss, that several processes had in parts: the sums over these of their
+    /// metrics, and what those remember that do.
+    pub(crate) fn add_parts(&mut self, mean_loss: f64, examples: usize, sums: &[f64], remembered: &[Vec<u8>]) {
+        self.loss += mean_loss * examples as f64;
+        self.examples += examples;
+        let (mut sums, mut remembered) = (sums, remembered.iter());
+        for (_, metric) in &mut self.metrics {
+            let (own, others) = sums.split_at(metric.sums().len());
+            let memory = if metric.keeps_examples() { remembered.next() } else { None };
+            let understood = metric.take_up(own, memory.map_or(&[][..], Vec::as_slice));
+            assert!(understood, "the same program made them");
+            sums = others;
+        }
     }
 
     /// What metrics remember of single examples, each with a name for its file; nothing of those that don't.
@@ -211,7 +256,7 @@ impl Figures {
         for (name, metric) in &mut self.metrics {
             let Some((own, others)) = rest.split_at_checked(metric.sums().len()) else { return false };
             let remembered = files.get(&memory_name(name)).map_or(&[][..], Vec::as_slice);
-            if !metric.go_on_from(own, remembered) {
+            if !metric.take_up(own, remembered) {
                 return false;
             }
             rest = others;

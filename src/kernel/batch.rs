@@ -105,6 +105,12 @@ impl Scratch {
         Scratch(vec![Line([0.0; 16]); length.div_ceil(16)])
     }
 
+    /// All of them, up to the end of the last line, for reading.
+    pub fn kept(&self) -> &[f32] {
+        // SAFETY: lines are numbers without anything between them.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * 16) }
+    }
+
     /// All of them, up to the end of the last line.
     pub fn numbers(&mut self) -> &mut [f32] {
         // SAFETY: lines are numbers without anything between them.

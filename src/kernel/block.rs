@@ -1,7 +1,7 @@
 //! Convolution, max-pooling and ReLU over a batch, on all threads.
 
 use super::{
-    Instructions, Lists, Quads, Shape,
+    Instructions, Lists, Quads, Shape, TILE,
     batch::{Border, Images, Scratch, stretches, tiles_of_kernel, transpose},
     first_gradient, forward, input_gradient, room, weight_gradient, winograd,
 };
@@ -51,14 +51,29 @@ impl Block {
         Border { shape: self.shape, same: self.same }
     }
 
-    /// Computes maxima and codes, both `[batch, height / 2, width / 2, outputs]`. `kernel`: `[outputs, 3, 3, inputs]`.
+    /// A kernel, `[outputs, 3, 3, inputs]`, as [`Block::forward`] reads it: the same for all batches as long as it stays.
+    ///
+    /// # Panics
+    /// Where it has another length.
+    pub fn turned(&self, kernel: &[f32]) -> Scratch {
+        let Shape { inputs, outputs, .. } = self.shape;
+        assert!(kernel.len() == 9 * inputs * outputs);
+        let mut turned = Scratch::new(kernel.len());
+        transpose(kernel, turned.numbers(), outputs);
+        if inputs < 16 {
+            return turned;
+        }
+        tiles_of_kernel(self.instructions, turned.kept(), inputs * outputs)
+    }
+
+    /// Computes maxima and codes, both `[batch, height / 2, width / 2, outputs]`, with a kernel that was [`turned`](Block::turned).
     ///
     /// # Panics
     /// Where a slice has another length.
     pub fn forward(
         &self,
         images: Images<'_>,
-        kernel: &[f32],
+        turned: &Scratch,
         bias: Option<&[f32]>,
         pooled: &mut [f32],
         codes: &mut [u8],
@@ -67,14 +82,10 @@ impl Block {
         let length = self.shape.pooled();
         let count = pooled.len() / length;
         assert!(pooled.len() == count * length && codes.len() == pooled.len());
-        assert!(images.length() == count * self.border().image_length() && kernel.len() == 9 * inputs * outputs);
-        let mut turned = Scratch::new(kernel.len());
-        transpose(kernel, turned.numbers(), outputs);
         let wide = inputs >= 16;
-        if wide {
-            turned = tiles_of_kernel(self.instructions, turned.numbers(), inputs * outputs);
-        }
-        let turned: &[f32] = turned.numbers();
+        let turned = turned.kept();
+        let taps = if wide { TILE } else { 9 };
+        assert!(images.length() == count * self.border().image_length() && turned.len() >= taps * inputs * outputs);
         let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
         let bias = bias.unwrap_or(&zeros);
         assert!(bias.len() == outputs);
@@ -339,7 +350,7 @@ mod tests {
             let bias = numbers(shape.outputs, "bias");
             let gradient = numbers(images * shape.pooled(), "gradient");
             let (mut pooled, mut codes) = (vec![f32::NAN; images * shape.pooled()], vec![9; images * shape.pooled()]);
-            block.forward(Images::Numbers(&values), &kernel, Some(&bias), &mut pooled, &mut codes);
+            block.forward(Images::Numbers(&values), &block.turned(&kernel), Some(&bias), &mut pooled, &mut codes);
             let mut into = vec![f32::NAN; values.len()];
             let back = block.backward(Images::Numbers(&values), &kernel, &gradient, &codes, Some(&mut into));
             let mut sums = (vec![0.0; kernel.len()], vec![0.0; bias.len()]);
@@ -397,7 +408,7 @@ mod tests {
             let kernel = numbers(9 * inputs * 16, "kernel");
             let result = |images| {
                 let (mut pooled, mut codes) = (vec![0.0; shape.pooled()], vec![0; shape.pooled()]);
-                block.forward(images, &kernel, None, &mut pooled, &mut codes);
+                block.forward(images, &block.turned(&kernel), None, &mut pooled, &mut codes);
                 let back = block.backward(images, &kernel, &pooled, &codes, None);
                 (pooled, codes, back.kernel, back.bias)
             };
@@ -421,7 +432,7 @@ mod tests {
             };
             let (mut pooled, mut codes) = (vec![0.0; images * shape.pooled()], vec![0; images * shape.pooled()]);
             let images = Images::Numbers(&values[..images * 256]);
-            block.forward(images, &kernel, None, &mut pooled, &mut codes);
+            block.forward(images, &block.turned(&kernel), None, &mut pooled, &mut codes);
             let back = block.backward(images, &kernel, &pooled, &codes, None);
             (pooled, codes, back.kernel)
         };
@@ -438,7 +449,7 @@ mod tests {
             let block = Block { shape, same: true, relu: true, instructions, threads: 1 };
             let result = |values: &[f32]| {
                 let (mut pooled, mut codes) = (vec![0.0; 16], vec![0; 16]);
-                block.forward(Images::Numbers(values), &[1.0; 9 * 256], None, &mut pooled, &mut codes);
+                block.forward(Images::Numbers(values), &block.turned(&[1.0; 9 * 256]), None, &mut pooled, &mut codes);
                 (pooled, codes)
             };
             let mut values = [1.0; 64];

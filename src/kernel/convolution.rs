@@ -29,14 +29,48 @@ impl Convolution {
         self.shape.inputs * self.shape.outputs <= 1 << 13
     }
 
-    /// Computes `[batch, height, width, outputs]` from `[batch, height, width, inputs]`. `kernel`: `[outputs, 3, 3, inputs]`.
+    /// A kernel, `[outputs, 3, 3, inputs]`, as [`Convolution::forward`] reads it: the same for all batches as long as it stays.
+    pub fn turned(&self, kernel: &[f32]) -> Scratch {
+        let mut turned = Scratch::new(kernel.len());
+        transpose(kernel, turned.numbers(), self.shape.outputs);
+        tiles_of_kernel(self.instructions, turned.kept(), self.shape.inputs * self.shape.outputs)
+    }
+
+    /// Computes `[batch, height, width, outputs]` from `[batch, height, width, inputs]`, with a kernel that was
+    /// [`turned`](Convolution::turned).
     ///
     /// # Panics
     /// Where a slice has another length.
-    pub fn forward(&self, images: &[f32], kernel: &[f32], bias: Option<&[f32]>, into: &mut [f32]) {
-        let mut turned = Scratch::new(kernel.len());
-        transpose(kernel, turned.numbers(), self.shape.outputs);
-        self.convolve(images, turned.numbers(), bias, into);
+    pub fn forward(&self, images: &[f32], turned: &Scratch, bias: Option<&[f32]>, into: &mut [f32]) {
+        let Shape { height, width, inputs, outputs } = self.shape;
+        let length = height * width * outputs;
+        let count = into.len() / length;
+        assert!(into.len() == count * length && images.len() == count * height * width * inputs);
+        let tiles = turned.kept();
+        assert!(tiles.len() >= TILE * inputs * outputs);
+        let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
+        let bias = bias.unwrap_or(&zeros);
+        assert!(bias.len() == outputs);
+        let border = Border { shape: self.shape, same: true };
+        let mut into = into;
+        let mut tasks = Vec::new();
+        for stretch in stretches(self.threads, count) {
+            let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
+            tasks.push((stretch, own));
+        }
+        in_parallel(tasks, |(stretch, into)| {
+            let mut padded = Scratch::new(self.shape.padded());
+            let mut room = Scratch::new(room(&self.shape));
+            for (image, into) in stretch.zip(into.chunks_exact_mut(length)) {
+                let image = border.padded(Images::Numbers(images), image, padded.numbers());
+                // SAFETY: the lengths are those of the shape.
+                unsafe {
+                    let (image, kernel, bias) = (image.as_ptr(), tiles.as_ptr(), bias.as_ptr());
+                    let (into, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
+                    winograd_convolution(self.instructions, image, kernel, bias, into, room, &self.shape);
+                }
+            }
+        });
     }
 
     /// The gradients of the images, into `of_images` where it is given, and of the kernel, `[outputs, 3, 3, inputs]`, where that is
@@ -118,39 +152,6 @@ impl Convolution {
         transpose(of_kernel.numbers(), &mut stored, 9 * inputs);
         Some(stored)
     }
-
-    /// With a kernel of `[3, 3, inputs, outputs]`.
-    fn convolve(&self, images: &[f32], kernel: &[f32], bias: Option<&[f32]>, into: &mut [f32]) {
-        let Shape { height, width, inputs, outputs } = self.shape;
-        let length = height * width * outputs;
-        let count = into.len() / length;
-        assert!(into.len() == count * length && images.len() == count * height * width * inputs);
-        let mut tiles = tiles_of_kernel(self.instructions, kernel, inputs * outputs);
-        let tiles: &[f32] = tiles.numbers();
-        let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
-        let bias = bias.unwrap_or(&zeros);
-        assert!(bias.len() == outputs);
-        let border = Border { shape: self.shape, same: true };
-        let mut into = into;
-        let mut tasks = Vec::new();
-        for stretch in stretches(self.threads, count) {
-            let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
-            tasks.push((stretch, own));
-        }
-        in_parallel(tasks, |(stretch, into)| {
-            let mut padded = Scratch::new(self.shape.padded());
-            let mut room = Scratch::new(room(&self.shape));
-            for (image, into) in stretch.zip(into.chunks_exact_mut(length)) {
-                let image = border.padded(Images::Numbers(images), image, padded.numbers());
-                // SAFETY: the lengths are those of the shape.
-                unsafe {
-                    let (image, kernel, bias) = (image.as_ptr(), tiles.as_ptr(), bias.as_ptr());
-                    let (into, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
-                    winograd_convolution(self.instructions, image, kernel, bias, into, room, &self.shape);
-                }
-            }
-        });
-    }
 }
 
 #[cfg(test)]
@@ -189,7 +190,7 @@ mod tests {
                 for threads in [1, 3] {
                     let convolution = Convolution { shape, instructions, threads };
                     let mut got = vec![f32::NAN; want.len()];
-                    convolution.forward(&values, &kernel, Some(&bias), &mut got);
+                    convolution.forward(&values, &convolution.turned(&kernel), Some(&bias), &mut got);
                     close("output", &got, &want);
                     let mut got = vec![f32::NAN; want_back.len()];
                     let of_kernel = convolution.backward(&values, &slopes, &kernel, Some(&mut got), true);

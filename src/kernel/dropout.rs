@@ -13,6 +13,8 @@ pub struct Dropout {
     pub purpose: Purpose,
     /// The optimizer step.
     pub step: u64,
+    /// The place of the first example in the batch.
+    pub first: usize,
     /// A value is dropped where its 32 random bits lie below this.
     pub threshold: u32,
     /// What those that are kept are multiplied by.
@@ -41,7 +43,7 @@ impl Dropout {
         in_parallel(tasks, |(task, (values, (into, mask)))| {
             let parts = into.chunks_exact_mut(length).zip(mask.chunks_exact_mut(length));
             for (example, (values, (into, mask))) in values.chunks_exact(length).zip(parts).enumerate() {
-                let stream = self.purpose.stream(self.step, (task * stretch + example) as u32);
+                let stream = self.purpose.stream(self.step, (self.first + task * stretch + example) as u32);
                 // SAFETY: the lengths are equal.
                 unsafe { draw(self.instructions, stream, self.threshold, self.kept, values, into, mask) }
             }
@@ -91,9 +93,9 @@ mod tests {
         let purpose = Purpose::new(3, "dropout/it");
         for instructions in Instructions::supported().into_iter().chain([Instructions::Portable]) {
             for (examples, length) in [(3, 5), (5, 64), (2, 131), (0, 4), (4, 0)] {
-                for threads in [1, 3] {
-                    let dropout =
-                        Dropout { purpose, step: 7, threshold: 1 << 30, kept: 4.0 / 3.0, instructions, threads };
+                for (threads, first) in [(1, 0), (3, 0), (3, 11)] {
+                    let (threshold, kept) = (1 << 30, 4.0 / 3.0);
+                    let dropout = Dropout { purpose, step: 7, first, threshold, kept, instructions, threads };
                     let values: Vec<f32> = (0..examples * length).map(|value| value as f32 - 3.0).collect();
                     let (mut into, mut mask) = (vec![f32::NAN; values.len()], vec![9; values.len()]);
                     dropout.forward(examples, &values, &mut into, &mut mask);
@@ -101,7 +103,7 @@ mod tests {
                     dropout.backward(&values, &mask, &mut back);
                     assert_eq!(into, back);
                     for example in 0..examples {
-                        let mut stream = purpose.stream(7, example as u32);
+                        let mut stream = purpose.stream(7, (first + example) as u32);
                         for at in example * length..(example + 1) * length {
                             let kept = stream.bits() >= 1 << 30;
                             assert_eq!(

@@ -3,9 +3,13 @@
 //! In training, mean and variance are those of the batch, for each channel over all examples and positions, and the moving
 //! ones follow: `moving = momentum * moving + (1 - momentum) * batch`, both with the biased variance. In inference the
 //! moving ones are used. `[height, width, channels]` and `[features]` keep their shape.
+//!
+//! Where several processes have a part of the batch each, a part is normalized by its own mean and variance, as in Keras, and the
+//! moving ones become the mean of what they are in the parts, which count by their examples. With `synchronized`, mean and variance
+//! are those of the whole batch.
 
 use super::{
-    Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, elements,
+    synchronized, Build, FLOAT_BYTES, Forward, Initializer, LayerDefinition, Operator, Parameter, Pass, ShapeError, elements,
     conv2d::{yes, zeros}, initializer::of_any_shape,
 };
 use schemars::JsonSchema;
@@ -51,6 +55,11 @@ pub struct BatchNormalization {
     #[serde(default = "ones")]
     #[schemars(schema_with = "of_any_shape")]
     pub gamma_initializer: Initializer,
+    /// Whether several processes normalize by mean and variance of the whole batch, as one alone would, and not each by those
+    /// of its part. It takes two messages between them for each such layer and step.
+    #[serde(default)]
+    #[schemars(extend("x-known-as" = ["sync_batch_norm", "SyncBatchNorm", "sync_bn"]))]
+    pub synchronized: bool,
     /// Whether training changes the layer; as in Keras, one that it doesn't change uses the moving mean and variance in training,
     /// too.
     #[serde(default = "yes")]
@@ -65,7 +74,8 @@ impl LayerDefinition for BatchNormalization {
 
     fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
         let channels = vec![input.last().copied().unwrap_or(1) as i64];
-        let moving = |name, initializer| Parameter::new(name, channels.clone(), initializer).trainable(false);
+        let each_part = self.trainable && !self.synchronized;
+        let moving = |name, initializer| Parameter::moving(name, channels.clone(), initializer, each_part);
         let (scale, center) = (self.scale.then_some(self.gamma_initializer), self.center.then_some(self.beta_initializer));
         let mut parameters = Parameter::gamma_and_beta(input, scale, center, self.trainable);
         parameters.push(moving("moving_mean", Initializer::Zeros));
@@ -100,6 +110,7 @@ impl LayerDefinition for BatchNormalization {
             momentum: self.momentum,
             epsilon: self.epsilon,
             trainable: self.trainable,
+            synchronized: self.synchronized,
             input: build.input.to_vec(),
         })]
     }
@@ -118,6 +129,7 @@ pub struct Normalize {
     /// What is added to variances.
     pub epsilon: f64,
     trainable: bool,
+    synchronized: bool,
     /// The shape of what reaches it.
     pub input: Vec<usize>,
 }
@@ -157,6 +169,11 @@ impl Normalize {
         pass.training && self.trainable
     }
 
+    /// Whether it normalizes by the statistics of what all processes have of the batch.
+    pub fn is_synchronized(&self) -> bool {
+        self.synchronized && self.trainable
+    }
+
     /// Lets the moving statistics follow those of a batch, the variance the biased one.
     ///
     /// # Errors
@@ -192,6 +209,11 @@ impl Forward for Normalize {
         if !self.is_of_batch(pass) {
             let (mean, variance) = (Some(&self.mean), Some(&self.variance));
             return Ok(x.f_native_batch_norm(gamma, beta, mean, variance, false, 0.0, self.epsilon)?.0);
+        }
+        if let Some(group) = pass.group.filter(|group| self.synchronized && !group.is_alone()) {
+            let normalized = synchronized::normalize(x, gamma, beta, self.epsilon, group)?;
+            self.follow(&normalized.mean, &normalized.variance)?;
+            return Ok(normalized.y);
         }
         if x.size()[0] == 0 {
             return Ok(x.shallow_clone());

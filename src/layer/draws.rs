@@ -42,7 +42,8 @@ pub(super) fn begin_on_device(x: &Tensor, layer: &str, pass: &Pass) -> Result<bo
     if !device::has_generator(x.device()) {
         return Ok(false);
     }
-    let mut stream = purpose(layer, pass).stream(pass.step, u32::MAX);
+    // Each part of a batch has noise of its own.
+    let mut stream = purpose(layer, pass).stream(pass.step, u32::MAX - pass.first as u32);
     let (high, low) = (u64::from(stream.bits()), u64::from(stream.bits()));
     device::reseed(x.device(), high << 32 | low)
 }
@@ -61,12 +62,12 @@ pub(super) fn for_examples(
     like: &Tensor,
     draw: impl Fn(&mut Stream) -> f32 + Sync,
 ) -> Result<Tensor, TchError> {
-    let purpose = purpose(layer, pass);
+    let (purpose, step, first) = (purpose(layer, pass), pass.step, pass.first);
     let length = size[1..].iter().product::<i64>().max(1) as usize;
     let drawn = device::filled(size, |into| {
         let examples = into.chunks_mut(length).enumerate().collect();
         device::in_parallel(examples, |(example, values): (usize, &mut [f32])| {
-            let mut stream = purpose.stream(pass.step, example as u32);
+            let mut stream = purpose.stream(step, (first + example) as u32);
             values.iter_mut().for_each(|value| *value = draw(&mut stream));
         });
     })?;

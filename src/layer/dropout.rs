@@ -62,6 +62,7 @@ impl Mask {
         Kernel {
             purpose: draws::purpose(&self.name, pass),
             step: pass.step,
+            first: pass.first,
             threshold,
             kept,
             instructions: Instructions::chosen().unwrap_or(Instructions::Portable),

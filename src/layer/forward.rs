@@ -3,7 +3,7 @@
 use super::{
     ActivationFunction, batch_normalization::Normalize, conv2d::Convolution, dense::Product, max_pooling2d::MaxPooling,
 };
-use crate::{device, kernel::Instructions};
+use crate::{device, distributed::Group, kernel::Instructions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
@@ -125,14 +125,30 @@ pub(super) fn for_each_channel(numbers: &Tensor, x: &Tensor) -> Result<Tensor, T
 }
 
 /// What a computation needs to know beyond its input.
-#[derive(Clone, Copy, Debug)]
-pub struct Pass {
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
     /// Training, or inference.
     pub training: bool,
     /// The pipeline's seed.
     pub seed: u64,
     /// The optimizer step, from 0: what random masks depend on.
     pub step: u64,
+    /// The place of the first example in the batch, of which other processes may have the rest: masks depend on places.
+    pub first: usize,
+    /// The processes that have the rest of the batch, where there are any.
+    pub group: Option<&'a Group>,
+}
+
+impl Pass<'_> {
+    /// A step of training with a whole batch.
+    pub const fn training(seed: u64, step: u64) -> Self {
+        Pass { training: true, seed, step, first: 0, group: None }
+    }
+
+    /// Inference, where nothing is random.
+    pub const fn inference(seed: u64) -> Self {
+        Pass { training: false, ..Self::training(seed, 0) }
+    }
 }
 
 /// What an operation is, as far as the passes over a model know it.
@@ -162,6 +178,14 @@ pub trait Forward: Send {
     /// # Errors
     /// What libtorch reports, such as a lack of memory.
     fn forward(&self, x: &Tensor, pass: &Pass) -> Result<Tensor, TchError>;
+
+    /// Computes beforehand what follows from the weights alone, since they stay as they are from now on.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    fn settle(&mut self) -> Result<(), TchError> {
+        Ok(())
+    }
 
     /// What it is.
     fn operator(&self) -> Operator<'_> {

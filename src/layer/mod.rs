@@ -16,6 +16,7 @@ mod parameter;
 mod preset;
 mod regularizer;
 pub mod structure;
+mod synchronized;
 mod window;
 
 pub use activation_function::ActivationFunction;

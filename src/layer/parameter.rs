@@ -14,6 +14,8 @@ pub struct Parameter {
     pub initializer: Initializer,
     /// Whether the optimizer changes it; what else is stored follows the data, such as moving averages.
     pub trainable: bool,
+    /// Whether it follows each batch, or the part of it that a process sees: several processes take the mean of theirs.
+    pub follows_parts: bool,
     /// What its size costs in training.
     pub regularizer: Option<Regularizer>,
     /// What it is brought back to after each step.
@@ -42,7 +44,12 @@ impl Parameter {
     /// One that is trained.
     pub fn new(name: &'static str, shape: Vec<i64>, initializer: Initializer) -> Self {
         let (regularizer, constraint, layout) = (None, None, Layout::Usual);
-        Parameter { name, shape, initializer, trainable: true, regularizer, constraint, layout }
+        Parameter { name, shape, initializer, trainable: true, follows_parts: false, regularizer, constraint, layout }
+    }
+
+    /// One that isn't trained and follows what a process sees of each batch, where `each_part` does.
+    pub fn moving(name: &'static str, shape: Vec<i64>, initializer: Initializer, each_part: bool) -> Self {
+        Parameter { trainable: false, follows_parts: each_part, ..Self::new(name, shape, initializer) }
     }
 
     /// The same, which Keras has with other axes.

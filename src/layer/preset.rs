@@ -272,7 +272,7 @@ mod tests {
             };
             assert_eq!(names(&ours), names(&theirs), "{preset}");
             for training in [true, false] {
-                let pass = super::super::Pass { training, seed: 1, step: 2 };
+                let pass = super::super::Pass { training, ..super::super::Pass::training(1, 2) };
                 let of = |model: &Model| model.forward(&images, &pass).unwrap_or_else(|error| panic!("{error:?}"));
                 assert_eq!(of(&ours), of(&theirs), "{preset}");
             }

@@ -168,7 +168,7 @@ impl Lock {
             pipeline: form,
             seed: pipeline.seed,
             data: Data::of(data),
-            surroundings: surroundings_of(info, pipeline),
+            surroundings: surroundings_of(info),
             weights: weights.clone(),
             steps: losses.iter().take(STEPS).copied().collect(),
             all_steps: losses.len() as u64,

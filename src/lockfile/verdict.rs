@@ -4,10 +4,9 @@ use super::{Lock, STEPS, Surroundings};
 use crate::{
     device, machine,
     run::{EpochRecord, Figures, RunInfo},
-    spec::Pipeline,
 };
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
 /// What is promised of a run in its surroundings.
@@ -65,12 +64,12 @@ impl Compared {
 }
 
 /// What decides about the last digits in this process.
-pub fn surroundings(pipeline: &Pipeline, device: &str, threads: usize, passes: Vec<String>) -> Surroundings {
+pub fn surroundings(device: &str, threads: usize, processes: usize, passes: Vec<String>) -> Surroundings {
     Surroundings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         libtorch: device::torch_version(),
         device: device.to_owned(),
-        strategy: strategy(pipeline),
+        strategy: strategy(processes),
         processor: machine::processor(),
         cpu_capability: device::cpu_capability(),
         instructions: machine::instructions(),
@@ -79,18 +78,22 @@ pub fn surroundings(pipeline: &Pipeline, device: &str, threads: usize, passes: V
     }
 }
 
-fn strategy(pipeline: &Pipeline) -> Json {
-    serde_json::to_value(&pipeline.strategy).expect("a strategy is plain data")
+/// What of a strategy decides about the last digits: how many processes there really were.
+fn strategy(processes: usize) -> Json {
+    match processes {
+        0 | 1 => json!({ "single": {} }),
+        several => json!({ "data_parallel": { "processes": several } }),
+    }
 }
 
 /// What decided about the last digits of a run.
-pub fn surroundings_of(info: &RunInfo, pipeline: &Pipeline) -> Surroundings {
+pub fn surroundings_of(info: &RunInfo) -> Surroundings {
     let it = &info.provenance;
     Surroundings {
         version: it.version.clone(),
         libtorch: it.libtorch.clone(),
         device: it.device.clone(),
-        strategy: strategy(pipeline),
+        strategy: strategy(it.processes),
         processor: it.processor.clone(),
         cpu_capability: it.cpu_capability.clone(),
         instructions: it.instructions.clone(),

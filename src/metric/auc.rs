@@ -50,7 +50,11 @@ impl Running for Kept {
         rows.flat_map(row).collect()
     }
 
-    fn go_on_from(&mut self, sums: &[f64], remembered: &[u8]) -> bool {
+    fn keeps_examples(&self) -> bool {
+        true
+    }
+
+    fn take_up(&mut self, sums: &[f64], remembered: &[u8]) -> bool {
         let classes = self.0.classes.len();
         let rows = remembered.chunks_exact(4 * (classes + 1));
         if !sums.is_empty() || !rows.remainder().is_empty() {

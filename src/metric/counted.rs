@@ -60,13 +60,13 @@ impl<F: Fn(&Tally) -> Option<f64>> Running for Counting<F> {
         [right, predicted, support].into_iter().flatten().map(|&count| count as f64).collect()
     }
 
-    fn go_on_from(&mut self, sums: &[f64], _: &[u8]) -> bool {
+    fn take_up(&mut self, sums: &[f64], _: &[u8]) -> bool {
         let classes = self.tally.support.len();
         let fits = sums.len() == 3 * classes;
         if fits {
             let Tally { right, predicted, support } = &mut self.tally;
             for (counts, sums) in [right, predicted, support].into_iter().zip(sums.chunks_exact(classes.max(1))) {
-                counts.iter_mut().zip(sums).for_each(|(count, &sum)| *count = sum as u64);
+                counts.iter_mut().zip(sums).for_each(|(count, &sum)| *count += sum as u64);
             }
         }
         fits
@@ -96,10 +96,10 @@ impl<F: Fn(&Predictions, usize) -> bool> Running for Share<F> {
         vec![self.right]
     }
 
-    fn go_on_from(&mut self, sums: &[f64], _: &[u8]) -> bool {
+    fn take_up(&mut self, sums: &[f64], _: &[u8]) -> bool {
         let fits = sums.len() == 1;
         if fits {
-            self.right = sums[0];
+            self.right += sums[0];
         }
         fits
     }

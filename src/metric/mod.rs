@@ -51,8 +51,14 @@ pub trait Running {
         Vec::new()
     }
 
-    /// Goes on from what another one remembered; says whether that could be understood.
-    fn go_on_from(&mut self, sums: &[f64], remembered: &[u8]) -> bool;
+    /// Whether it remembers single examples.
+    fn keeps_examples(&self) -> bool {
+        false
+    }
+
+    /// Adds the sums and the examples of another one to its own, as if it had looked at them itself; says whether they could be
+    /// understood.
+    fn take_up(&mut self, sums: &[f64], remembered: &[u8]) -> bool;
 
     /// Whether it takes no time to tell the figure, so that it can be told after each step.
     fn is_quick(&self) -> bool {
@@ -143,19 +149,25 @@ mod tests {
     }
 
     #[test]
-    fn one_that_goes_on_from_the_middle_gives_the_same() {
+    fn one_that_takes_up_what_others_saw_gives_the_same() {
         let trial = examples();
         for metric in documented() {
             let mut whole = metric.start(3);
             whole.add(&trial);
-            let mut before = metric.start(3);
-            before.add(&part(&trial, 0, 4));
+            let seen = |from, to| {
+                let mut metric = metric.start(3);
+                metric.add(&part(&trial, from, to));
+                assert_eq!(metric.keeps_examples(), !metric.remembered().is_empty());
+                (metric.sums(), metric.remembered())
+            };
             let mut after = metric.start(3);
-            assert!(after.go_on_from(&before.sums(), &before.remembered()), "{}", metric.figure());
+            for (sums, remembered) in [seen(0, 3), seen(3, 4)] {
+                assert!(after.take_up(&sums, &remembered), "{}", metric.figure());
+            }
             after.add(&part(&trial, 4, 6));
             let (one, other) = (whole.value(6), after.value(6));
             assert_eq!(one.to_bits(), other.to_bits(), "{}: {one} and {other}", metric.figure());
-            assert!(!metric.start(4).go_on_from(&[0.0; 5], &[1; 7]), "{}", metric.figure());
+            assert!(!metric.start(4).take_up(&[0.0; 5], &[1; 7]), "{}", metric.figure());
         }
     }
 

@@ -23,8 +23,8 @@ fn means(device: Device, precision: Precision, deterministic: bool) -> Means {
     means
 }
 
-fn pass(training: bool, step: u64) -> Pass {
-    Pass { training, seed: 5, step }
+fn pass(training: bool, step: u64) -> Pass<'static> {
+    Pass { training, seed: 5, step, first: 0, group: None }
 }
 
 /// What leaves a model, and the gradients of a sum over it in which each number counts otherwise.

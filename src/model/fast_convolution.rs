@@ -1,42 +1,123 @@
-//! A convolution of 3x3 by the program's own kernel.
+//! A convolution of 3x3 by the program's own kernels.
 
 use crate::{
     device::{self, differentiable},
-    kernel::{Convolution as Kernel, Instructions, Shape},
-    layer::{Affine, Forward, Pass, as_computed, as_stored, conv2d::Convolution},
+    kernel::{Convolution, Depthwise, Instructions, Scratch, Shape},
+    layer::{Affine, Forward, Pass, as_computed, as_stored, conv2d as layer},
 };
 use tch::{TchError, Tensor};
+
+/// What computes it.
+#[derive(Clone, Copy)]
+enum Kernel {
+    Full(Convolution),
+    Depthwise(Depthwise),
+}
+
+impl Kernel {
+    fn with_threads(self, threads: usize) -> Self {
+        match self {
+            Kernel::Full(full) => Kernel::Full(Convolution { threads, ..full }),
+            Kernel::Depthwise(depthwise) => Kernel::Depthwise(Depthwise { threads, ..depthwise }),
+        }
+    }
+
+    /// Height, width and channels of what leaves it.
+    fn output(&self) -> [usize; 3] {
+        match self {
+            Kernel::Full(Convolution { shape, .. }) => [shape.height, shape.width, shape.outputs],
+            Kernel::Depthwise(Depthwise { output: [height, width], channels, .. }) => [*height, *width, *channels],
+        }
+    }
+
+    fn instructions(&self) -> Instructions {
+        match self {
+            Kernel::Full(full) => full.instructions,
+            Kernel::Depthwise(depthwise) => depthwise.instructions,
+        }
+    }
+
+    fn has_kernel_gradient(&self) -> bool {
+        match self {
+            Kernel::Full(full) => full.has_kernel_gradient(),
+            Kernel::Depthwise(_) => true,
+        }
+    }
+
+    fn turned(&self, kernel: &[f32]) -> Scratch {
+        match self {
+            Kernel::Full(full) => full.turned(kernel),
+            Kernel::Depthwise(depthwise) => depthwise.turned(kernel),
+        }
+    }
+
+    fn forward(&self, images: &[f32], turned: &Scratch, bias: Option<&[f32]>, into: &mut [f32]) {
+        match self {
+            Kernel::Full(full) => full.forward(images, turned, bias, into),
+            Kernel::Depthwise(depthwise) => depthwise.forward(images, turned, bias, into),
+        }
+    }
+
+    fn backward(
+        &self,
+        images: &[f32],
+        slopes: &[f32],
+        kernel: &[f32],
+        into: Option<&mut [f32]>,
+        wants_kernel: bool,
+    ) -> Option<Vec<f32>> {
+        match self {
+            Kernel::Full(full) => full.backward(images, slopes, kernel, into, wants_kernel),
+            Kernel::Depthwise(depthwise) => depthwise.backward(images, slopes, kernel, into, wants_kernel),
+        }
+    }
+}
 
 /// A convolution as an operation: `[batch, inputs, height, width]` becomes `[batch, outputs, height, width]`.
 pub struct FastConvolution {
     /// The kernel, OIHW, and the bias.
     weights: Affine,
     computed: Kernel,
+    /// The kernel as it is read, where it stays.
+    turned: Option<Scratch>,
 }
 
 impl FastConvolution {
-    /// The same as `convolution`; nothing where the kernel doesn't serve it.
-    pub fn new(convolution: &Convolution, instructions: Instructions) -> Option<Self> {
-        convolution.plain_3x3().filter(|border| *border == 1)?;
-        let [height, width, inputs] = convolution.input;
-        let shape = Shape { height, width, inputs, outputs: convolution.weights.kernel.size()[0] as usize };
-        Kernel::fits(&shape).then(|| FastConvolution {
-            weights: convolution.weights.shared(),
-            computed: Kernel { shape, instructions, threads: 1 },
-        })
+    /// The same as `convolution`; nothing where no kernel serves it.
+    pub fn new(convolution: &layer::Convolution, instructions: Instructions) -> Option<Self> {
+        let computed = full(convolution, instructions).or_else(|| depthwise(convolution, instructions))?;
+        Some(FastConvolution { weights: convolution.weights.shared(), computed, turned: None })
     }
+}
+
+fn full(convolution: &layer::Convolution, instructions: Instructions) -> Option<Kernel> {
+    convolution.plain_3x3().filter(|border| *border == 1)?;
+    let [height, width, inputs] = convolution.input;
+    let shape = Shape { height, width, inputs, outputs: convolution.weights.kernel.size()[0] as usize };
+    Convolution::fits(&shape).then_some(Kernel::Full(Convolution { shape, instructions, threads: 1 }))
+}
+
+fn depthwise(convolution: &layer::Convolution, instructions: Instructions) -> Option<Kernel> {
+    let (stride, border) = convolution.depthwise_3x3()?;
+    let [height, width, channels] = convolution.input;
+    let windows = |length: usize| Some((length + 2 * border).checked_sub(3)? / stride + 1);
+    let output = [windows(height)?, windows(width)?];
+    let input = [height, width];
+    let depthwise = Depthwise { input, output, channels, stride, border, instructions, threads: 1 };
+    depthwise.fits().then_some(Kernel::Depthwise(depthwise))
 }
 
 impl Forward for FastConvolution {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
-        let computed = Kernel { threads: device::threads(), ..self.computed };
-        let Shape { height, width, outputs, .. } = computed.shape;
+        let computed = self.computed.with_threads(device::threads());
+        let [height, width, outputs] = computed.output().map(|n| n as i64);
         let images = as_stored(&x.f_detach()?)?;
         let Affine { kernel, bias } = self.weights.stored()?;
-        let output = device::filled(&[x.size()[0], height as i64, width as i64, outputs as i64], |into| {
+        let output = device::filled(&[x.size()[0], height, width, outputs], |into| {
             let images = device::numbers(&images);
-            let weights = device::numbers(&kernel);
-            computed.forward(images, weights, bias.as_ref().map(device::numbers), into);
+            let fresh = self.turned.is_none().then(|| computed.turned(device::numbers(&kernel)));
+            let turned = self.turned.as_ref().or(fresh.as_ref()).expect("one of the two");
+            computed.forward(images, turned, bias.as_ref().map(device::numbers), into);
         })?;
         let output = as_computed(&output)?;
         if self.weights.is_recorded(x) {
@@ -77,11 +158,20 @@ impl Forward for FastConvolution {
         Ok(output)
     }
 
+    fn settle(&mut self) -> Result<(), TchError> {
+        self.turned = Some(self.computed.turned(device::numbers(&self.weights.stored()?.kernel)));
+        Ok(())
+    }
+
     fn instructions(&self) -> Option<Instructions> {
-        Some(self.computed.instructions)
+        Some(self.computed.instructions())
     }
 
     fn describe(&self) -> Option<String> {
-        Some(format!("kernel: convolution ({})", self.computed.instructions.name()))
+        let what = match self.computed {
+            Kernel::Full(_) => "convolution",
+            Kernel::Depthwise(_) => "depthwise convolution",
+        };
+        Some(format!("kernel: {what} ({})", self.computed.instructions().name()))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Operation, through};
 use crate::{
     device::{self, differentiable},
-    kernel::{Block, Images, Instructions, Shape},
+    kernel::{Block, Images, Instructions, Scratch, Shape},
     layer::{Affine, Forward, Operator, Pass, as_computed, as_stored, conv2d::Convolution},
 };
 use tch::{Kind, TchError, Tensor};
@@ -13,6 +13,8 @@ pub struct FusedBlock {
     /// The kernel, OIHW, and the bias.
     weights: Affine,
     block: Block,
+    /// The kernel as it is read, where it stays.
+    turned: Option<Scratch>,
     /// What happens to bytes before.
     scaling: Option<Operation>,
 }
@@ -48,6 +50,7 @@ impl FusedBlock {
         Block::fits(&shape).then(|| FusedBlock {
             weights: convolution.weights.shared(),
             block: Block { shape, same: border == 1, relu, instructions, threads: 1 },
+            turned: None,
             scaling: None,
         })
     }
@@ -100,9 +103,11 @@ impl Forward for FusedBlock {
         let codes = Tensor::f_empty(size, (Kind::Uint8, tch::Device::Cpu))?;
         let Affine { kernel, bias } = self.weights.stored()?;
         let weights = device::numbers(&kernel);
+        let fresh = self.turned.is_none().then(|| block.turned(weights));
+        let turned = self.turned.as_ref().or(fresh.as_ref()).expect("one of the two");
         let pooled = device::filled(&size, |pooled| {
             let bias = bias.as_ref().map(device::numbers);
-            device::fill_bytes(&codes, |codes| block.forward(kept.images(), weights, bias, pooled, codes));
+            device::fill_bytes(&codes, |codes| block.forward(kept.images(), turned, bias, pooled, codes));
         })?;
         let pooled = as_computed(&pooled)?;
         if self.weights.is_recorded(&x) {
@@ -131,6 +136,11 @@ impl Forward for FusedBlock {
             differentiable(&pooled, &self.weights.inputs(&x), Box::new(back))?;
         }
         Ok(pooled)
+    }
+
+    fn settle(&mut self) -> Result<(), TchError> {
+        self.turned = Some(self.block.turned(device::numbers(&self.weights.stored()?.kernel)));
+        Ok(())
     }
 
     fn instructions(&self) -> Option<Instructions> {

@@ -75,8 +75,8 @@ pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::
     };
     let mut targets = Targets::of(device::upload(&batch.labels, &[examples], device)?);
     if let Some(shares) = &batch.shares {
-        let shares = device::upload(shares, &[shares.len() as i64], device)?;
-        targets.shares = Some(shares.f_view([examples, -1])?);
+        let classes = shares.len() as i64 / examples.max(1);
+        targets.shares = Some(device::upload(shares, &[examples, classes], device)?);
     }
     Ok((values, targets))
 }

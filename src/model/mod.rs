@@ -41,6 +41,8 @@ pub struct NamedParameter {
     pub tensor: Tensor,
     /// Whether the optimizer changes it.
     pub trainable: bool,
+    /// Whether it follows what a process sees of each batch.
+    pub follows_parts: bool,
     /// What its size costs in training.
     pub regularizer: Option<Regularizer>,
     /// What it is brought back to after each step.
@@ -244,6 +246,19 @@ impl Model {
         any(&self.operations).map(|instructions| instructions.name().to_owned())
     }
 
+    /// Whether what it computes of an example in training hangs on those that other processes have of the batch.
+    pub fn is_synchronized(&self) -> bool {
+        fn any(operations: &[Operation]) -> bool {
+            operations.iter().any(|operation| match operation {
+                Operation::Parallel { rows, .. } => rows.iter().any(|row| any(row)),
+                Operation::Computation { forward, .. } => {
+                    matches!(forward.operator(), Operator::BatchNormalization(it) if it.is_synchronized())
+                }
+            })
+        }
+        any(&self.operations)
+    }
+
     /// The operations that it computes, each with the layers behind it.
     pub fn operations(&self) -> Vec<OperationRow> {
         passes::rows(&self.operations)
@@ -392,8 +407,9 @@ impl Builder {
                 Weights::Given(tensors) => tensors.pop_front().expect("as many as the same layers have"),
             };
             own.push(tensor.shallow_clone());
-            let Parameter { trainable, regularizer, constraint, layout, .. } = parameter;
-            self.parameters.push(NamedParameter { name, tensor, trainable, regularizer, constraint, layout });
+            let Parameter { trainable, follows_parts, regularizer, constraint, layout, .. } = parameter;
+            let named = NamedParameter { name, tensor, trainable, follows_parts, regularizer, constraint, layout };
+            self.parameters.push(named);
         }
         let (name, input, precision) = (&planned.row.name, &planned.input, self.means.precision);
         let built = layer.build(Build { name, input, parameters: own, precision });

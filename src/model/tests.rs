@@ -57,7 +57,7 @@ fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
     }
 }
 
-const TRAINING: Pass = Pass { training: true, seed: 5, step: 3 };
+const TRAINING: Pass<'static> = Pass::training(5, 3);
 
 pub(super) fn run(model: &Model, images: &Tensor, pass: &Pass) -> Tensor {
     model.forward(images, pass).unwrap_or_else(|error| panic!("{error:?}"))

@@ -40,7 +40,7 @@ pub fn whiten(model: &Model, layers: &[Layer], plan: &Plan, images: &HostBatch) 
         let Some(convolution) = whitening(layer) else { continue };
         let name = format!("{}.kernel", planned.row.name);
         let Some(kernel) = model.parameters().iter().find(|parameter| parameter.name == name) else { continue };
-        let pass = Pass { training: false, seed: 0, step: 0 };
+        let pass = Pass::inference(0);
         tch::no_grad(|| {
             let before = model.beginning(at)?;
             let (images, _) = to_device(images, plan.input, model.device())?;
@@ -114,7 +114,7 @@ mod tests {
         let kernel = &model.parameters()[0];
         assert!(!kernel.trainable && !kernel.tensor.requires_grad());
         let (images, _) = to_device(&images, plan.input, Device::Cpu).unwrap();
-        let pass = Pass { training: true, seed: 0, step: 0 };
+        let pass = Pass::training(0, 0);
         let outputs = model.forward(&images, &pass).map_err(|failure| failure.error).unwrap();
         let outputs = outputs.permute([1, 0, 2, 3]).reshape([12, -1]);
         assert!((outputs.narrow(0, 0, 6) + outputs.narrow(0, 6, 6)).abs().max().double_value(&[]) < 1e-4);

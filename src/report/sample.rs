@@ -99,7 +99,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
         warnings: vec!["warning[small-shuffle-buffer]: a buffer of 1,000 mixes 2% of 50,000 examples".into()],
         started: "2026-11-23T23:05:12+01:00".into(),
         finished: Some("2026-11-23T23:08:41+01:00".into()),
-        timings: Timings { setup: 1.23, training: 203.4, evaluation: 3.21, total: 208.9 },
+        timings: Timings { setup: 1.23, training: 203.4, reporting: 0.87, evaluation: 3.21, total: 208.9 },
         data: Some(DataInfo {
             source: "cifar10".into(),
             location: "data/cifar10".into(),
@@ -162,6 +162,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             device: "cpu".into(),
             nondeterministic: Vec::new(),
             numerics: Vec::new(),
+            processes: 1,
             threads: 2,
             processor: "AMD EPYC 9B14".into(),
             processors: 2,

@@ -27,6 +27,7 @@ fn time(record: &Record) -> Vec<(&'static str, String)> {
     let mut facts: Vec<(&'static str, String)> = [
         ("Setup", timings.setup),
         ("Training, with validation", timings.training),
+        ("Of that, progress, records and reports", timings.reporting),
         ("Evaluation", timings.evaluation),
         ("Total", timings.total),
     ]

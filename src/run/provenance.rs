@@ -31,8 +31,11 @@ pub struct Provenance {
     /// What the device computes otherwise than a processor would, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub numerics: Vec<String>,
-    /// Threads that libtorch computed with.
+    /// Threads that libtorch computed with, in each process.
     pub threads: usize,
+    /// The processes that trained together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub processes: usize,
     /// The passes over the model's operations that training made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<String>,
@@ -87,6 +90,14 @@ pub struct Provenance {
     pub command: Vec<String>,
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(number: &usize) -> bool {
+    *number <= 1
+}
+
 /// A diff in the run's directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DiffFile {
@@ -108,8 +119,10 @@ pub struct Circumstances<'a> {
     pub numerics: Vec<String>,
     /// The vector instructions that libtorch uses.
     pub cpu_capability: String,
-    /// Threads that libtorch computes with.
+    /// Threads that libtorch computes with, in each process.
     pub threads: usize,
+    /// The processes that train together.
+    pub processes: usize,
     /// The passes over the model's operations.
     pub passes: Vec<String>,
     /// The pipeline's seed.
@@ -149,6 +162,7 @@ impl Provenance {
             nondeterministic: circumstances.nondeterministic,
             numerics: circumstances.numerics,
             threads: circumstances.threads,
+            processes: circumstances.processes,
             passes: circumstances.passes,
             kernels: None,
             processor: machine::processor(),

@@ -192,6 +192,9 @@ pub struct Timings {
     pub setup: f64,
     /// Epochs, validation included.
     pub training: f64,
+    /// What of the training's time went into telling of it: progress, records, checkpoints, the report.
+    #[serde(default)]
+    pub reporting: f64,
     /// The evaluation steps.
     pub evaluation: f64,
     /// From start to end.

@@ -11,7 +11,7 @@ use crate::{
     run::ReportSection,
     source::Source,
     stage::Stage,
-    strategy::Strategy,
+    strategy::{Count, Strategy},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub struct Pipeline {
     pub seed: u64,
     /// Threads to compute with; `auto` takes what the machine allows this process. Another number gives other last digits.
     #[serde(default)]
-    pub threads: Threads,
+    pub threads: Count,
     /// The numbers that are computed with.
     #[serde(default)]
     #[schemars(extend("x-known-as" = ["dtype", "amp", "mixed_precision"]))]
@@ -130,48 +130,6 @@ impl JsonSchema for VersionSchema {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "const": 1, "examples": [1] })
-    }
-}
-
-/// A number of threads, or as many as the machine allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Threads {
-    /// As many as affinity and quota allow.
-    #[default]
-    Auto,
-    /// So many.
-    Fixed(usize),
-}
-
-impl Serialize for Threads {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Threads::Auto => serializer.serialize_str("auto"),
-            Threads::Fixed(n) => serializer.serialize_u64(*n as u64),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Threads {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The schema allows `auto` and whole numbers only.
-        Ok(serde_json::Value::deserialize(deserializer)?
-            .as_u64()
-            .map_or(Threads::Auto, |threads| Threads::Fixed(threads as usize)))
-    }
-}
-
-impl JsonSchema for Threads {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Threads".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 1024 }] })
     }
 }
 

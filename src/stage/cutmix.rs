@@ -4,7 +4,7 @@
 //! proportions and `1 - share` of its area, at a random place. Unlike Keras', the classes are mixed by the pixels that
 //! were replaced, and not by the area before it was cut to whole pixels.
 
-use super::{Blend, Blending, StageDefinition, partners};
+use super::{Blending, Pair, StageDefinition, blend::partners};
 use crate::{
     augment::{Span, arguments::always},
     random::Stream,
@@ -44,30 +44,30 @@ fn stretch(length: usize, part: f64, at: f64) -> [usize; 2] {
 }
 
 impl Blending for Cutmix {
-    fn blend(&self, mut batch: Blend<'_>, stream: &mut Stream) {
-        let [height, width, channels] = batch.shape;
-        let partners = partners(batch.examples, stream);
+    fn pairs(&self, examples: usize, [height, width, _]: [usize; 3], stream: &mut Stream) -> Vec<Pair> {
+        let partners = partners(examples, stream);
         let [low, high] = self.factor.from_zero();
         let alpha = low + (high - low) * stream.unit() + LEAST;
-        let size = batch.image_size();
-        let before = batch.images.to_vec();
-        let mut shares = Vec::with_capacity(batch.examples);
-        for (image, &partner) in batch.images.chunks_exact_mut(size).zip(&partners) {
+        let mut pair = |partner| {
             let (chance, share) = (stream.unit(), stream.beta(alpha));
             let side = (1.0 - share).sqrt();
             let [left, right] = stretch(width, side, stream.unit());
             let [top, bottom] = stretch(height, side, stream.unit());
             if chance >= self.probability {
-                shares.push(1.0);
-                continue;
+                return Pair { partner, share: 1.0, area: Some([0..0, 0..0]) };
             }
-            for row in top..bottom {
-                let part = (row * width + left) * channels..(row * width + right) * channels;
-                image[part.clone()].copy_from_slice(&before[partner * size..][part]);
-            }
-            shares.push(1.0 - ((right - left) * (bottom - top)) as f64 / (height * width) as f64);
+            let share = 1.0 - ((right - left) * (bottom - top)) as f64 / (height * width) as f64;
+            Pair { partner, share, area: Some([top..bottom, left..right]) }
+        };
+        partners.into_iter().map(&mut pair).collect()
+    }
+
+    fn blend(&self, image: &mut [u8], partner: &[u8], [_, width, channels]: [usize; 3], pair: &Pair) {
+        let Some([rows, columns]) = &pair.area else { return };
+        for row in rows.clone() {
+            let part = (row * width + columns.start) * channels..(row * width + columns.end) * channels;
+            image[part.clone()].copy_from_slice(&partner[part]);
         }
-        batch.blend_targets(&partners, &shares);
     }
 }
 
@@ -80,7 +80,7 @@ impl StageDefinition for Cutmix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Purpose;
+    use crate::{random::Purpose, stage::blend::blend_all};
 
     #[test]
     fn a_box_is_replaced_and_the_classes_tell_its_area() {
@@ -90,8 +90,9 @@ mod tests {
             let mut images: Vec<u8> = (0..4u8).flat_map(|class| [class; 8 * 6]).collect();
             let mut targets = vec![0.0; 16];
             (0..4).for_each(|class| targets[class * 4 + class] = 1.0);
-            let batch = Blend { images: &mut images, shape: [8, 6, 1], targets: &mut targets, examples: 4 };
-            Cutmix { factor: factor(), probability: 1.0 }.blend(batch, &mut Purpose::new(1, "cutmix").stream(0, step));
+            let cutmix = Cutmix { factor: factor(), probability: 1.0 };
+            let mut stream = Purpose::new(1, "cutmix").stream(0, step);
+            blend_all(&cutmix, &mut images, [8, 6, 1], &mut targets, &mut stream);
             for (image, target) in images.chunks(48).zip(targets.chunks(4)) {
                 for class in 0..4 {
                     let share = image.iter().filter(|value| **value == class as u8).count() as f32 / 48.0;

@@ -4,7 +4,7 @@
 //! `x = share * x + (1 - share) * x[partner]`, and the same for the classes; shares follow Beta(alpha, alpha), partners a
 //! permutation of the batch. Values are rounded to whole ones.
 
-use super::{Blend, Blending, StageDefinition, partners};
+use super::{Blending, Pair, StageDefinition, blend::partners};
 use crate::{augment::arguments::always, random::Stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,27 +29,21 @@ pub struct Mixup {
     pub probability: f64,
 }
 
-/// Blends `images` of `size` bytes: `share` of each, and the rest of its partner.
-fn blend_images(images: &mut [u8], size: usize, partners: &[usize], shares: &[f64]) {
-    let before = images.to_vec();
-    for (image, (&partner, &share)) in images.chunks_exact_mut(size).zip(partners.iter().zip(shares)) {
-        let share = share as f32;
-        for (value, &other) in image.iter_mut().zip(&before[partner * size..]) {
-            *value = (f32::from(*value) * share + f32::from(other) * (1.0 - share) + 0.5) as u8;
-        }
-    }
-}
-
 impl Blending for Mixup {
-    fn blend(&self, mut batch: Blend<'_>, stream: &mut Stream) {
-        let partners = partners(batch.examples, stream);
+    fn pairs(&self, examples: usize, _: [usize; 3], stream: &mut Stream) -> Vec<Pair> {
+        let partners = partners(examples, stream);
         let mut share = || {
             let (chance, share) = (stream.unit(), stream.beta(self.alpha));
             if chance < self.probability { share } else { 1.0 }
         };
-        let shares: Vec<f64> = (0..batch.examples).map(|_| share()).collect();
-        blend_images(batch.images, batch.image_size(), &partners, &shares);
-        batch.blend_targets(&partners, &shares);
+        partners.into_iter().map(|partner| Pair { partner, share: share(), area: None }).collect()
+    }
+
+    fn blend(&self, image: &mut [u8], partner: &[u8], _: [usize; 3], pair: &Pair) {
+        let share = pair.share as f32;
+        for (value, &other) in image.iter_mut().zip(partner) {
+            *value = (f32::from(*value) * share + f32::from(other) * (1.0 - share) + 0.5) as u8;
+        }
     }
 }
 
@@ -62,15 +56,15 @@ impl StageDefinition for Mixup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Purpose;
+    use crate::{random::Purpose, stage::blend::blend_all};
 
     #[test]
     fn images_and_classes_are_mixed_in_the_same_proportion() {
         // Each image is its class times 100, so that its mean tells the mixture.
         let mut images: Vec<u8> = [0u8, 100, 200].iter().flat_map(|value| [*value; 12]).collect();
         let mut targets = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-        let batch = Blend { images: &mut images, shape: [2, 2, 3], targets: &mut targets, examples: 3 };
-        Mixup { alpha: 1.0, probability: 1.0 }.blend(batch, &mut Purpose::new(1, "mixup").stream(0, 0));
+        let mut stream = Purpose::new(1, "mixup").stream(0, 0);
+        blend_all(&Mixup { alpha: 1.0, probability: 1.0 }, &mut images, [2, 2, 3], &mut targets, &mut stream);
         for (image, target) in images.chunks(12).zip(targets.chunks(3)) {
             let want = target[1] * 100.0 + target[2] * 200.0;
             assert!(image.iter().all(|value| (f32::from(*value) - want).abs() <= 0.51), "{image:?} {target:?}");
@@ -82,16 +76,19 @@ mod tests {
     /// Keras gives 190, 143.5 and 34.3.
     #[test]
     fn values_are_kerass() {
-        let mut images = vec![10, 250, 37];
-        blend_images(&mut images, 1, &[1, 2, 0], &[0.25, 0.5, 0.9]);
-        assert_eq!(images, [190, 144, 34]);
+        let mixup = Mixup { alpha: 1.0, probability: 1.0 };
+        for (value, other, share, wanted) in [(10, 250, 0.25, 190), (250, 37, 0.5, 144), (37, 10, 0.9, 34)] {
+            let mut image = [value];
+            mixup.blend(&mut image, &[other], [1, 1, 1], &Pair { partner: 0, share, area: None });
+            assert_eq!(image, [wanted]);
+        }
     }
 
     #[test]
     fn with_probability_0_nothing_changes() {
         let (mut images, mut targets) = (vec![1, 2, 3, 4], vec![1.0, 0.0, 0.0, 1.0]);
-        let batch = Blend { images: &mut images, shape: [1, 2, 1], targets: &mut targets, examples: 2 };
-        Mixup { alpha: 0.2, probability: 0.0 }.blend(batch, &mut Purpose::new(1, "mixup").stream(0, 0));
+        let mut stream = Purpose::new(1, "mixup").stream(0, 0);
+        blend_all(&Mixup { alpha: 0.2, probability: 0.0 }, &mut images, [1, 2, 1], &mut targets, &mut stream);
         assert_eq!((images, targets), (vec![1, 2, 3, 4], vec![1.0, 0.0, 0.0, 1.0]));
     }
 }

@@ -4,7 +4,11 @@
 //! the seed, the epoch and the stages, so no thread can change it. What takes time, reading, decoding and augmenting, is
 //! left to the data engine, which asks the stages only whether to keep examples, how to change them and how far to read ahead.
 
-use crate::{augment::Augmentation, family, random::Stream};
+mod blend;
+
+pub use blend::{Blend, Blending, Pair, needed};
+
+use crate::{augment::Augmentation, family};
 use std::path::Path;
 
 /// One occurrence of an example in an epoch.
@@ -80,51 +84,6 @@ pub struct Occasion<'a> {
     pub epoch: u64,
     /// Which pass within the epoch, from 0, where a `repeat` behind the stage asks for several.
     pub turn: u32,
-}
-
-/// A batch of images whose examples a stage blends with each other.
-pub struct Blend<'a> {
-    /// Bytes, `[batch, height, width, channels]`.
-    pub images: &'a mut [u8],
-    /// Height, width and channels.
-    pub shape: [usize; 3],
-    /// Shares of the classes, `[batch, classes]`; each row has the sum 1.
-    pub targets: &'a mut [f32],
-    /// How many examples.
-    pub examples: usize,
-}
-
-impl Blend<'_> {
-    /// Bytes of one image.
-    pub fn image_size(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Makes of each example's target `share` of its own and the rest of its partner's.
-    fn blend_targets(&mut self, partners: &[usize], shares: &[f64]) {
-        let classes = self.targets.len() / self.examples.max(1);
-        let before = self.targets.to_vec();
-        for (target, (&partner, &share)) in
-            self.targets.chunks_exact_mut(classes.max(1)).zip(partners.iter().zip(shares))
-        {
-            for (value, other) in target.iter_mut().zip(&before[partner * classes..]) {
-                *value = (f64::from(*value) * share + f64::from(*other) * (1.0 - share)) as f32;
-            }
-        }
-    }
-}
-
-/// What a stage does that blends the examples of a batch.
-pub trait Blending: Send + Sync {
-    /// Blends; what is drawn comes from `stream`.
-    fn blend(&self, batch: Blend<'_>, stream: &mut Stream);
-}
-
-/// A partner for each of so many examples, as a permutation.
-fn partners(examples: usize, stream: &mut Stream) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..examples).collect();
-    stream.shuffle(&mut order);
-    order
 }
 
 /// How often an example passes `stages` in an epoch.

@@ -10,8 +10,4 @@ use serde::{Deserialize, Serialize};
 #[schemars(extend("examples" = [{}]))]
 pub struct Single {}
 
-impl StrategyDefinition for Single {
-    fn replicas(&self) -> usize {
-        1
-    }
-}
+impl StrategyDefinition for Single {}

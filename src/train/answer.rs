@@ -2,13 +2,18 @@
 //!
 //! Waiting for the loss of each step would leave the device without work while the host tells it of the next one.
 
-use crate::device::{Download, runs_ahead};
+use crate::{
+    device::{Download, runs_ahead},
+    distributed::Group,
+};
 use tch::{Device, TchError, Tensor};
 
 /// So many batches `device` is ahead of what is known of them.
-pub(crate) fn ahead(device: Device) -> usize {
+///
+/// Where several processes compute together, each of them waits for the others anyway.
+pub(crate) fn ahead(device: Device, group: &Group) -> usize {
     const AHEAD: usize = 4;
-    if runs_ahead(device) { AHEAD } else { 0 }
+    if runs_ahead(device) && group.is_alone() { AHEAD } else { 0 }
 }
 
 /// What a step said.

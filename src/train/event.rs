@@ -63,6 +63,16 @@ pub trait Observer {
     }
 }
 
+/// Hears everything and does nothing: of several processes only the first one tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observe(&mut self, _: &Event<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// When training rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {

@@ -1,21 +1,24 @@
 //! Epochs and steps.
 
 use super::{
-    Event, Moment, Observer,
-    answer::{Answer, Awaited, AwaitedStep, ahead},
+    Event, Moment, Observer, agreement,
+    answer::{Answer, AwaitedStep, ahead},
     loss_scale::LossScale,
+    reduction::Reduction,
+    step::{NotFinite, Part},
     watch::{GradientNorms, dead_activations, rectified},
 };
 use crate::{
-    callback::{Callback, Ended},
+    callback::{Callback, Ended, Verdict},
     check::Plan,
-    data::{HostBatch, InputPipeline},
+    data::{Batches, HostBatch, InputPipeline, Share},
     device::forget_gradient,
     diagnostic::{Code, Diagnostic, Result},
+    distributed::Group,
     evaluate::{self, Figures},
     exact::Exact,
     layer::Pass,
-    model::{Model, NamedParameter, computation, fill_tensors, in_layer, tensors_bytes, to_device, weights_bytes},
+    model::{Model, NamedParameter, computation, fill_tensors, tensors_bytes, to_device, weights_bytes},
     optimizer::{self, Slot, Update},
     run::{
         EpochRecord, RangeTest,
@@ -47,6 +50,19 @@ pub struct Training<'a> {
     pub class_weights: Option<&'a Tensor>,
     /// Set from outside to end after the current step.
     pub stop: &'a AtomicBool,
+    /// The processes that train together: each computes on a stretch of every batch, and all make the same steps.
+    pub group: &'a Group,
+}
+
+impl Training<'_> {
+    /// This process's part of so many batches from the `first` on.
+    fn batches(&self, first: u64, count: usize) -> Batches {
+        let share = match self.group.is_alone() {
+            true => Share::Whole,
+            false => Share::Stretch { index: self.group.rank(), of: self.group.size() },
+        };
+        self.data.stream(first, count, share)
+    }
 }
 
 /// How training ended.
@@ -84,6 +100,10 @@ pub struct Session<'a> {
     steps: u64,
     steps_per_epoch: usize,
     current: Current,
+    /// The gradients of all processes, once they have come together.
+    reduction: Option<Reduction>,
+    /// Whether some process wanted to stop, as far as all know it.
+    stopped: bool,
 }
 
 /// The epoch under way.
@@ -111,6 +131,9 @@ impl Current {
         self.seconds + self.since.elapsed().as_secs_f64()
     }
 }
+
+/// What is added up at each step besides the metrics: the loss, and who wants to stop.
+const TOLD: usize = 2;
 
 /// The files that keep a session.
 const MODEL: &str = "model.safetensors";
@@ -145,6 +168,8 @@ impl<'a> Session<'a> {
             steps: 0,
             steps_per_epoch,
             current: Current::new(training),
+            reduction: None,
+            stopped: false,
             training,
         }
     }
@@ -263,8 +288,30 @@ impl<'a> Session<'a> {
         self.stop_reason.is_some() || self.history.len() >= self.training.pipeline.training.epochs
     }
 
+    /// Whether it is to stop; of several processes all say the same.
     fn is_stopped(&self) -> bool {
-        self.training.stop.load(Ordering::Relaxed)
+        if self.training.group.is_alone() { self.training.stop.load(Ordering::Relaxed) } else { self.stopped }
+    }
+
+    /// Where any process wants to stop, all do.
+    fn hear_of_stop(&mut self, wanted: bool) {
+        if wanted {
+            self.stopped = true;
+            self.training.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Brings several processes together: all begin with the first one's weights and with what its optimizer remembers.
+    fn come_together(&mut self) -> Result<()> {
+        let Training { model, group, .. } = *self.training;
+        if group.is_alone() || self.reduction.is_some() {
+            return Ok(());
+        }
+        let slots = self.optimizer.slots();
+        let kept = model.parameters().iter().map(|it| &it.tensor).chain(slots.iter().map(|slot| slot.values));
+        group.broadcast(&kept.map(Tensor::detach).collect::<Vec<_>>())?;
+        self.reduction = Some(Reduction::new(model, TOLD + self.current.figures.metric_sums().len(), group)?);
+        Ok(())
     }
 
     /// Trains until the epochs are done, a callback stops, or `stop` is set.
@@ -272,6 +319,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Where data cannot be read, libtorch fails, the loss is no number any more, or an observer fails.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        self.come_together()?;
         while !self.is_over() && !self.is_stopped() {
             self.steps_of_epoch(observer)?;
             if self.is_stopped() {
@@ -313,7 +361,8 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As [`Session::train`].
     pub fn rehearse(&mut self) -> Result<EpochRecord> {
-        if let Some(batch) = self.training.data.epoch(0).next().transpose()? {
+        self.come_together()?;
+        if let Some(batch) = self.training.batches(0, 1).next().transpose()? {
             let answer = self.step(&batch, self.learning_rate(self.steps))?;
             self.hear(answer)?;
         }
@@ -325,8 +374,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Where data cannot be read, or libtorch fails.
     pub fn range_test(&mut self, rates: &[f64]) -> Result<RangeTest> {
+        self.come_together()?;
         let mut test = RangeTest::default();
-        let mut batches = self.training.data.stream(0, rates.len());
+        let mut batches = self.training.batches(0, rates.len());
         for &rate in rates {
             let Some(batch) = batches.next().transpose()? else { break };
             let loss = match self.step(&batch, rate).and_then(|answer| self.hear(answer)) {
@@ -354,7 +404,7 @@ impl<'a> Session<'a> {
         let epoch = self.history.len();
         let first = self.current.step;
         self.current.since = Instant::now();
-        let mut batches = training.data.stream(self.steps, self.steps_per_epoch - first);
+        let mut batches = training.batches(self.steps, self.steps_per_epoch - first);
         let waited_before = self.current.data_wait_seconds;
         let steps = first + batches.steps();
         let before = self.steps - first as u64;
@@ -398,7 +448,7 @@ impl<'a> Session<'a> {
     /// kept.
     fn pace(&self) -> (usize, usize) {
         const REST: u64 = 64;
-        match ahead(self.training.model.device()) {
+        match ahead(self.training.model.device(), self.training.group) {
             0 => (0, 1),
             ahead => (ahead, self.training.pipeline.training.checkpoint.steps.unwrap_or(REST).max(1) as usize),
         }
@@ -417,7 +467,8 @@ impl<'a> Session<'a> {
                 0 => "the device doesn't say where that began; `device: cpu` does".to_owned(),
                 further => format!("the device was {further} steps further by then; where that began, `device: cpu` says"),
             };
-            return Err(self.not_finite(loss, number, rate, place));
+            let epoch = self.history.len() + 1;
+            return Err(NotFinite { loss, rate, step: number, epoch }.told(place));
         }
         let (figures, logits) = (&mut self.current.figures, self.training.model.gives_logits());
         figures.add(loss, &outputs, &labels, &self.training.pipeline.training.loss, logits).map_err(failed)?;
@@ -431,17 +482,18 @@ impl<'a> Session<'a> {
         let mut record = self.record();
         record.watched.extend(self.dead_activations()?);
         self.current = Current::new(training);
+        self.agree()?;
+        let group = training.group;
         if let Some(validation) = training.validation {
-            record.figures.extend(evaluate::figures(training.pipeline, training.model, validation, "val_")?);
+            record.figures.extend(evaluate::figures(training.pipeline, training.model, validation, "val_", group)?);
         }
         let mut stop = None;
         let ended = Ended { epoch, figures: &record.figures, learning_rate: record.learning_rate };
-        for callback in &mut self.callbacks {
-            let verdict = callback.epoch_ended(&ended);
+        for verdict in self.verdicts(&ended)? {
             if verdict.keep_weights {
                 self.kept = Some((epoch + 1, copies(training.model)));
             }
-            if let Some(file) = verdict.write_weights {
+            if let Some(file) = verdict.write_weights.filter(|_| group.is_first()) {
                 let weights =
                     weights_bytes(training.model).map_err(|error| computation(&error, "saving the weights"))?;
                 observer.observe(&Event::WeightsWanted { file: &file, weights: &weights })?;
@@ -452,6 +504,27 @@ impl<'a> Session<'a> {
         self.stop_reason = stop.filter(|_| epoch + 1 < training.pipeline.training.epochs);
         self.history.push(record);
         observer.observe(&Event::EpochEnded(&self.history[epoch]))
+    }
+
+    /// What the callbacks want. The first process decides for all: nobody else's clock counts.
+    fn verdicts(&mut self, ended: &Ended<'_>) -> Result<Vec<Verdict>> {
+        let verdicts: Vec<Verdict> = self.callbacks.iter_mut().map(|callback| callback.epoch_ended(ended)).collect();
+        if self.training.group.is_alone() {
+            return Ok(verdicts);
+        }
+        let told = serde_json::to_vec(&verdicts).expect("verdicts are plain data");
+        let heard = self.training.group.broadcast_bytes(told)?;
+        Ok(serde_json::from_slice(&heard).expect("the same program wrote it"))
+    }
+
+    /// Compares the weights of several processes, and hears whether any of them wants to stop.
+    fn agree(&mut self) -> Result<()> {
+        let Training { model, group, stop, .. } = *self.training;
+        if !group.is_alone() {
+            let stops = agreement::agree(model, stop.load(Ordering::Relaxed), self.steps, group)?;
+            self.hear_of_stop(stops);
+        }
+        Ok(())
     }
 
     /// The epoch under way, as far as it has come.
@@ -475,69 +548,61 @@ impl<'a> Session<'a> {
         if !training.pipeline.training.watch.contains(&Watch::DeadActivations) {
             return Ok(Vec::new());
         }
-        let Some(batch) = training.data.stream(self.steps - self.current.step as u64, 1).next().transpose()? else {
-            return Ok(Vec::new());
-        };
+        let first = self.steps - self.current.step as u64;
+        let Some(batch) = training.batches(first, 1).next().transpose()? else { return Ok(Vec::new()) };
         let names = rectified(&training.pipeline.model.layers, &training.plan.layers);
         tch::no_grad(|| {
             let on_device = to_device(&batch, training.data.form(), training.model.device());
             let (examples, _) = on_device.map_err(|error| computation(&error, "watching activations"))?;
-            let pass = Pass { training: false, seed: training.pipeline.seed, step: self.steps };
-            dead_activations(training.model, &names, &examples, &pass).map_err(|error| in_layer(&error))
+            let pass = Pass::inference(training.pipeline.seed);
+            dead_activations(training.model, &names, &examples, &pass, training.group)
         })
     }
 
     /// One step of the optimizer at some rate.
     fn step(&mut self, batch: &HostBatch, rate: f64) -> Result<Answer> {
         let training = self.training;
-        let spec = &training.pipeline.training;
         let failed = |error: TchError| computation(&error, "a training step");
-        let (images, mut targets) = to_device(batch, training.data.form(), training.model.device()).map_err(failed)?;
-        if let Some(weights) = training.class_weights {
-            targets.weights = Some(weights.f_index_select(0, &targets.labels).map_err(failed)?);
-        }
         for parameter in training.model.trainable() {
             forget_gradient(&parameter.tensor).map_err(failed)?;
         }
-        let pass = Pass { training: true, seed: training.pipeline.seed, step: self.steps };
-        let outputs = training.model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
-        let mut loss = spec.loss.compute(&outputs, &targets, training.model.gives_logits()).map_err(failed)?;
-        if let Some(cost) = training.model.cost().map_err(failed)? {
-            loss = loss.f_add(&cost).map_err(failed)?;
-        }
-        let known = match ahead(training.model.device()) {
-            0 => Some(loss.f_double_value(&[]).map_err(failed)?),
+        let seed = training.pipeline.seed;
+        let pass = Pass { first: batch.first, group: Some(training.group), ..Pass::training(seed, self.steps) };
+        let part = Part::of(batch, &pass, training)?;
+        let alone = training.group.is_alone();
+        let value = match ahead(training.model.device(), training.group) {
+            _ if !alone => Some(self.way_back_together(&part, batch)?),
+            0 => Some(part.value()?),
             _ => None,
         };
-        if let Some(value) = known.filter(|value| !value.is_finite()) {
-            return Err(self.not_finite(value, self.steps + 1, rate, self.first_not_finite(&images, &pass)));
+        if let Some(loss) = value.filter(|loss| !loss.is_finite()) {
+            let place = NotFinite { loss, rate, step: self.steps + 1, epoch: self.history.len() + 1 };
+            return Err(place.found(batch, &pass, training)?);
         }
-        self.go_back_from(&loss, rate).map_err(failed)?;
+        if alone {
+            part.way_back(self.scale)?;
+        }
+        self.change_weights(rate).map_err(failed)?;
         self.steps += 1;
-        let figures = &mut self.current.figures;
-        let logits = training.model.gives_logits();
-        tch::no_grad(|| {
-            let Some(value) = known else {
-                let batch = Awaited::begin(&loss, &outputs, &batch.labels)?;
-                return Ok(Answer::Awaited(AwaitedStep { batch, number: self.steps, rate }));
-            };
-            figures.add(value, &outputs, &batch.labels, &spec.loss, logits)?;
-            Ok(Answer::Known(value))
-        })
-        .map_err(failed)
+        let Some(value) = value else {
+            let batch = part.awaited(batch)?;
+            return Ok(Answer::Awaited(AwaitedStep { batch, number: self.steps, rate }));
+        };
+        if alone {
+            part.add_to(&mut self.current.figures, value, batch, training)?;
+        } else if self.steps.is_multiple_of(agreement::COMPARED_EVERY) {
+            self.agree()?;
+        }
+        Ok(Answer::Known(value))
     }
 
-    /// Computes the gradients and lets the optimizer make its step by them.
-    fn go_back_from(&mut self, loss: &Tensor, rate: f64) -> std::result::Result<(), TchError> {
+    /// Lets the optimizer make its step by the gradients, unless these were scaled too far.
+    fn change_weights(&mut self, rate: f64) -> std::result::Result<(), TchError> {
         let model = self.training.model;
-        match &mut self.scale {
-            None => loss.f_backward()?,
-            Some(scale) => {
-                scale.scaled(loss)?.f_backward()?;
-                if !tch::no_grad(|| scale.unscale(model))? {
-                    return Ok(());
-                }
-            }
+        if let Some(scale) = &mut self.scale
+            && !tch::no_grad(|| scale.unscale(model))?
+        {
+            return Ok(());
         }
         if let Some(norms) = &mut self.current.norms {
             tch::no_grad(|| norms.add(model))?;
@@ -546,41 +611,21 @@ impl<'a> Session<'a> {
         model.constrain()
     }
 
-    /// Where what isn't finite began, where the loss of these images isn't.
-    fn first_not_finite(&self, images: &Tensor, pass: &Pass) -> String {
-        let model = self.training.model;
-        let is_finite = |tensor: &Tensor| {
-            let all = tensor.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| all.f_int64_value(&[]));
-            all.map_or(true, |all| all != 0)
-        };
-        // Moving averages follow the batch that led here; it's the trained weights that can have led to it.
-        let weight = model.trainable().find(|parameter| !is_finite(&parameter.tensor));
-        let mut layer = None;
-        if weight.is_none() {
-            let _ = tch::no_grad(|| {
-                model.traced(images, pass, &mut |name, output| {
-                    if layer.is_none() && !is_finite(output) {
-                        layer = Some(name.to_owned());
-                    }
-                })
-            });
-        }
-        match (weight, layer) {
-            (Some(weight), _) => format!("`{}` holds numbers that aren't finite", weight.name),
-            (None, Some(layer)) => format!("what leaves `{layer}` is the first that isn't finite"),
-            (None, None) => "all that the layers gave is finite; the loss itself overflowed".to_owned(),
-        }
-    }
-
-    /// What to say of the loss of a step, from 1, that is no number any more, or an infinite one.
-    fn not_finite(&self, loss: f64, step: u64, rate: f64, place: String) -> Box<Diagnostic> {
-        let epoch = self.history.len() + 1;
-        Box::new(
-            Diagnostic::error(Code::NOT_FINITE, format!("the loss became {loss} at step {step} (epoch {epoch})"))
-                .fact(place)
-                .fact(format!("the learning rate was {rate}"))
-                .help("lower the learning rate, or scale the input with `rescaling`"),
-        )
+    /// The way back of several processes, behind which all have the gradients and the figures of the whole batch; gives its loss.
+    fn way_back_together(&mut self, part: &Part, batch: &HostBatch) -> Result<f64> {
+        let training = self.training;
+        let mut own = Figures::new("", &training.pipeline.training.metrics, training.data.classes());
+        part.add_to(&mut own, 0.0, batch, training)?;
+        let stops = f64::from(u8::from(training.stop.load(Ordering::Relaxed)));
+        let told: Vec<f64> = [part.value()?, stops].into_iter().chain(own.metric_sums()).collect();
+        let reduction = self.reduction.as_ref().expect("the processes have come together");
+        let share = batch.labels.len() as f64 / batch.whole.max(1) as f64;
+        let sums = reduction.way_back(part.scaled(self.scale)?.as_ref(), &told, share)?;
+        let (loss, stops) = (sums[0], sums[1]);
+        self.hear_of_stop(stops > 0.0);
+        let remembered = own.gathered_memories(training.group)?;
+        self.current.figures.add_parts(loss, batch.whole, &sums[TOLD..], &remembered);
+        Ok(loss)
     }
 }
 

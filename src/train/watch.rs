@@ -2,8 +2,10 @@
 
 use crate::{
     check::PlannedLayer,
+    diagnostic,
+    distributed::Group,
     layer::{ActivationFunction, Layer, Pass, Structure},
-    model::{LayerError, Model},
+    model::{LayerError, Model, in_layer},
 };
 use tch::{Kind, TchError, Tensor};
 
@@ -64,31 +66,36 @@ impl GradientNorms {
     }
 }
 
-/// The shares of units and channels behind ReLU that are 0 for all of `examples`: of all layers together, and of each.
+/// The shares of units and channels behind ReLU that are 0 for all of `examples`, in whatever process: of all layers together,
+/// and of each.
 ///
 /// # Errors
-/// Names the layer in which libtorch failed.
+/// Names the layer in which libtorch failed, or says that another process is gone.
 pub(super) fn dead_activations(
     model: &Model,
     names: &[String],
     examples: &Tensor,
     pass: &Pass,
-) -> Result<Vec<(String, f64)>, LayerError> {
+    group: &Group,
+) -> diagnostic::Result<Vec<(String, f64)>> {
     let failed = |layer: &str| {
         let layer = layer.to_owned();
-        move |error| LayerError { layer, error }
+        move |error| in_layer(&LayerError { layer, error })
     };
     let plain = model.layer_by_layer().map_err(failed("the model"))?;
     let mut left: Vec<Option<Tensor>> = names.iter().map(|_| None).collect();
-    let _ = plain.traced(examples, pass, &mut |name, output| {
+    let traced = plain.traced(examples, pass, &mut |name, output| {
         if let Some(at) = names.iter().position(|known| known == name) {
             left[at] = Some(output.shallow_clone());
         }
-    })?;
+    });
+    let _ = traced.map_err(|error| in_layer(&error))?;
     let (mut all, mut dead, mut shares) = (0.0, 0.0, Vec::new());
     for (name, output) in names.iter().zip(left) {
         let Some(output) = output else { continue };
-        let (units, own) = counted(&output).map_err(failed(name))?;
+        let living = living(&output).map_err(failed(name))?;
+        group.sum(std::slice::from_ref(&living))?;
+        let (units, own) = counted(&living).map_err(failed(name))?;
         (all, dead) = (all + units, dead + own);
         shares.push((format!("dead_activations[{name}]"), own / units));
     }
@@ -96,12 +103,19 @@ pub(super) fn dead_activations(
     Ok(whole.into_iter().chain(shares).collect())
 }
 
-/// How many units or channels there are, and how many are 0 throughout.
-fn counted(output: &Tensor) -> Result<(f64, f64), TchError> {
+/// Of each unit or channel 1 where it is above 0 for some example, and else 0.
+fn living(output: &Tensor) -> Result<Tensor, TchError> {
+    if output.size()[0] == 0 {
+        return Tensor::f_zeros([output.size()[1]], (Kind::Float, output.device()));
+    }
     let others: Vec<i64> = (0..output.dim() as i64).filter(|&axis| axis != 1).collect();
-    let largest = output.f_amax(others.as_slice(), false)?;
-    let dead = largest.f_le(0.0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-    Ok((output.size()[1] as f64, dead as f64))
+    output.f_amax(others.as_slice(), false)?.f_le(0.0)?.f_logical_not()?.f_to_kind(Kind::Float)
+}
+
+/// How many units or channels there are, and how many live nowhere.
+fn counted(living: &Tensor) -> Result<(f64, f64), TchError> {
+    let dead = living.f_eq(0.0)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
+    Ok((living.numel() as f64, dead as f64))
 }
 
 /// The names of the layers that end in ReLU.
@@ -157,8 +171,8 @@ mod tests {
         let names = rectified(&layers, &plan.layers);
         assert_eq!(names, ["conv2d", "dense"]);
         let images = Tensor::from_slice(&[1u8, 2, 3, 4, 5, 6, 7, 8]).view([2, 2, 2, 1]);
-        let pass = Pass { training: false, seed: 0, step: 0 };
-        let shares = dead_activations(&model, &names, &images, &pass).map_err(|e| e.error).unwrap();
+        let pass = Pass::inference(0);
+        let shares = dead_activations(&model, &names, &images, &pass, &Group::alone()).unwrap();
         let wanted =
             [("dead_activations", 3.0 / 7.0), ("dead_activations[conv2d]", 0.75), ("dead_activations[dense]", 0.0)];
         assert_eq!(shares, wanted.map(|(name, share)| (name.to_owned(), share)));

@@ -7,6 +7,7 @@ mod machine;
 mod model;
 mod parameters;
 mod report;
+mod strategy;
 mod training;
 mod weights;
 
@@ -39,6 +40,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     expectations::lint(sound, declared, problems);
     evaluation::lint(sound, declared, plan, problems);
     report::lint(sound, problems);
+    strategy::lint(sound, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
         parameters::lint(sound, plan, problems);
@@ -98,6 +100,7 @@ fn texts<T: Serialize>(items: &[T]) -> Vec<String> {
 /// Reports what this machine cannot do.
 pub fn lint_for_machine(sound: &Sound, plan: Option<&Plan>, problems: &mut Vec<Diagnostic>) {
     machine::lint(sound, plan, problems);
+    strategy::lint_for_machine(sound, problems);
 }
 
 /// Reports pipelines of one name: their runs would stand in one directory.

@@ -1,6 +1,7 @@
 //! `trainyard run`
 
 mod preflight;
+mod ranks;
 mod recorder;
 mod resume;
 mod reuse;
@@ -9,11 +10,13 @@ mod several;
 mod start;
 mod work;
 
+pub use ranks::processes_of;
+pub use ranks::together;
 pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
 use super::{
     Ending, LintArguments,
-    context::{Output, set_up_means, set_up_threads, stop_flag},
+    context::{Output, set_up_means, set_up_threads, stop_flag, stopped_by},
     evaluate::print_metrics,
     outcome::{OutcomeArguments, print_expectations},
     reproduce::hold_to_lock,
@@ -23,18 +26,22 @@ use super::{
 use crate::{
     check::{self, Checked, Options},
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
+    distributed::Group,
     gate::{Suite, suite_of_run},
     progress::{Terminal, duration},
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
+        sha256_hex,
     },
     path,
     spec::{Pipeline, contract, load::Sound},
 };
+use ranks::Task;
 use recorder::Recorder;
 use serde_json::{Value as Json, json};
 use several::Entry;
+use signal_hook::consts::SIGTERM;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -162,15 +169,22 @@ impl Finished {
 /// Checks, trains, evaluates, reports.
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     stop_flag();
-    if let Some(run) = &arguments.resume {
-        return resume_one(run, arguments, output);
-    }
+    let options = Options { sets: &arguments.set, ..arguments.lints.options() };
+    let Some(run) = &arguments.resume else {
+        return together(&arguments.files, &options, output, |group| run_all(arguments, group, output));
+    };
+    let own = || Some(output.find_run(run).ok()?.file("resolved.yaml"));
+    let file = arguments.files.first().cloned().or_else(own);
+    together(file.as_slice(), &options, output, |group| resume_one(run, arguments, group, output))
+}
+
+fn run_all(arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
     let mut all = Vec::new();
     for file in &arguments.files {
-        if stop_flag().load(Ordering::Relaxed) {
+        if stop_flag().load(Ordering::Relaxed) || group.is_broken() {
             break;
         }
-        match one(file, arguments, output) {
+        match one(file, arguments, group, output) {
             Ok(entry) => all.push(entry),
             Err(problem) => {
                 output.tell(&SourceMap::default(), &problem);
@@ -199,7 +213,7 @@ fn print_json<T: serde::Serialize>(value: &T) {
     println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
 }
 
-fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Ending> {
+fn resume_one(run: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
     let (keys, codes): (Vec<String>, Vec<String>) =
         arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name));
     let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
@@ -209,13 +223,14 @@ fn resume_one(run: &Path, arguments: &Arguments, output: &Output) -> Result<Endi
         let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
         Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")))
     } else {
-        hold_to_keys(&codes)
-            .and_then(|()| resume::prepare(&resume::Request { run, file, allow: &keys, options }, output))
+        hold_to_keys(&codes).and_then(|()| {
+            resume::prepare(&resume::Request { run, file, allow: &keys, processes: group.size(), options }, output)
+        })
     };
     let finished = match prepared {
         Ok(Ok(prepared)) => {
             let shown = prepared.file.clone();
-            let finished = execute(prepared, output)?;
+            let finished = execute(prepared, group, output)?;
             if output.json {
                 print_json(&finished.json(&shown));
             }
@@ -246,32 +261,68 @@ fn hold_to_keys(codes: &[String]) -> Result<()> {
 }
 
 /// Runs one pipeline, with one seed or several.
-fn one(file: &Path, arguments: &Arguments, output: &Output) -> Result<Entry> {
-    let run = |sets: &[String], group: Option<&seeds::Group>| {
+fn one(file: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Result<Entry> {
+    let run = |sets: &[String], seeds: Option<&seeds::Group>| {
         let options = Options { sets, runs: Some(&*output.runs_directory), ..arguments.lints.options() };
         let mut prepared = match prepare(file, &options, output) {
             Ok(prepared) => prepared,
             Err(suite) => return Ok(Finished::invalid(suite)),
         };
-        if let Some(baselines) = group.and_then(|group| group.baselines.clone()) {
+        if let Some(baselines) = seeds.and_then(|group| group.baselines.clone()) {
             prepared.checked.baselines = baselines;
         }
         prepared.optimize = !arguments.no_optimize;
         if arguments.locked {
             hold_to_lock(file, &mut prepared, output)?;
         }
+        if let Some(directory) = left_by_killed(&prepared, group) {
+            return go_on(directory, prepared, &options, group, output);
+        }
         if arguments.reuse
-            && let Some(finished) = reuse::find(&mut prepared, output)?
+            && let Some(finished) = reuse::find(&mut prepared, group.placement(), output)?
         {
             conclude(&finished, output);
             return Ok(finished);
         }
-        prepared.group = group.map(|group| group.id.clone());
-        execute(prepared, output)
+        prepared.group = seeds.map(|group| group.id.clone());
+        execute(prepared, group, output)
     };
     match arguments.seeds {
-        Some(count) => seeds::run(file, count, &arguments.set, output, |sets, group| run(sets, Some(group))),
+        Some(count) => seeds::run(file, count, &arguments.set, output, |sets, seeds| run(sets, Some(seeds))),
         None => Ok(Entry::of(file, &run(&arguments.set, None)?)),
+    }
+}
+
+/// Where word of a run of this pipeline is left for processes that are started in the place of these.
+fn word_of(pipeline: &Pipeline) -> String {
+    format!("run/{}", sha256_hex(pipeline.to_yaml().as_bytes()))
+}
+
+/// The run of the processes in whose place these were started.
+fn left_by_killed(prepared: &Prepared, group: &Group) -> Option<RunDirectory> {
+    let word = group.word(&word_of(prepared.pipeline()?)).filter(|_| group.placement().attempt > 0)?;
+    RunDirectory::open(Path::new(&word)).ok()
+}
+
+/// Goes on with that run; where it is complete, its outcome stands.
+fn go_on(
+    directory: RunDirectory,
+    prepared: Prepared,
+    options: &Options<'_>,
+    group: &Group,
+    output: &Output,
+) -> Result<Finished> {
+    let info = directory.read_info()?;
+    if info.status == Status::Completed {
+        let finished = reuse::outcome_of(directory, info, &prepared)?;
+        conclude(&finished, output);
+        return Ok(finished);
+    }
+    let (run, file, processes) = (directory.path(), Some(&*prepared.file), group.size());
+    let request = resume::Request { run, file, allow: &[], processes, options: *options };
+    match resume::prepare(&request, output)? {
+        Ok(resumed) => execute(resumed, group, output),
+        Err(suite) => Ok(Finished::invalid(suite)),
     }
 }
 
@@ -299,15 +350,16 @@ pub fn prepare(file: &Path, options: &Options<'_>, output: &Output) -> Result<Pr
 ///
 /// # Errors
 /// Where there can be no run at all. What fails within one is told, and the run's record says it.
-pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
+pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result<Finished> {
     let began = Instant::now();
-    let Prepared { file, checked, start, threads, other_callbacks, group, opened, optimize } = prepared;
+    let Prepared { file, checked, start, threads: recorded_threads, other_callbacks, group, opened, optimize } =
+        prepared;
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else {
         return Ok(Finished::invalid(Suite::of_problems(&file, &checked.sources, &checked.problems)));
     };
     let pipeline = &sound.pipeline;
-    let threads = set_up_threads(pipeline, threads);
-    let means = set_up_means(pipeline, optimize)?;
+    let threads = set_up_threads(pipeline, recorded_threads, processes.placement());
+    let means = set_up_means(pipeline, optimize, processes.placement())?;
     if !output.quiet {
         eprintln!("{}", layer_table(plan));
     }
@@ -315,7 +367,8 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
     let new = |files: Option<Files>| -> Result<_> {
         let stamp = jiff::ZonedDateTime::now().strftime("%Y%m%d-%H%M%S").to_string();
         let (directory, lock) = RunDirectory::create(&output.runs_directory, &pipeline.name, &stamp)?;
-        let info = start::first_info(&checked, pipeline, plan, &directory, output, &means, threads, &file);
+        let info =
+            start::first_info(&checked, pipeline, plan, &directory, output, &means, (processes.size(), threads), &file);
         Ok((directory, lock, info, files))
     };
     let resumption = |files: &Option<Files>, changes, notes| {
@@ -356,6 +409,15 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
             None => eprintln!("{from} holds no checkpoint: it begins again"),
         }
     }
+    let place = std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned());
+    processes.leave_word(&word_of(pipeline), &place.to_string_lossy());
+    if !processes.is_alone() && !output.quiet {
+        eprintln!(
+            "{} processes of {threads} {} each",
+            processes.size(),
+            if threads == 1 { "thread" } else { "threads" }
+        );
+    }
     let listeners: Vec<Box<dyn crate::train::Observer>> = vec![Box::new(Terminal::new(output.quiet))];
     let policy = &pipeline.training.checkpoint;
     let mut recorder = Recorder::new(info, directory, policy, input_advice(pipeline), listeners, began);
@@ -369,8 +431,11 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
 
     let initial_weights = check::initial_weights(sound, &checked.sources);
     let files = files.as_ref();
-    let work = Work { pipeline, plan, means, threads, start: began, files, initial_weights, other_callbacks };
-    let result = recorder.save().and_then(|()| {
+    let task = Task::new(pipeline, initial_weights.as_ref(), recorded_threads, optimize);
+    let group = processes;
+    let work = Work { pipeline, plan, means, threads, group, start: began, files, initial_weights, other_callbacks };
+    let begun = recorder.save().and_then(|()| task.begin(group, files, other_callbacks));
+    let result = begun.and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {
             let message = "the program made a mistake, which it told above";
@@ -379,8 +444,11 @@ pub fn execute(prepared: Prepared, output: &Output) -> Result<Finished> {
         })
     });
     let result = result.map_err(|problem| located(problem, sound));
-    let stopped = stop_flag().load(Ordering::Relaxed);
+    // Where a process is gone, torchrun tells the others to end by the same signal as `kill`.
+    let is_gone = |problem: &Diagnostic| problem.code == Code::RANK && stopped_by() == SIGTERM as usize;
+    let stopped = stop_flag().load(Ordering::Relaxed) && !result.as_ref().is_err_and(|problem| is_gone(problem));
     if let Err(problem) = &result {
+        group.fail(problem);
         recorder.info.status = if stopped { Status::Interrupted } else { Status::Failed };
         recorder.info.reason = Some(problem.message.clone());
         recorder.info.details = problem.notes.iter().chain(&problem.help).cloned().collect();

@@ -6,9 +6,10 @@ use crate::{
     check::Plan,
     data::{Feed, InputPipeline},
     diagnostic::{Diagnostic, Result},
+    distributed::Group,
     evaluate::{Inquiry, predictions, steps},
     evaluation::{Predictions, Split, StepResult},
-    model::computation,
+    model::{Model, computation},
     report::render,
     run::{EpochRecord, EvaluationRecord, Record, Status},
     source::{Dataset, Subset},
@@ -33,7 +34,7 @@ pub fn rehearse(
     workers: usize,
     recorder: &mut Recorder,
 ) -> Result<()> {
-    let copy = training.model.copy().map_err(|error| computation(&error, "copying the model"))?;
+    let copy = copy(training)?;
     let trial = Training { model: &copy, ..*training };
     let mut session = Session::new(&trial);
     let mut epoch = session.rehearse()?;
@@ -46,6 +47,19 @@ pub fn rehearse(
     }
     recorder.rehearsal = Some(report(recorder.directory.read()?, epoch, evaluation));
     Ok(())
+}
+
+/// What a process does meanwhile that follows the one that rehearses: its part of the training step.
+///
+/// # Errors
+/// As above.
+pub fn first_step(training: &Training<'_>) -> Result<()> {
+    let copy = copy(training)?;
+    Session::new(&Training { model: &copy, ..*training }).rehearse().map(|_| ())
+}
+
+fn copy(training: &Training<'_>) -> Result<Model> {
+    training.model.copy().map_err(|error| computation(&error, "copying the model"))
 }
 
 /// Renders the report of a run that came out so.
@@ -73,7 +87,7 @@ fn evaluate(
     let first = |count: usize| Arc::new(Subset::new(dataset.test.clone(), (0..count).collect()));
     let feed = Feed::new(dataset, first(size), "test");
     let data = InputPipeline::new(feed, &batch, "dataset.evaluate", pipeline.seed, workers);
-    let (figures, said) = predictions(pipeline, model, &data, &dataset.classes, "test_")?;
+    let (figures, said) = predictions(pipeline, model, &data, &dataset.classes, "test_", &Group::alone())?;
     let few = size.min(EXAMPLES);
     let said = Predictions {
         labels: said.labels[..few].to_vec(),

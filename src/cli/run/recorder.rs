@@ -157,8 +157,18 @@ fn is_bearable((ended, took): (Instant, Duration)) -> bool {
     ended.elapsed().mul_f64(SHARE) >= took
 }
 
-impl Observer for Recorder {
-    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+impl Recorder {
+    /// Does something for which training waits, and counts the time.
+    fn counted(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let start = Instant::now();
+        let done = work(self);
+        if self.training_since.is_some() {
+            self.info.timings.reporting += start.elapsed().as_secs_f64();
+        }
+        done
+    }
+
+    fn write_down(&mut self, event: &Event<'_>) -> Result<()> {
         for listener in &mut self.listeners {
             listener.observe(event)?;
         }
@@ -181,7 +191,7 @@ impl Observer for Recorder {
         Ok(())
     }
 
-    fn at_rest(&mut self, session: &Session<'_>, moment: Moment) -> Result<()> {
+    fn keep_checkpoint(&mut self, session: &Session<'_>, moment: Moment) -> Result<()> {
         if !self.checkpoints.is_due(session, moment) {
             return Ok(());
         }
@@ -189,6 +199,16 @@ impl Observer for Recorder {
         self.directory.write_checkpoint(&self.files(session)?)?;
         self.checkpoints.kept(session, start);
         Ok(())
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+        self.counted(|recorder| recorder.write_down(event))
+    }
+
+    fn at_rest(&mut self, session: &Session<'_>, moment: Moment) -> Result<()> {
+        self.counted(|recorder| recorder.keep_checkpoint(session, moment))
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Request<'a> {
     pub file: Option<&'a Path>,
     /// Keys that may be different.
     pub allow: &'a [String],
+    /// How many processes there are now.
+    pub processes: usize,
     /// How it is checked, and what overrides it.
     pub options: Options<'a>,
 }
@@ -61,7 +63,7 @@ pub fn prepare(request: &Request<'_>, output: &Output) -> Result<std::result::Re
     let Found { files, passed_over } = directory.read_checkpoint();
     let mut notes: Vec<String> =
         passed_over.iter().map(|damaged| format!("a checkpoint is passed over: {damaged}")).collect();
-    notes.extend(other_surroundings(&info, &now.pipeline));
+    notes.extend(other_surroundings(&info, &now.pipeline, request.processes));
     if files.is_none() && info.status == Status::Completed {
         let problem = refuse(format!("{} holds no checkpoint that is whole", directory.path().display()));
         return Err(Box::new(passed_over.into_iter().fold(problem, Diagnostic::fact).help("begin a new run")));
@@ -144,7 +146,7 @@ fn hold_to_contract(changes: &[Change], allow: &[String], directory: &RunDirecto
 }
 
 /// What of the program and the machine is other than it was, so that the last digits may be, too.
-fn other_surroundings(info: &RunInfo, pipeline: &Pipeline) -> Vec<String> {
+fn other_surroundings(info: &RunInfo, pipeline: &Pipeline, processes: usize) -> Vec<String> {
     let provenance = &info.provenance;
     let device = device::open(&pipeline.device).map(device::name).unwrap_or_default();
     let now = [
@@ -152,6 +154,7 @@ fn other_surroundings(info: &RunInfo, pipeline: &Pipeline) -> Vec<String> {
         ("libtorch", &provenance.libtorch, device::torch_version()),
         ("the processor's capability", &provenance.cpu_capability, device::cpu_capability()),
         ("the device", &provenance.device, device),
+        ("the number of processes", &provenance.processes.max(1).to_string(), processes.to_string()),
     ];
     let others = now.into_iter().filter(|(_, before, now)| *before != now);
     let told = others.map(|(what, before, now)| {

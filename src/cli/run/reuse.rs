@@ -8,12 +8,13 @@ use crate::{
     },
     device,
     diagnostic::Result,
+    distributed::Placement,
     gate::{Suite, judge, suite_of_run},
     lockfile::{surroundings, surroundings_of},
     memo,
     model::{Means, pass_names},
     run::{
-        DataInfo, RunInfo, Status, sha256_hex,
+        DataInfo, RunDirectory, RunInfo, Status, sha256_hex,
         store::{self, Contents},
     },
     source::Surroundings,
@@ -24,7 +25,7 @@ use crate::{
 ///
 /// # Errors
 /// Where the data aren't there.
-pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>> {
+pub fn find(prepared: &mut Prepared, placement: &Placement, output: &Output) -> Result<Option<Finished>> {
     let Some(pipeline) = prepared.pipeline().cloned() else { return Ok(None) };
     let digest = sha256_hex(pipeline.to_yaml().as_bytes());
     let of_name = store::runs_in(&output.runs_directory)?.into_iter().filter_map(|run| {
@@ -38,12 +39,13 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
     }
     let device = device::open(&pipeline.device)?;
     let passes = pass_names(&Means::of(&pipeline, device, prepared.optimize));
-    let here = surroundings(&pipeline, &device::name(device), threads_of(&pipeline, prepared.threads), passes);
+    let threads = threads_of(&pipeline, prepared.threads, placement);
+    let here = surroundings(&device::name(device), threads, placement.size, passes);
     let program = memo::program_digest(&Surroundings::default_cache_directory()).unwrap_or_default();
     let same = |info: &RunInfo| {
         !program.is_empty()
             && info.provenance.program_digest == program
-            && surroundings_of(info, &pipeline) == here
+            && surroundings_of(info) == here
             && !info.resumed.iter().flat_map(|again| &again.changes).any(|change| contract::breaks_off(change))
     };
     let (dataset, skipped) = output.with_surroundings(None, |around| open_data(&pipeline, around))?;
@@ -51,9 +53,21 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
     let same_data = |data: &DataInfo| (&data.digest, &data.initial_weights) == (&dataset.digest, &initial_weights);
     let found = candidates.into_iter().find(|(_, info)| info.data.as_ref().is_some_and(same_data) && same(info));
     prepared.opened = Some((dataset, skipped));
-    let Some((directory, mut info)) = found else { return Ok(None) };
+    let Some((directory, info)) = found else { return Ok(None) };
+    if !output.quiet {
+        let place = directory.path().display();
+        eprintln!("{}: reused {place}, of the same pipeline, data and program", pipeline.name);
+    }
+    outcome_of(directory, info, prepared).map(Some)
+}
+
+/// What a complete run comes to, judged by what its figures are measured against now.
+///
+/// # Errors
+/// Where its files cannot be read.
+pub fn outcome_of(directory: RunDirectory, mut info: RunInfo, prepared: &Prepared) -> Result<Finished> {
     let evaluation = directory.read()?.evaluation;
-    if let Some(evaluation) = &evaluation {
+    if let (Some(evaluation), Some(pipeline)) = (&evaluation, prepared.pipeline()) {
         // What figures are measured against may be another lock by now.
         let history = directory.read_history()?;
         let kept = store::kept_epoch(&info, &history);
@@ -66,11 +80,7 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
                 baselines.insert(figure.clone(), before.clone());
             }
         }
-        info.expectations = judge(&pipeline, evaluation, kept, &baselines);
-    }
-    if !output.quiet {
-        let place = directory.path().display();
-        eprintln!("{}: reused {place}, of the same pipeline, data and program", pipeline.name);
+        info.expectations = judge(pipeline, evaluation, kept, &baselines);
     }
     let ending = match info.expectations.iter().all(|expectation| expectation.met) {
         true => Ending::Done,
@@ -80,5 +90,5 @@ pub fn find(prepared: &mut Prepared, output: &Output) -> Result<Option<Finished>
         Some(sound) => suite_of_run(&info, directory.path(), &prepared.checked.sources, sound),
         None => Suite::default(),
     };
-    Ok(Some(Finished { ending, run: Some((directory, info)), evaluation, reused: true, suite }))
+    Ok(Finished { ending, run: Some((directory, info)), evaluation, reused: true, suite })
 }

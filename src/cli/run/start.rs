@@ -33,7 +33,7 @@ pub fn now() -> String {
     jiff::ZonedDateTime::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
 
-/// The record of a run of the pipeline in `file` that is about to begin.
+/// The record of a run of the pipeline in `file` that is about to begin, by so many processes of so many threads.
 #[allow(clippy::too_many_arguments)]
 pub fn first_info(
     checked: &Checked,
@@ -42,7 +42,7 @@ pub fn first_info(
     directory: &RunDirectory,
     output: &Output,
     means: &Means,
-    threads: usize,
+    (processes, threads): (usize, usize),
     file: &Path,
 ) -> RunInfo {
     RunInfo {
@@ -85,6 +85,7 @@ pub fn first_info(
                 numerics: means.numerics(),
                 cpu_capability: device::cpu_capability(),
                 threads,
+                processes,
                 passes: pass_names(means),
                 seed: pipeline.seed,
                 pipeline_file: file,

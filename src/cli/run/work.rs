@@ -6,11 +6,12 @@ use crate::{
     cli::{
         context::{Output, stop_flag},
         data::look,
-        evaluate::{Trained, evaluate_into},
+        evaluate::{Trained, evaluate_into, help_evaluate},
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
     device,
-    diagnostic::{Result, io_error},
+    diagnostic::{Code, Diagnostic, Result, io_error},
+    distributed::Group,
     evaluation::significance::{mcnemar, only_one_right},
     gate::judge,
     memo::sum_of,
@@ -26,7 +27,7 @@ use crate::{
     spec::{OnError, Pipeline, Validation},
     tensorboard::EventFiles,
     text::hexadecimal,
-    train::{Event, Observer, Outcome, Session, Training},
+    train::{Event, Observer, Outcome, Session, Silent, Training},
 };
 use std::{
     fs::File,
@@ -44,6 +45,8 @@ pub struct Work<'a> {
     pub plan: &'a Plan,
     pub means: Means,
     pub threads: usize,
+    /// The processes that train together.
+    pub group: &'a Group,
     /// When the program began.
     pub start: Instant,
     /// The checkpoint to go on from.
@@ -121,6 +124,18 @@ pub fn data_info(
     })
 }
 
+/// The data of a run on their way to the model.
+struct Ready {
+    dataset: Dataset,
+    skipped: Vec<Unreadable>,
+    divided: Splits,
+    /// Those of the training examples.
+    class_counts: Vec<usize>,
+    class_weights: Option<tch::Tensor>,
+    train: InputPipeline,
+    validation: Option<InputPipeline>,
+}
+
 impl Work<'_> {
     /// Trains and evaluates; nothing is evaluated where the user wants to stop.
     ///
@@ -132,65 +147,44 @@ impl Work<'_> {
         opened: Option<Opened>,
         output: &Output,
     ) -> Result<Option<EvaluationRecord>> {
-        let Work { pipeline, plan, means, threads, .. } = *self;
-        let (dataset, skipped) = match opened {
-            Some(opened) => opened,
-            None => output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?,
-        };
-        if !skipped.is_empty() && !output.quiet {
-            eprintln!("{} examples cannot be read and are left out; the report lists them", skipped.len());
+        let Work { pipeline, plan, means, threads, group, .. } = *self;
+        let mut ready = group.first_on_each_machine(|| self.ready(opened, output))?;
+        device::forget_peak(means.device);
+        let resident_data = self.keep_on_device(&mut ready)?;
+        if !ready.skipped.is_empty() && !output.quiet {
+            eprintln!("{} examples cannot be read and are left out; the report lists them", ready.skipped.len());
         }
-        let divided = splits(pipeline, &dataset);
-        let data = DataInfo { skipped, ..data_info(pipeline, &dataset, &divided, self.initial_weights.as_deref())? };
+        let Ready { dataset, divided, class_counts, .. } = &ready;
+        let initial_weights = self.initial_weights.as_deref();
+        let skipped = ready.skipped.clone();
+        let data = DataInfo { skipped, ..data_info(pipeline, dataset, divided, initial_weights)? };
         if self.files.is_some() {
             super::resume::same_data(recorder.info.data.as_ref(), &data)?;
         }
         recorder.info.data = Some(data);
-        let (train_examples, validation_examples, validation_kind) = divided;
-        let class_counts = dataset.class_counts(&*train_examples);
-        let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, means.device)?;
-        let input = |feed, stages, path| {
-            let pipeline = InputPipeline::new(feed, stages, path, pipeline.seed, threads);
-            output.with_surroundings(None, |surroundings| pipeline.with_cache(surroundings))
-        };
-        let mut data = input(Feed::new(&dataset, train_examples, "train"), &pipeline.dataset.train, "dataset.train")?;
-        let part = if validation_kind == "test" { "test" } else { "validation" };
-        let mut validation = validation_examples
-            .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
-            .transpose()?;
+        same_everywhere(dataset, group)?;
         let layers = &pipeline.model.layers;
         if let Some(freq) = pipeline.training.callbacks.iter().find_map(|callback| callback.event_files()) {
             let files = EventFiles::new(&recorder.directory.file("tensorboard"), freq, layers, plan)?;
             recorder.listeners.push(Box::new(files));
         }
-        // A checkpoint holds what is taken from the data, too.
-        let beginning = Beginning { data: &data, initial_weights: self.initial_weights.as_deref() };
-        let model = build(pipeline, plan, means, self.files.is_none().then_some(beginning))?;
+        let model = self.model(&ready)?;
         recorder.info.provenance.kernels = model.kernels();
-        device::forget_peak(means.device);
-        let resident_data = keep_on_device(pipeline, plan, means, std::iter::once(&mut data).chain(&mut validation))?;
-        recorder.info.training.steps_per_epoch = pipeline.training.steps_per_epoch.unwrap_or(data.steps());
+        recorder.info.training.steps_per_epoch = pipeline.training.steps_per_epoch.unwrap_or(ready.train.steps());
         // What lies in memory is looked at as a whole: it costs less than an epoch's first steps.
-        let inspection = look(pipeline, &dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
+        let inspection = look(pipeline, dataset, dataset.train.in_memory() && dataset.test.in_memory())?;
         recorder.directory.write_json("data.json", &inspection)?;
         recorder.observe(&Event::DataSeen(&inspection))?;
-        let training = Training {
-            pipeline,
-            plan,
-            model: &model,
-            data: &data,
-            validation: validation.as_ref(),
-            class_weights: class_weights.as_ref(),
-            stop: stop_flag(),
-        };
+        let training = self.training(&ready, &model);
         let mut session = Session::new(&training);
         if let Some(files) = self.files {
             session.restore(files, self.other_callbacks)?;
             recorder.go_on_after(&session, files)?;
         }
-        preflight::rehearse(&training, plan, &dataset, &class_counts, threads, recorder)?;
+        preflight::rehearse(&training, plan, dataset, class_counts, threads, recorder)?;
         recorder.info.timings.setup += self.start.elapsed().as_secs_f64();
         recorder.save()?;
+        group.barrier()?;
 
         let watch = device::Watch::begin(means.device);
         let trained = session.train(recorder);
@@ -219,8 +213,8 @@ impl Work<'_> {
         }
         let evaluation_start = Instant::now();
         let evaluation = output.with_surroundings(None, |surroundings| {
-            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch };
-            evaluate_into(&recorder.directory, pipeline, &trained, &dataset, threads, surroundings)
+            let trained = Trained { model: &model, plan, history: &recorder.history, best_epoch, group };
+            evaluate_into(&recorder.directory, pipeline, &trained, dataset, threads, surroundings)
         })?;
         recorder.observe(&Event::Evaluated(&evaluation))?;
         recorder.info.timings.evaluation = evaluation_start.elapsed().as_secs_f64();
@@ -230,6 +224,102 @@ impl Work<'_> {
         recorder.info.status = Status::Completed;
         Ok(Some(evaluation))
     }
+
+    /// Does the same in a process that follows the one that does the above: computes with it, and writes nothing.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn follow(&self, output: &Output) -> Result<()> {
+        let mut ready = self.group.first_on_each_machine(|| self.ready(None, output))?;
+        self.keep_on_device(&mut ready)?;
+        same_everywhere(&ready.dataset, self.group)?;
+        let model = self.model(&ready)?;
+        let training = self.training(&ready, &model);
+        let mut session = Session::new(&training);
+        if let Some(files) = self.files {
+            session.restore(files, self.other_callbacks)?;
+        }
+        preflight::first_step(&training)?;
+        self.group.barrier()?;
+        let Outcome { interrupted, best_epoch, .. } = session.train(&mut Silent)?;
+        if interrupted {
+            return Ok(());
+        }
+        output.with_surroundings(None, |surroundings| {
+            let Work { pipeline, plan, threads, group, .. } = *self;
+            let trained = Trained { model: &model, plan, history: session.history(), best_epoch, group };
+            help_evaluate(pipeline, &trained, &ready.dataset, threads, surroundings)
+        })
+    }
+
+    /// Opens and divides the data, and begins to keep them where a stage says so.
+    fn ready(&self, opened: Option<Opened>, output: &Output) -> Result<Ready> {
+        let Work { pipeline, means, threads, .. } = *self;
+        let (dataset, skipped) = match opened {
+            Some(opened) => opened,
+            None => output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?,
+        };
+        let divided = splits(pipeline, &dataset);
+        let (train_examples, validation_examples, validation_kind) = divided.clone();
+        let class_counts = dataset.class_counts(&*train_examples);
+        let class_weights = class_weights(pipeline, &dataset.classes, &class_counts, means.device)?;
+        let input = |feed, stages, path| {
+            let pipeline = InputPipeline::new(feed, stages, path, pipeline.seed, threads);
+            output.with_surroundings(None, |surroundings| pipeline.with_cache(surroundings))
+        };
+        let train = input(Feed::new(&dataset, train_examples, "train"), &pipeline.dataset.train, "dataset.train")?;
+        let part = if validation_kind == "test" { "test" } else { "validation" };
+        let validation = validation_examples
+            .map(|examples| input(Feed::new(&dataset, examples, part), &pipeline.dataset.evaluate, "dataset.evaluate"))
+            .transpose()?;
+        Ok(Ready { dataset, skipped, divided, class_counts, class_weights, train, validation })
+    }
+
+    fn model(&self, ready: &Ready) -> Result<Model> {
+        // A checkpoint holds what is taken from the data, too.
+        let beginning = Beginning { data: &ready.train, initial_weights: self.initial_weights.as_deref() };
+        build(self.pipeline, self.plan, self.means, self.files.is_none().then_some(beginning))
+    }
+
+    /// Lets the data lie on the device for good, those to train on before the others, as far as they leave room for training; gives
+    /// their bytes.
+    fn keep_on_device(&self, ready: &mut Ready) -> Result<u64> {
+        let Work { pipeline, plan, means, .. } = *self;
+        let Some(memory) = device::device_memory(means.device) else { return Ok(0) };
+        let training = plan.memory(pipeline.batch_size(), pipeline.training.optimizer.numbers_per_parameter()).total();
+        // What training takes is an estimate, and libraries have memory of their own.
+        let all = (memory.free / 2).min(memory.free.saturating_sub(2 * training));
+        let mut room = all;
+        for data in std::iter::once(&mut ready.train).chain(&mut ready.validation) {
+            if model::keep_on_device(data, means.device, room)? {
+                room -= data.choice_bytes().unwrap_or(0);
+            }
+        }
+        Ok(all - room)
+    }
+
+    fn training<'a>(&'a self, ready: &'a Ready, model: &'a Model) -> Training<'a> {
+        Training {
+            pipeline: self.pipeline,
+            plan: self.plan,
+            model,
+            data: &ready.train,
+            validation: ready.validation.as_ref(),
+            class_weights: ready.class_weights.as_ref(),
+            group: self.group,
+            stop: stop_flag(),
+        }
+    }
+}
+
+/// Refuses to train where a process has other data than the first one.
+fn same_everywhere(dataset: &Dataset, group: &Group) -> Result<()> {
+    let all = group.gather_bytes(dataset.digest.as_bytes())?;
+    let Some(rank) = all.iter().position(|digest| *digest != all[0]) else { return Ok(()) };
+    let problem = Diagnostic::error(Code::DATA_CHANGED, format!("rank {rank} has other data than rank 0"));
+    let digests = all.iter().map(|digest| String::from_utf8_lossy(digest));
+    let facts = digests.enumerate().map(|(rank, digest)| format!("rank {rank}: SHA-256 {digest}"));
+    Err(Box::new(facts.fold(problem, Diagnostic::fact).help("every machine needs the same files")))
 }
 
 /// What a model takes before it is trained.
@@ -261,26 +351,6 @@ pub fn build(pipeline: &Pipeline, plan: &Plan, means: Means, begin: Option<Begin
         }
     }
     Ok(model)
-}
-
-/// Lets data lie on the device for good, each pipeline's after the other's, as far as they leave room for training; gives their bytes.
-fn keep_on_device<'a>(
-    pipeline: &Pipeline,
-    plan: &Plan,
-    means: Means,
-    data: impl Iterator<Item = &'a mut InputPipeline>,
-) -> Result<u64> {
-    let Some(memory) = device::device_memory(means.device) else { return Ok(0) };
-    let training = plan.memory(pipeline.batch_size(), pipeline.training.optimizer.numbers_per_parameter()).total();
-    // What training takes is an estimate, and libraries have memory of their own.
-    let all = (memory.free / 2).min(memory.free.saturating_sub(2 * training));
-    let mut room = all;
-    for data in data {
-        if model::keep_on_device(data, means.device, room)? {
-            room -= data.choice_bytes().unwrap_or(0);
-        }
-    }
-    Ok(all - room)
 }
 
 /// Writes the weights and the losses of the steps.

@@ -88,7 +88,7 @@ mod tests {
             built.map(|forward| Operation::of("", forward)).collect()
         };
         let images = Tensor::arange(2 * 48, (Kind::Uint8, Device::Cpu)).view([2, 4, 4, 3]).permute([0, 3, 1, 2]);
-        let pass = Pass { training: true, seed: 0, step: 0 };
+        let pass = Pass::training(0, 0);
         let compute = |row: &[Operation]| {
             crate::model::through(row, images.shallow_clone(), &pass, &mut |_, _| ()).expect("it computes")
         };

@@ -1,7 +1,7 @@
 //! Batch normalization with the addition of a shortcut and the ReLU or ReLU6 behind it as one kernel.
 //!
 //! It computes the same sums in another order: equal to rounding. These operations do little with much memory, and as one they
-//! read and write it less than half as often.
+//! read and write it less than half as often. Normalization that is synchronized over processes is left as it is.
 
 use crate::{
     kernel::Cut,
@@ -26,8 +26,10 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
         let layers = [operation.layers(), &behind].concat();
         let fused = match &mut operations[at] {
             Operation::Computation { forward, .. } => match forward.operator() {
-                Operator::BatchNormalization(normalize) => FusedNormalization::new(normalize, false, cut, instructions)
-                    .map(|fused| Operation::Computation { layers, forward: Box::new(fused) }),
+                Operator::BatchNormalization(normalize) if !normalize.is_synchronized() => {
+                    FusedNormalization::new(normalize, false, cut, instructions)
+                        .map(|fused| Operation::Computation { layers, forward: Box::new(fused) })
+                }
                 _ => None,
             },
             Operation::Parallel { rows, join: Join::Merge(Merge::Add), .. } => last_in_two(rows).and_then(|row| {
@@ -53,7 +55,8 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
 /// Which of two rows ends in a normalization over the batch.
 fn last_in_two(rows: &[Vec<Operation>]) -> Option<usize> {
     let normalizes = |row: &Vec<Operation>| {
-        row.last().is_some_and(|last| matches!(last.operator(), Operator::BatchNormalization(_)))
+        let last = row.last().map(Operation::operator);
+        matches!(last, Some(Operator::BatchNormalization(normalize)) if !normalize.is_synchronized())
     };
     rows.iter().position(normalizes).filter(|_| rows.len() == 2)
 }

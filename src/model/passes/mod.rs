@@ -7,6 +7,7 @@ mod fuse_blocks;
 mod fuse_normalizations;
 mod leave_out_dropout;
 mod pool_before_activation;
+mod turn_kernels;
 
 use super::{Join, Means, Operation};
 use crate::layer::{Forward, Operator};
@@ -34,7 +35,7 @@ struct Rewriting {
     rewrite: fn(&mut Vec<Operation>, &Means) -> Result<(), TchError>,
 }
 
-const REWRITINGS: [Rewriting; 7] = [
+const REWRITINGS: [Rewriting; 8] = [
     Rewriting { name: "leave_out_dropout", for_inference: true, rewrite: leave_out_dropout::rewrite },
     Rewriting { name: "fold_batch_normalization", for_inference: true, rewrite: fold_batch_normalization::rewrite },
     Rewriting {
@@ -46,6 +47,7 @@ const REWRITINGS: [Rewriting; 7] = [
     Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
     Rewriting { name: "fast_convolutions", for_inference: false, rewrite: fast_convolutions::rewrite },
     Rewriting { name: "fuse_normalizations", for_inference: false, rewrite: fuse_normalizations::rewrite },
+    Rewriting { name: "turn_kernels", for_inference: true, rewrite: |row, means| turn_kernels::rewrite(row, means) },
 ];
 
 /// The names of the passes that training makes with `means`.

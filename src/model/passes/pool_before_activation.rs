@@ -53,7 +53,7 @@ mod tests {
             assert!(matches!(operations[1].operator(), Operator::MaxPooling(_)));
             assert!(matches!(operations[2].operator(), Operator::Activation(_)));
         }
-        let pass = Pass { training: true, seed: 0, step: 0 };
+        let pass = Pass::training(0, 0);
         let outputs = through(&operations, images.shallow_clone(), &pass, &mut |_, _| ()).expect("it computes");
         outputs.square().sum(Kind::Float).backward();
         [outputs, images.grad(), kernel.grad()]

@@ -1,16 +1,24 @@
 //! `trainyard plan`
 
-use super::{Ending, PipelineArguments, context::Output, summary::layer_table};
+mod sharing;
+
+use super::{
+    Ending, PipelineArguments,
+    context::{Output, threads_of},
+    run::processes_of,
+    summary::layer_table,
+};
 use crate::{
     check::{Checked, Memory, Options, Plan},
     data::count_steps,
     device,
     diagnostic::{Place, Result},
+    distributed::Placement,
     progress::duration,
     run::{ConfigurationLine, RunDirectory, Status},
     source::Declared,
     spec::{
-        Pipeline, Threads,
+        Pipeline,
         load::Sound,
         origins::{origin, resolved_lines},
         tree::{Node, Step, display_path},
@@ -18,6 +26,7 @@ use crate::{
     text::{Table, bytes, thousands},
 };
 use serde::Serialize;
+use sharing::Sharing;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
@@ -25,10 +34,15 @@ use std::{
 
 /// `trainyard plan FILE`
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  trainyard plan pipelines/cifar10.yaml --set training.epochs=5")]
+#[command(after_help = "Example:\n  trainyard plan pipelines/cifar10.yaml --set training.epochs=5\n  trainyard plan \
+                        pipelines/cifar10.yaml --set strategy.data_parallel=8 --bandwidth 10Gbit/s")]
 pub struct Arguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
+    /// What a link between two processes carries, for `data_parallel`: `10Gbit/s`, `1.25GB/s`. Measured within this machine where it
+    /// isn't given.
+    #[arg(long, value_name = "RATE", value_parser = sharing::bandwidth)]
+    bandwidth: Option<f64>,
 }
 
 /// What a run would do.
@@ -46,7 +60,10 @@ struct Planned {
     /// Bytes that the run will leave on the disk, a cache in a directory included, about.
     disk: u64,
     device: String,
+    /// Of a process.
     threads: usize,
+    /// Where there are several processes.
+    sharing: Option<Sharing>,
     estimate: Option<Estimate>,
 }
 
@@ -75,6 +92,8 @@ struct Estimate {
     run: PathBuf,
     /// Its training images a second.
     images_per_second: f64,
+    /// The threads that it had.
+    threads: usize,
     /// Seconds for an epoch, validation included.
     epoch_seconds: f64,
     /// Seconds for all epochs.
@@ -92,7 +111,7 @@ pub fn plan(arguments: &Arguments, output: &Output) -> Result<Ending> {
     else {
         return Ok(Ending::Invalid);
     };
-    let planned = planned(&checked, sound, declared, plan, &output.runs_directory)?;
+    let planned = planned(&checked, sound, declared, plan, arguments.bandwidth, &output.runs_directory)?;
     if output.json {
         println!("{}", serde_json::to_string_pretty(&planned).expect("plain data"));
     } else {
@@ -108,11 +127,18 @@ fn planned(
     sound: &Sound,
     declared: &Declared,
     plan: &Plan,
+    bandwidth: Option<f64>,
     runs_directory: &Path,
 ) -> Result<Planned> {
     let pipeline = &sound.pipeline;
-    let batch = pipeline.batch_size();
-    let memory = plan.memory(batch, pipeline.training.optimizer.numbers_per_parameter());
+    let strategy = pipeline.strategy.data_parallel();
+    let processes = strategy.map_or(1, |strategy| processes_of(strategy, &pipeline.device));
+    let threads = match strategy.and_then(|strategy| strategy.threads_per_process.fixed()) {
+        Some(threads) => threads,
+        None => (threads_of(pipeline, None, &Placement::alone()) / processes).max(1),
+    };
+    let memory =
+        plan.memory(pipeline.batch_size().div_ceil(processes), pipeline.training.optimizer.numbers_per_parameter());
     let steps = steps(pipeline, declared);
     let example = plan.input.bytes() as u64;
     // The last `cache` is the one that examples are read from.
@@ -123,6 +149,8 @@ fn planned(
     };
     let evaluated = steps.validation_examples.max(steps.test_examples);
     let dataset = &pipeline.dataset;
+    let estimate = estimate(pipeline, plan, &steps, runs_directory);
+    let sharing = || Sharing::new(pipeline, plan, (processes, threads), bandwidth, estimate.as_ref());
     let predictions = steps.test_examples.unwrap_or(0) as u64 * (declared.classes.unwrap_or(0) as u64 * 4 + 12);
     Ok(Planned {
         origins: origins(checked, sound),
@@ -136,11 +164,9 @@ fn planned(
             + kept(&dataset.train, steps.train_examples, true)
             + kept(&dataset.evaluate, evaluated, true),
         device: device::name(device::open(&pipeline.device)?),
-        threads: match pipeline.threads {
-            Threads::Auto => device::available_threads(),
-            Threads::Fixed(threads) => threads,
-        },
-        estimate: estimate(pipeline, plan, &steps, runs_directory),
+        threads,
+        sharing: (processes > 1).then(sharing),
+        estimate,
         pipeline: pipeline.clone(),
         steps,
         memory,
@@ -189,6 +215,7 @@ fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &Path) -> Opt
         Some(Estimate {
             run: path,
             images_per_second: typical.images_per_second,
+            threads: info.provenance.threads * info.provenance.processes.max(1),
             epoch_seconds,
             at_most_seconds: epoch_seconds * steps.epochs as f64,
         })
@@ -258,9 +285,13 @@ fn table(planned: &Planned, plan: &Plan) -> String {
     let parts: Vec<String> = parts.iter().map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
     let total = planned.memory_total.saturating_add(planned.data_in_memory);
     let machine = planned.machine_memory.map(|all| format!(" of {}", bytes(all))).unwrap_or_default();
-    row("memory", format!("about {}{machine}: {}", bytes(total), parts.join(", ")));
+    let each = if planned.sharing.is_some() { " for each process" } else { "" };
+    row("memory", format!("about {}{machine}{each}: {}", bytes(total), parts.join(", ")));
     row("disk", format!("about {}", bytes(planned.disk)));
     row("device", format!("{}, {} threads", planned.device, planned.threads));
+    for (name, value) in planned.sharing.iter().flat_map(Sharing::rows) {
+        row(name, value);
+    }
     row(
         "time",
         match &planned.estimate {

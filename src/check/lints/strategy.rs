@@ -1,0 +1,112 @@
+//! How the work is spread: whether processes, batches, threads and devices fit each other.
+
+use crate::{
+    device,
+    diagnostic::{Code, Diagnostic},
+    machine, path,
+    spec::load::Sound,
+    strategy::{Backend, DataParallel},
+};
+
+pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let pipeline = &sound.pipeline;
+    let Some(strategy) = pipeline.strategy.data_parallel() else { return };
+    shares(sound, strategy, problems);
+    devices(sound, strategy, problems);
+    if pipeline.threads.fixed().is_some() && strategy.threads_per_process.fixed().is_some() {
+        let own = sound.tree.place_of(path!["strategy", "data_parallel", "threads_per_process"]);
+        problems.push(
+            Diagnostic::warning(Code::NO_EFFECT, "`threads` changes nothing beside `threads_per_process`")
+                .at(sound.tree.place_of(path!["threads"]), "what the processes of a machine would share")
+                .at(own, "what each of them has")
+                .help("remove one of the two"),
+        );
+    }
+}
+
+/// Every process needs an example of each batch.
+fn shares(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>) {
+    let Some(processes) = strategy.processes.fixed() else { return };
+    let batch = sound.pipeline.batch_size();
+    let stages = &sound.pipeline.dataset.train;
+    let Some(stage) = stages.iter().position(|stage| stage.batch_size().is_some()) else { return };
+    let place = sound.tree.place_of(path!["dataset", "train", stage]);
+    let own = sound.tree.place_of(path!["strategy", "data_parallel", "processes"]);
+    if processes > batch {
+        problems.push(
+            Diagnostic::error(Code::TOO_MANY_PROCESSES, format!("{processes} processes for batches of {batch}"))
+                .at(own, "so many share each batch")
+                .at(place, "the batch of all of them together")
+                .help("`batch` is the global batch: make it larger, or start fewer processes"),
+        );
+    } else if !batch.is_multiple_of(processes) {
+        let (least, most) = (batch / processes, batch.div_ceil(processes));
+        let message = format!("a batch of {batch} isn't the same for each of {processes} processes");
+        problems.push(
+            Diagnostic::note(Code::UNEVEN_SHARES, message)
+                .at(place, format!("some have {least} examples of it, and some {most}"))
+                .help("the sums are right all the same; those with fewer examples wait for the others"),
+        );
+    }
+}
+
+/// What the processes compute on has to be theirs, and the backend has to reach it.
+fn devices(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>) {
+    let device = sound.pipeline.device.as_str();
+    let place = sound.tree.place_of(path!["device"]);
+    let backend = sound.tree.place_of(path!["strategy", "data_parallel", "backend"]);
+    if strategy.processes.fixed() == Some(1) {
+        return;
+    }
+    if device == "mps" {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, "there is only one `mps`, and no backend reaches it")
+                .at(place, "for several processes")
+                .help("use `strategy: single`, or `device: cpu`"),
+        );
+    } else if device.contains(':') {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, format!("`{device}` is a single accelerator"))
+                .at(place, "each process needs one of its own")
+                .help(format!("write `device: {}`", device.split(':').next().unwrap_or_default())),
+        );
+    }
+    if strategy.backend == Backend::Nccl && device == "cpu" {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, "`nccl` carries nothing from processor to processor")
+                .at(backend, "for accelerators only")
+                .at(place, "computes on the processor")
+                .help("leave `backend` out, or write `backend: gloo`"),
+        );
+    }
+}
+
+/// Reports what this machine cannot do.
+pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let pipeline = &sound.pipeline;
+    let Some(strategy) = pipeline.strategy.data_parallel() else { return };
+    if strategy.backend == Backend::Nccl && pipeline.device != "cpu" {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, "this program was built without NCCL")
+                .at(sound.tree.place_of(path!["strategy", "data_parallel", "backend"]), "asked for here")
+                .help("leave `backend` out: Gloo carries what accelerators compute, too, by way of the processor's memory"),
+        );
+    }
+    let on_processor = device::is_processor(&pipeline.device);
+    let (Some(processes), Some(threads)) = (strategy.processes.fixed(), strategy.threads_per_process.fixed()) else {
+        return;
+    };
+    // Processes on other machines have their own processors.
+    let there = machine::processors();
+    if on_processor && std::env::var_os("WORLD_SIZE").is_none() && processes * threads > there {
+        let message = format!("{processes} processes of {threads} threads, and {there} processors");
+        problems.push(
+            Diagnostic::warning(Code::TOO_MANY_THREADS, message)
+                .at(
+                    sound.tree.place_of(path!["strategy", "data_parallel", "threads_per_process"]),
+                    "they wait for each other at every step",
+                )
+                .help(format!("leave it out: `auto` is {}", (there / processes).max(1))),
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! Several processes at work on one run: the first leads, the others follow.
+//!
+//! Only the first one reads pipelines, decides what is run, writes and speaks. It tells the others what to train; they have
+//! nothing but that and the data.
+
+use super::work::Work;
+use crate::{
+    check::{self, Checked, Options},
+    cli::{
+        Ending,
+        context::{Output, set_up_threads, stopped_by},
+    },
+    device,
+    diagnostic::{Code, Diagnostic, Result, SourceMap, io_error},
+    distributed::{Group, Launch, Placement},
+    machine,
+    model::Means,
+    run::checkpoint::Files,
+    spec::{self, Pipeline},
+    strategy::DataParallel,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    io::Write,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// What the first process tells the others.
+#[derive(Serialize, Deserialize)]
+enum Order {
+    /// To train with it.
+    Run(Task),
+    /// That there is no more to do.
+    End,
+}
+
+/// What is to be trained.
+#[derive(Serialize, Deserialize)]
+pub struct Task {
+    /// The resolved pipeline, without what only the first process needs; paths in it are absolute.
+    pipeline: String,
+    /// The threads to compute with where the pipeline says `auto`.
+    threads: Option<usize>,
+    optimize: bool,
+    other_callbacks: bool,
+    /// Whether it goes on from a checkpoint.
+    goes_on: bool,
+}
+
+impl Task {
+    /// The training that a run is.
+    pub fn new(pipeline: &Pipeline, initial_weights: Option<&PathBuf>, threads: Option<usize>, optimize: bool) -> Self {
+        let mut own = pipeline.clone();
+        own.report = Default::default();
+        own.expect.clear();
+        if let (Some(initial), Some(file)) = (&mut own.model.initial_weights, initial_weights) {
+            initial.file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        }
+        Task { pipeline: own.to_yaml(), threads, optimize, other_callbacks: false, goes_on: false }
+    }
+
+    /// Tells the other processes to train with this one, from `files` on where there are some.
+    ///
+    /// # Errors
+    /// Where one of them is gone.
+    pub fn begin(mut self, group: &Group, files: Option<&Files>, other_callbacks: bool) -> Result<()> {
+        if group.is_alone() {
+            return Ok(());
+        }
+        (self.goes_on, self.other_callbacks) = (files.is_some(), other_callbacks);
+        order(group, &Order::Run(self))?;
+        files.map_or(Ok(()), |files| group.broadcast_bytes(packed(files)).map(|_| ()))
+    }
+}
+
+/// Calls `lead` in the process that is to lead the pipelines in `files`, with the group of those that follow. In those, does what
+/// they are told. Where the pipelines want several processes and nobody has started them, starts them and ends with the exit code
+/// of the first.
+///
+/// # Errors
+/// Where pipelines and environment contradict each other, the processes don't come together, or `lead` fails.
+pub fn together(
+    files: &[PathBuf],
+    options: &Options<'_>,
+    output: &Output,
+    lead: impl FnOnce(&Group) -> Result<Ending>,
+) -> Result<Ending> {
+    let placement = Placement::read()?;
+    let group = match (placement, wanted(files, options.sets)?) {
+        (Some(placement), Wanted::Nothing) if placement.rank > 0 => return Ok(Ending::Invalid),
+        (_, Wanted::Nothing) | (None, Wanted::One) => Group::alone(),
+        (Some(placement), Wanted::One) if placement.size > 1 => return Err(not_for_several(&placement)),
+        (Some(placement), Wanted::One) => Group::join(placement, Duration::from_secs(DataParallel::default().timeout))?,
+        (Some(placement), Wanted::Several(strategy, _)) => {
+            hold_to_size(&placement, &strategy)?;
+            Group::join(placement, Duration::from_secs(strategy.timeout))?
+        }
+        (None, Wanted::Several(strategy, device)) => {
+            let processes = processes_of(&strategy, &device);
+            let is_sound = || files.iter().any(|file| check::check(file, options).is_sound());
+            if processes > 1 && is_sound() {
+                launch(processes, output)?;
+            }
+            Group::alone()
+        }
+    };
+    if !group.is_first() {
+        return follow(&group, output);
+    }
+    let result = lead(&group);
+    if !group.is_broken() && order(&group, &Order::End).is_ok() {
+        group.leave();
+    }
+    result
+}
+
+/// How the pipelines want to be run.
+enum Wanted {
+    /// None of them can be read; it is told when they are run.
+    Nothing,
+    /// By one process.
+    One,
+    /// By several, on such a device.
+    Several(DataParallel, String),
+}
+
+fn wanted(files: &[PathBuf], sets: &[String]) -> Result<Wanted> {
+    let mut first: Option<(&PathBuf, Option<DataParallel>, String)> = None;
+    for file in files {
+        let Some(sound) = spec::load(file, sets).pipeline else { continue };
+        let strategy = sound.pipeline.strategy.data_parallel().cloned();
+        match &first {
+            None => first = Some((file, strategy, sound.pipeline.device)),
+            Some((other, same, _)) if *same != strategy => {
+                let message = format!("{} and {} have different strategies", other.display(), file.display());
+                let problem = Diagnostic::error(Code::WORLD_SIZE, message);
+                return Err(Box::new(problem.help("run them by a command each: the processes are started once")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(match first {
+        None => Wanted::Nothing,
+        Some((_, None, _)) => Wanted::One,
+        Some((_, Some(strategy), device)) => Wanted::Several(strategy, device),
+    })
+}
+
+fn not_for_several(placement: &Placement) -> Box<Diagnostic> {
+    let Placement { size, starter, .. } = placement;
+    let message = format!("{starter} started {size} processes, and the pipeline is for a single one");
+    let problem = Diagnostic::error(Code::WORLD_SIZE, message);
+    Box::new(problem.help("`strategy: data_parallel` has them train together; or start one process"))
+}
+
+fn hold_to_size(placement: &Placement, strategy: &DataParallel) -> Result<()> {
+    match strategy.processes.fixed() {
+        Some(wanted) if wanted != placement.size => {
+            let Placement { size, starter, .. } = placement;
+            let message = format!("{starter} started {size} processes, and the pipeline says `processes: {wanted}`");
+            let problem = Diagnostic::error(Code::WORLD_SIZE, message);
+            Err(Box::new(problem.help(format!("start {wanted}, or write `processes: auto` to take what there are"))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How many processes `strategy` wants for a device, where nobody has started any.
+pub fn processes_of(strategy: &DataParallel, device: &str) -> usize {
+    let automatic = || match device::open(device) {
+        Ok(device) if device != tch::Device::Cpu => device::accelerators(),
+        _ => match strategy.threads_per_process.fixed() {
+            Some(threads) => machine::processors() / threads,
+            None => machine::memory_nodes().min(machine::processors()),
+        },
+    };
+    strategy.processes.fixed().unwrap_or_else(automatic).max(1)
+}
+
+/// Starts the processes, waits for their end, and ends as the first of them did.
+fn launch(processes: usize, output: &Output) -> Result<()> {
+    let launch = Launch::start(processes)?;
+    let left = launch.wait(|| i32::try_from(stopped_by()).ok().filter(|signal| *signal != 0));
+    if let Some(failed) = &left.failed {
+        if left.code.is_none_or(|code| code == 0) {
+            let problem = Diagnostic::error(Code::RANK, format!("rank {} {}", failed.rank, failed.how));
+            let problem = problem.help("go on with it: trainyard run --resume last");
+            output.tell(&SourceMap::default(), &problem);
+        }
+        if !failed.said.is_empty() {
+            eprintln!("the last that rank {} said:", failed.rank);
+            failed.said.lines().for_each(|line| eprintln!("  {line}"));
+        }
+    }
+    let _ = std::io::stdout().flush();
+    let stopped = stopped_by();
+    device::leave(match left.code {
+        Some(code) => code as u8,
+        None if stopped > 0 => 128 + stopped as u8,
+        None => 1,
+    })
+}
+
+/// Does what the first process says, until there is no more to do.
+fn follow(group: &Group, output: &Output) -> Result<Ending> {
+    let output = &Output { rank: group.rank(), quiet: true, ..output.clone() };
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        while let Order::Run(task) = order(group, &Order::End)? {
+            train(&task, group, output)?;
+        }
+        Ok(())
+    }));
+    let result = result.unwrap_or_else(|_| {
+        let message = "the program made a mistake";
+        Err(Box::new(Diagnostic::error(Code::COMPUTATION, message)))
+    });
+    match result {
+        Ok(()) => {
+            group.leave();
+            Ok(Ending::Done)
+        }
+        Err(problem) => {
+            group.fail(&problem);
+            // What follows from another one's failure, the first process tells.
+            if problem.code != Code::RANK {
+                output.tell(&SourceMap::default(), &problem);
+            }
+            Ok(Ending::Failed)
+        }
+    }
+}
+
+/// Gives everybody the first process' order.
+fn order(group: &Group, own: &Order) -> Result<Order> {
+    // The others may have to wait long: the first one prepares, evaluates and reports alone.
+    group.barrier()?;
+    let told = group.broadcast_bytes(serde_json::to_vec(own).expect("plain data"))?;
+    Ok(serde_json::from_slice(&told).expect("the same program wrote it"))
+}
+
+/// Trains with the others.
+fn train(task: &Task, group: &Group, output: &Output) -> Result<()> {
+    let began = Instant::now();
+    let files = match task.goes_on {
+        true => Some(unpacked(&group.broadcast_bytes(Vec::new())?)),
+        false => None,
+    };
+    let checked = checked(task, output)?;
+    let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else { return Err(unsound(&checked)) };
+    let pipeline = &sound.pipeline;
+    let threads = set_up_threads(pipeline, task.threads, group.placement());
+    let Placement { local_rank, local_size, .. } = *group.placement();
+    let work = Work {
+        pipeline,
+        plan,
+        means: Means::of(pipeline, device::open_for(&pipeline.device, local_rank, local_size)?, task.optimize),
+        threads,
+        group,
+        start: began,
+        files: files.as_ref(),
+        initial_weights: check::initial_weights(sound, &checked.sources),
+        other_callbacks: task.other_callbacks,
+    };
+    work.follow(output)
+}
+
+/// Checks on this machine what the first process has checked on its own.
+fn checked(task: &Task, output: &Output) -> Result<Checked> {
+    let directory = tempfile::tempdir().map_err(|error| io_error("make", &std::env::temp_dir(), &error))?;
+    let file = directory.path().join("pipeline.yaml");
+    std::fs::write(&file, &task.pipeline).map_err(|error| io_error("write", &file, &error))?;
+    let checked = output.with_surroundings(None, |surroundings| {
+        check::check(&file, &Options { surroundings: Some(surroundings), ..Options::default() })
+    });
+    if checked.is_sound() { Ok(checked) } else { Err(unsound(&checked)) }
+}
+
+/// The first error that a check found, without its place: the file isn't the user's.
+fn unsound(checked: &Checked) -> Box<Diagnostic> {
+    let found = checked.problems.iter().find(|problem| problem.is_error());
+    let problem = found.cloned().unwrap_or_else(|| Diagnostic::error(Code::BAD_DATA, "the data have no known shape"));
+    Box::new(Diagnostic { labels: Vec::new(), ..problem })
+}
+
+/// Files as bytes: for each its name and what it holds, both behind their length.
+fn packed(files: &Files) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in files.iter().flat_map(|(name, content)| [name.as_bytes(), content]) {
+        bytes.extend((part.len() as u64).to_le_bytes());
+        bytes.extend(part);
+    }
+    bytes
+}
+
+fn unpacked(mut bytes: &[u8]) -> Files {
+    let mut part = || {
+        let (length, rest) = bytes.split_first_chunk::<8>()?;
+        let (part, rest) = rest.split_at_checked(u64::from_le_bytes(*length) as usize)?;
+        bytes = rest;
+        Some(part.to_vec())
+    };
+    std::iter::from_fn(|| Some((String::from_utf8(part()?).ok()?, part()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_packed_and_unpacked() {
+        let files: Files =
+            [("a".to_owned(), vec![1, 2, 3]), ("empty".to_owned(), Vec::new()), ("z".to_owned(), vec![0; 9])].into();
+        assert_eq!(unpacked(&packed(&files)), files);
+        assert_eq!(unpacked(&[]), Files::new());
+    }
+}

@@ -1,0 +1,295 @@
+//! Several processes at work on one run: their places, their exchanges, and what is said of one that is gone.
+//!
+//! Every process computes the same run on its share of each batch. The one of rank 0, the first, also writes and speaks.
+//! Tensors travel over PyTorch's c10d with Gloo; a store of keys, kept by whoever started the processes or by the first of
+//! them, is where they meet and leave word of themselves.
+
+mod launch;
+mod placement;
+#[cfg(test)]
+pub mod trial;
+mod watch;
+
+pub use launch::{Launch, Left};
+pub use placement::Placement;
+
+use crate::{
+    device::{Exchange, KeyStore, ProcessGroup},
+    diagnostic::{Code, Diagnostic, Result},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tch::{TchError, Tensor};
+use watch::Watch;
+
+/// What lies below this in the store belongs to one start of the processes; what lies above outlives it.
+const ATTEMPT: &str = "trainyard/attempt";
+
+/// The membership of this process among those that work on one run.
+///
+/// All members have to make the same calls in the same order. Alone, nothing is exchanged and nothing can fail. Copies are the
+/// same membership.
+#[derive(Clone)]
+pub struct Group {
+    placement: Placement,
+    joined: Option<Arc<Joined>>,
+    /// What outlives a restart, where somebody other than the members keeps the store.
+    lasting: Option<Arc<KeyStore>>,
+}
+
+struct Joined {
+    gloo: ProcessGroup,
+    watch: Watch,
+    /// The barriers that this member has come to.
+    barriers: AtomicU64,
+    timeout: Duration,
+    /// Whether something failed, so that members may no longer be at the same place.
+    is_broken: AtomicBool,
+}
+
+impl Group {
+    /// The group of a process on its own.
+    pub fn alone() -> Self {
+        Group { placement: Placement::alone(), joined: None, lasting: None }
+    }
+
+    /// Meets the others at `placement`. Whoever stays away for longer than `timeout`, then or in an exchange, counts as
+    /// gone.
+    ///
+    /// # Errors
+    /// Where one doesn't come.
+    pub fn join(placement: Placement, timeout: Duration) -> Result<Self> {
+        if let Some(parent) = placement.parent {
+            crate::device::end_with(parent);
+        }
+        let lasting = match placement.store_is_kept {
+            true => Some(Arc::new(placement.open_store(timeout)?)),
+            false => None,
+        };
+        if placement.size == 1 {
+            return Ok(Group { placement, joined: None, lasting });
+        }
+        let store = placement.open_store(timeout)?;
+        let prefix = format!("{ATTEMPT}/{}", placement.attempt);
+        let watch = Watch::start(store, prefix.clone(), &placement);
+        watch.wait_for_all(timeout)?;
+        let gloo = watch.join(&format!("{prefix}/gloo"), &placement, timeout)?;
+        let (barriers, is_broken) = (AtomicU64::new(0), AtomicBool::new(false));
+        let joined = Arc::new(Joined { gloo, watch, barriers, timeout, is_broken });
+        Ok(Group { placement, joined: Some(joined), lasting })
+    }
+
+    /// From 0.
+    pub fn rank(&self) -> usize {
+        self.placement.rank
+    }
+
+    /// How many members there are.
+    pub fn size(&self) -> usize {
+        self.placement.size
+    }
+
+    /// Whether this is the member that writes and speaks.
+    pub fn is_first(&self) -> bool {
+        self.placement.rank == 0
+    }
+
+    /// Whether there is no other member.
+    pub fn is_alone(&self) -> bool {
+        self.joined.is_none()
+    }
+
+    /// Where this process stands.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// Adds up the members' tensors, in place: one message for each type of number.
+    ///
+    /// # Errors
+    /// Where a member is gone or stays away.
+    pub fn sum(&self, tensors: &[Tensor]) -> Result<()> {
+        self.in_messages(tensors, |gloo, message| gloo.sum(message))
+    }
+
+    /// Begins to add up a tensor of all members, whose elements lie one behind the other; it holds the sum after the wait.
+    ///
+    /// # Errors
+    /// Where a member is gone.
+    pub fn begin_sum(&self, tensor: &Tensor) -> Result<Pending> {
+        let Some(joined) = &self.joined else { return Ok(Pending(None)) };
+        let exchange = joined.exchange(|gloo| gloo.begin_sum(tensor))?;
+        Ok(Pending(Some((exchange, joined.clone()))))
+    }
+
+    /// Gives all members the first one's tensors, in place: one message for each type of number.
+    ///
+    /// # Errors
+    /// Where a member is gone or stays away.
+    pub fn broadcast(&self, tensors: &[Tensor]) -> Result<()> {
+        self.in_messages(tensors, |gloo, message| gloo.broadcast(message))
+    }
+
+    /// Gives all members the first one's bytes.
+    ///
+    /// # Errors
+    /// Where a member is gone or stays away.
+    pub fn broadcast_bytes(&self, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        if self.is_alone() {
+            return Ok(bytes);
+        }
+        let length = Tensor::from_slice(&[bytes.len() as i64]);
+        self.broadcast(std::slice::from_ref(&length))?;
+        let count = usize::try_from(length.int64_value(&[0])).unwrap_or(0);
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let message = if self.is_first() { bytes } else { vec![0; count] };
+        let message = Tensor::from_slice(&message);
+        self.broadcast(std::slice::from_ref(&message))?;
+        Ok(crate::device::bytes(&message).to_vec())
+    }
+
+    /// The bytes of all members, by their rank.
+    ///
+    /// # Errors
+    /// Where a member is gone or stays away.
+    pub fn gather_bytes(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+        if self.is_alone() {
+            return Ok(vec![bytes.to_vec()]);
+        }
+        // Where each has its own place and all others zeros, the sum is what all of them hold.
+        let mut lengths = vec![0_i64; self.size()];
+        lengths[self.rank()] = bytes.len() as i64;
+        let lengths = Tensor::from_slice(&lengths);
+        self.sum(std::slice::from_ref(&lengths))?;
+        let lengths: Vec<usize> =
+            (0..self.size()).map(|rank| lengths.int64_value(&[rank as i64]).max(0) as usize).collect();
+        let mut message = vec![0_u8; lengths.iter().sum()];
+        if message.is_empty() {
+            return Ok(vec![Vec::new(); self.size()]);
+        }
+        let start: usize = lengths[..self.rank()].iter().sum();
+        message[start..start + bytes.len()].copy_from_slice(bytes);
+        let message = Tensor::from_slice(&message);
+        self.sum(std::slice::from_ref(&message))?;
+        let mut rest = crate::device::bytes(&message);
+        let mut parts = Vec::new();
+        for length in lengths {
+            let (part, others) = rest.split_at(length);
+            parts.push(part.to_vec());
+            rest = others;
+        }
+        Ok(parts)
+    }
+
+    /// Waits until all members have come here. Where one of them downloads or reads for an hour, the others wait as long: only
+    /// one that gives no sign of life counts as gone.
+    ///
+    /// # Errors
+    /// Where a member is gone or has failed.
+    pub fn barrier(&self) -> Result<()> {
+        let Some(joined) = &self.joined else { return Ok(()) };
+        let number = joined.barriers.fetch_add(1, Ordering::Relaxed) + 1;
+        joined.noting(joined.watch.barrier(number, joined.timeout))
+    }
+
+    /// Does `work` on every machine first in its first process, then in the others: what the first one brings or writes there
+    /// is there for the others.
+    ///
+    /// # Errors
+    /// What `work` reports, or that a member is gone or has failed.
+    pub fn first_on_each_machine<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.placement.local_rank > 0 {
+            self.barrier()?;
+            return work();
+        }
+        let done = work()?;
+        self.barrier()?;
+        Ok(done)
+    }
+
+    /// Whether an exchange or a member failed: then nothing more can be done together.
+    pub fn is_broken(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed))
+    }
+
+    /// Tells the others that this member has failed, and why; what follows from another one's failure isn't told.
+    pub fn fail(&self, problem: &Diagnostic) {
+        let Some(joined) = &self.joined else { return };
+        joined.is_broken.store(true, Ordering::Relaxed);
+        if problem.code != Code::RANK {
+            joined.watch.fail(&format!("failed: {}", problem.message));
+        }
+    }
+
+    /// Tells the others that this member has done all that there was to do.
+    pub fn leave(&self) {
+        if let Some(joined) = &self.joined {
+            joined.watch.leave();
+        }
+    }
+
+    /// Leaves word for the processes that are started in the place of these.
+    pub fn leave_word(&self, key: &str, value: &str) {
+        if let Some(store) = &self.lasting {
+            // Who comes after begins anew where there is no word.
+            let _ = store.set(&format!("trainyard/{key}"), value.as_bytes());
+        }
+    }
+
+    /// The word that was left by the processes in whose place these were started.
+    pub fn word(&self, key: &str) -> Option<String> {
+        let value = self.lasting.as_ref()?.get(&format!("trainyard/{key}")).ok()??;
+        String::from_utf8(value).ok()
+    }
+
+    fn in_messages(
+        &self,
+        tensors: &[Tensor],
+        exchange: impl Fn(&ProcessGroup, &[Tensor]) -> Result<(), TchError>,
+    ) -> Result<()> {
+        let Some(joined) = &self.joined else { return Ok(()) };
+        let mut by_kind: BTreeMap<i32, Vec<Tensor>> = BTreeMap::new();
+        for tensor in tensors.iter().filter(|tensor| tensor.numel() > 0) {
+            by_kind.entry(tensor.kind() as i32).or_default().push(tensor.shallow_clone());
+        }
+        by_kind.values().try_for_each(|message| joined.exchange(|gloo| exchange(gloo, message)))
+    }
+}
+
+impl Joined {
+    /// Makes an exchange, and says which member is to blame where it fails.
+    fn exchange<T>(&self, make: impl FnOnce(&ProcessGroup) -> Result<T, TchError>) -> Result<T> {
+        self.watch.count_exchange();
+        let began = Instant::now();
+        self.noting(make(&self.gloo).map_err(|error| self.watch.blame(&error, began.elapsed())))
+    }
+
+    /// Remembers a failure.
+    fn noting<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))
+    }
+}
+
+/// A sum under way.
+#[must_use = "the tensor holds the sum only after the wait"]
+pub struct Pending(Option<(Exchange, Arc<Joined>)>);
+
+impl Pending {
+    /// Waits until the tensor holds the sum.
+    ///
+    /// # Errors
+    /// Where a member is gone or stays away.
+    pub fn wait(self) -> Result<()> {
+        let Some((exchange, joined)) = self.0 else { return Ok(()) };
+        let began = Instant::now();
+        joined.noting(exchange.wait().map_err(|error| joined.watch.blame(&error, began.elapsed())))
+    }
+}

@@ -1,0 +1,306 @@
+//! Signs of life in the store, and who is to blame where an exchange fails.
+//!
+//! Every member writes twice a second how often it has done so, and how many exchanges it has come to. One that fails leaves
+//! word why; of one that is killed, whoever started it does. So the others can say more than that a connection is gone.
+
+use super::Placement;
+use crate::{
+    device::{KeyStore, ProcessGroup},
+    diagnostic::{Code, Diagnostic, Result},
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use tch::TchError;
+
+/// How often a member gives a sign of life.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Whoever gives no sign for so long when others look is gone. On a machine with too much to do a sign may come late.
+const SILENCE: Duration = Duration::from_millis(2500);
+
+/// How often a member that waits looks again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What the store calls the first failure.
+pub(super) const FAILURE: &str = "failure";
+
+/// A sign of life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sign {
+    /// It lives: how often it has said so, and the exchanges that it has come to.
+    Alive(u64, u64),
+    /// It has done all.
+    Left,
+}
+
+/// Gives signs of this member's life and reads those of others.
+pub struct Watch {
+    board: Arc<Board>,
+    rank: usize,
+    size: usize,
+}
+
+/// The part of the store that belongs to one start of the processes.
+struct Board {
+    store: KeyStore,
+    prefix: String,
+    exchanges: AtomicU64,
+    /// Whether this member has done all; held while a sign is given, so that none comes after the last one.
+    has_left: Mutex<bool>,
+}
+
+impl Board {
+    fn set(&self, key: &str, value: &str) -> Result<(), TchError> {
+        self.store.set(&format!("{}/{key}", self.prefix), value.as_bytes())
+    }
+
+    fn get(&self, key: &str) -> Result<Option<String>, TchError> {
+        let value = self.store.get(&format!("{}/{key}", self.prefix))?;
+        Ok(value.map(|value| String::from_utf8_lossy(&value).into_owned()))
+    }
+
+    fn sign_of(&self, rank: usize) -> Result<Option<Sign>, TchError> {
+        Ok(self.get(&format!("sign/{rank}"))?.map(|text| {
+            let mut numbers = text.split(' ').map_while(|number| number.parse().ok());
+            match (numbers.next(), numbers.next()) {
+                (Some(beats), Some(exchanges)) => Sign::Alive(beats, exchanges),
+                _ => Sign::Left,
+            }
+        }))
+    }
+}
+
+/// Leaves word in the store that `rank` failed, unless another one did before.
+pub(super) fn leave_failure(store: &KeyStore, prefix: &str, rank: usize, how: &str) {
+    // Where the store is gone, so is whoever would read it.
+    let _ = store.set_once(&format!("{prefix}/{FAILURE}"), format!("{rank} {how}").as_bytes());
+}
+
+fn beat(board: &Weak<Board>, rank: usize) {
+    for beats in 1_u64.. {
+        let Some(board) = board.upgrade() else { return };
+        let has_left = board.has_left.lock().unwrap_or_else(PoisonError::into_inner);
+        let sign = format!("{beats} {}", board.exchanges.load(Ordering::Relaxed));
+        if *has_left || board.set(&format!("sign/{rank}"), &sign).is_err() {
+            return;
+        }
+        drop(has_left);
+        drop(board);
+        sleep(BEAT);
+    }
+}
+
+impl Watch {
+    /// Begins to give signs of life.
+    pub fn start(store: KeyStore, prefix: String, placement: &Placement) -> Self {
+        let board = Arc::new(Board { store, prefix, exchanges: AtomicU64::new(0), has_left: Mutex::new(false) });
+        let (weak, rank) = (Arc::downgrade(&board), placement.rank);
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let about = format!("process {} on {}", std::process::id(), host.trim());
+        let _ = board.set(&format!("about/{rank}"), &about);
+        std::thread::spawn(move || beat(&weak, rank));
+        Watch { board, rank, size: placement.size }
+    }
+
+    /// Waits until every member has given a sign.
+    pub fn wait_for_all(&self, timeout: Duration) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let signs = self.signs().map_err(|_| self.store_is_gone())?;
+            let missing: Vec<usize> = (0..self.size).filter(|rank| signs[*rank].is_none()).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            self.look_for_failure()?;
+            if began.elapsed() > timeout {
+                let message = format!("{} didn't come within {} s", ranks(&missing), timeout.as_secs());
+                let problem = Diagnostic::error(Code::RANK, message);
+                return Err(Box::new(problem.help("see whether all processes were started, with the same WORLD_SIZE")));
+            }
+            sleep(LOOK);
+        }
+    }
+
+    /// Joins the process group.
+    pub fn join(&self, prefix: &str, placement: &Placement, timeout: Duration) -> Result<ProcessGroup> {
+        let place = (placement.rank, placement.size);
+        let reached = placement.reached();
+        ProcessGroup::join(&self.board.store, prefix, place, &reached, timeout).map_err(|error| {
+            let problem = Diagnostic::error(Code::RANK, format!("rank {} cannot reach the others", self.rank));
+            let problem = problem.fact(format!("they look for it at {reached:?}")).fact(brief(&error));
+            Box::new(problem.help("GLOO_SOCKET_IFNAME=eth0 names the network interface at which a process is reached"))
+        })
+    }
+
+    /// Counts an exchange that this member has come to.
+    pub fn count_exchange(&self) {
+        self.board.exchanges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says that this member failed.
+    pub fn fail(&self, how: &str) {
+        leave_failure(&self.board.store, &self.board.prefix, self.rank, how);
+    }
+
+    /// Says that this member has done all.
+    pub fn leave(&self) {
+        let mut has_left = self.board.has_left.lock().unwrap_or_else(PoisonError::into_inner);
+        *has_left = true;
+        let _ = self.board.set(&format!("sign/{}", self.rank), "left");
+    }
+
+    /// Waits until all members have come to the barrier of this number; a member without a sign of life for `timeout` is gone.
+    pub fn barrier(&self, number: u64, timeout: Duration) -> Result<()> {
+        let gone = |_| self.store_is_gone();
+        self.board.set(&format!("barrier/{number}/{}", self.rank), "here").map_err(gone)?;
+        let mut seen = self.signs().map_err(gone)?;
+        let mut since = vec![Instant::now(); self.size];
+        let mut next = 0;
+        loop {
+            while next < self.size && self.board.get(&format!("barrier/{number}/{next}")).map_err(gone)?.is_some() {
+                next += 1;
+            }
+            if next == self.size {
+                return Ok(());
+            }
+            self.look_for_failure()?;
+            let signs = self.signs().map_err(gone)?;
+            for rank in 0..self.size {
+                if signs[rank] != seen[rank] {
+                    since[rank] = Instant::now();
+                } else if rank != self.rank && since[rank].elapsed() > timeout {
+                    return Err(self.silent(&[rank], None));
+                }
+            }
+            seen = signs;
+            sleep(LOOK);
+        }
+    }
+
+    /// Who is to blame for an exchange that failed after `waited`.
+    pub fn blame(&self, error: &TchError, waited: Duration) -> Box<Diagnostic> {
+        let own = self.board.exchanges.load(Ordering::Relaxed);
+        let Ok(before) = self.signs() else { return self.store_is_gone() };
+        let began = Instant::now();
+        while began.elapsed() < SILENCE {
+            if let Err(problem) = self.look_for_failure() {
+                return problem;
+            }
+            sleep(LOOK);
+        }
+        let Ok(after) = self.signs() else { return self.store_is_gone() };
+        let others = || (0..self.size).filter(|rank| *rank != self.rank);
+        let silent: Vec<usize> =
+            others().filter(|rank| before[*rank] == after[*rank] && after[*rank] != Some(Sign::Left)).collect();
+        if !silent.is_empty() {
+            return self.silent(&silent, Some(waited));
+        }
+        let behind =
+            others().filter(|rank| matches!(before[*rank], Some(Sign::Alive(_, exchanges)) if exchanges < own));
+        let behind: Vec<usize> = behind.collect();
+        let problem = match behind.is_empty() {
+            false => {
+                let message = format!("{} stayed away from exchange {own} for {} s", ranks(&behind), waited.as_secs());
+                Diagnostic::error(Code::RANK, message)
+                    .fact("it lives, but is at work on something else")
+                    .help("raise `timeout` of the strategy, where that may take so long")
+            }
+            true => Diagnostic::error(Code::RANK, "the ranks lost each other"),
+        };
+        Box::new(problem.fact(brief(error)))
+    }
+
+    fn signs(&self) -> Result<Vec<Option<Sign>>, TchError> {
+        (0..self.size).map(|rank| self.board.sign_of(rank)).collect()
+    }
+
+    /// An error where another member left word that it failed.
+    fn look_for_failure(&self) -> Result<()> {
+        let word = self.board.get(FAILURE).map_err(|_| self.store_is_gone())?;
+        let Some(word) = word else { return Ok(()) };
+        let (rank, how) = word.split_once(' ').unwrap_or((&word, "failed"));
+        let problem = Diagnostic::error(Code::RANK, format!("rank {rank} {how}"));
+        Err(Box::new(match rank.parse().ok().and_then(|rank| self.about(rank)) {
+            Some(about) => problem.fact(format!("it was {about}")),
+            None => problem,
+        }))
+    }
+
+    fn silent(&self, silent: &[usize], waited: Option<Duration>) -> Box<Diagnostic> {
+        let message = format!("{} no sign of life: killed, hanging, or on a machine that is gone", gives(silent));
+        let mut problem = Diagnostic::error(Code::RANK, message);
+        for rank in silent {
+            if let Some(about) = self.about(*rank) {
+                problem = problem.fact(format!("rank {rank} is {about}"));
+            }
+        }
+        Box::new(match waited {
+            Some(waited) => problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64())),
+            None => problem,
+        })
+    }
+
+    fn about(&self, rank: usize) -> Option<String> {
+        self.board.get(&format!("about/{rank}")).ok()?
+    }
+
+    fn store_is_gone(&self) -> Box<Diagnostic> {
+        let message = "the meeting place of the ranks is gone, and with it whoever kept it";
+        Box::new(Diagnostic::error(Code::RANK, message).fact("that is rank 0, or the program that started the ranks"))
+    }
+}
+
+/// `rank 1`, `ranks 1 and 3`
+fn ranks(some: &[usize]) -> String {
+    let mut texts: Vec<String> = some.iter().map(usize::to_string).collect();
+    match (texts.pop(), texts.is_empty()) {
+        (Some(last), true) => format!("rank {last}"),
+        (Some(last), false) => format!("ranks {} and {last}", texts.join(", ")),
+        (None, _) => "no rank".to_owned(),
+    }
+}
+
+/// `rank 1 gives`, `ranks 1 and 3 give`
+fn gives(some: &[usize]) -> String {
+    format!("{} {}", ranks(some), if some.len() == 1 { "gives" } else { "give" })
+}
+
+/// What Gloo says, without the place in its source.
+fn brief(error: &TchError) -> String {
+    let text = match error {
+        TchError::Torch(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.rsplit_once(".cc:").and_then(|(_, rest)| rest.split_once("] ")).map_or(line, |(_, told)| told);
+    format!("Gloo says: {line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_named_in_words() {
+        assert_eq!(ranks(&[2]), "rank 2");
+        assert_eq!(ranks(&[1, 2, 5]), "ranks 1, 2 and 5");
+        assert_eq!(gives(&[0]), "rank 0 gives");
+        assert_eq!(gives(&[0, 1]), "ranks 0 and 1 give");
+    }
+
+    #[test]
+    fn what_gloo_says_has_no_place_in_its_source() {
+        let error = TchError::Torch(
+            "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:538] Connection closed by peer [127.0.0.1]:9\nmore"
+                .to_owned(),
+        );
+        assert_eq!(brief(&error), "Gloo says: Connection closed by peer [127.0.0.1]:9");
+        assert_eq!(brief(&TchError::Torch("else".to_owned())), "Gloo says: else");
+    }
+}
