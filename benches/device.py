@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -51,12 +52,19 @@ def tests(arguments):
             listed = call([test, "--list", *words], 60, env=environment)[1]
             if ": test" in listed:
                 break
-        code, stdout, stderr = call([test, "--test-threads=1", *words], 400, env=environment)
-        said = (stdout + stderr)[-8000:]
-        say(f"{Path(test).name}: exit code {code}")
-        if code != 0:
-            print(said, file=sys.stderr)
-        tell(section="tests", test=Path(test).name, code=code, said=said)
+        say(Path(test).name)
+        # What a test says goes on to stderr as it comes, so that one that never ends can be seen.
+        command = [test, "--test-threads=1", "--nocapture", *words]
+        lines = []
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+            killer = threading.Timer(arguments.test_seconds, running.kill)
+            killer.start()
+            for line in running.stdout:
+                lines.append(line)
+                print(line[:2000], end="", file=sys.stderr, flush=True)
+            killer.cancel()
+        say(f"{Path(test).name}: exit code {running.returncode}")
+        tell(section="tests", test=Path(test).name, code=running.returncode, said="".join(lines)[-8000:])
 
 
 def newest(runs):
@@ -156,6 +164,7 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--test-seconds", type=int, default=300)
     parser.add_argument("--only", nargs="+", default=["tests", "speed", "figures"])
     arguments = parser.parse_intermixed_args()
     arguments.pipeline = HERE.parent / "pipelines/cifar10.yaml"

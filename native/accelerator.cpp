@@ -75,8 +75,11 @@ int shim_reseed(int device, uint64_t seed) {
   });
 }
 
-// A tensor on a CUDA device with what lies at `data`, which may go as soon as this returns. The copy has a stream of its own,
-// so that it is made beside what the device has still to compute.
+// What is copied faster than streams are told to wait for each other.
+constexpr size_t few_bytes = 1 << 20;
+
+// A tensor on a CUDA device with what lies at `data`, which may go as soon as this returns. A large copy has a stream of its
+// own, so that it is made beside what the device has still to compute.
 tensor shim_upload(const void* data, const int64_t* size, size_t dimensions, int kind, int device) {
   tensor result = nullptr;
   guard([&] {
@@ -85,6 +88,10 @@ tensor shim_upload(const void* data, const int64_t* size, size_t dimensions, int
     auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(kind)).pinned_memory(true);
     auto pinned = at::empty(at::IntArrayRef(size, dimensions), options);
     if (pinned.nbytes() > 0) std::memcpy(pinned.data_ptr(), data, pinned.nbytes());
+    if (pinned.nbytes() <= few_bytes) {
+      result = new at::Tensor(pinned.to(place, pinned.scalar_type(), /*non_blocking=*/true));
+      return;
+    }
     c10::impl::VirtualGuardImpl streams(place.type());
     thread_local std::map<c10::DeviceIndex, c10::Stream> copies;
     auto own = copies.find(place.index());
@@ -111,16 +118,15 @@ tensor shim_download(const tensor there) {
   return result;
 }
 
-// An event behind all that the device was told so far.
-c10::Event* shim_event(int device) {
-  c10::Event* event = nullptr;
-  guard([&] {
+// Puts an event, or a new one where `event` is null, behind all that the device was told so far.
+c10::Event* shim_event(c10::Event* event, int device) {
+  std::unique_ptr<c10::Event> recorded(event);
+  int failed = guard([&] {
     auto place = device_of(device);
-    auto recorded = std::make_unique<c10::Event>(place.type());
+    if (!recorded) recorded = std::make_unique<c10::Event>(place.type());
     recorded->record(c10::impl::VirtualGuardImpl(place.type()).getStream(place));
-    event = recorded.release();
   });
-  return event;
+  return failed ? nullptr : recorded.release();
 }
 
 // Waits for an event.

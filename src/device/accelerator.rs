@@ -3,6 +3,7 @@
 use super::native::{RawTensor, outcome};
 use libc::{c_char, c_int, c_void};
 use std::{
+    cell::RefCell,
     ffi::CStr,
     sync::{Mutex, OnceLock, PoisonError},
 };
@@ -24,7 +25,7 @@ unsafe extern "C" {
     fn shim_reseed(device: c_int, seed: u64) -> c_int;
     fn shim_upload(data: *const c_void, size: *const i64, dimensions: usize, kind: c_int, device: c_int) -> RawTensor;
     fn shim_download(there: RawTensor) -> RawTensor;
-    fn shim_event(device: c_int) -> *mut Recorded;
+    fn shim_event(event: *mut Recorded, device: c_int) -> *mut Recorded;
     fn shim_wait(event: *const Recorded) -> c_int;
     fn shim_forget_event(event: *mut Recorded);
 }
@@ -224,12 +225,40 @@ pub struct Download {
     event: Option<Event>,
 }
 
-struct Event(*mut Recorded);
+/// An event on a device; making one anew for each batch would take longer than the batch's other answers.
+struct Event {
+    recorded: *mut Recorded,
+    device: Device,
+}
+
+thread_local! {
+    /// An event that has come and can be used again.
+    static SPARE: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Event {
+    /// Behind all that `device` was told so far.
+    fn record(device: Device) -> Result<Self, TchError> {
+        let spare = SPARE.with_borrow_mut(Vec::pop).filter(|event| event.device == device);
+        let mut event = spare.unwrap_or(Event { recorded: std::ptr::null_mut(), device });
+        // SAFETY: the event, where there is one, is this one's own; it is handed over and comes back.
+        event.recorded = unsafe { shim_event(std::mem::replace(&mut event.recorded, std::ptr::null_mut()), code(device)) };
+        if event.recorded.is_null() { outcome(-1).map(|()| event) } else { Ok(event) }
+    }
+
+    /// Waits for it.
+    fn wait(self) -> Result<(), TchError> {
+        // SAFETY: the event lives as long as this.
+        outcome(unsafe { shim_wait(self.recorded) })?;
+        SPARE.with_borrow_mut(|spare| spare.push(self));
+        Ok(())
+    }
+}
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: it is this one's own, and this is called once.
-        unsafe { shim_forget_event(self.0) }
+        // SAFETY: it is this one's own, or null, and this is called once.
+        unsafe { shim_forget_event(self.recorded) }
     }
 }
 
@@ -247,12 +276,7 @@ impl Download {
         // SAFETY: tensors that are borrowed for the whole call.
         let copies = tensors.iter().map(|tensor| owned(unsafe { shim_download(tensor.as_ptr() as RawTensor) }));
         let copies = copies.collect::<Result<_, _>>()?;
-        // SAFETY: no pointers.
-        let event = unsafe { shim_event(code(device)) };
-        if event.is_null() {
-            outcome(-1)?;
-        }
-        Ok(Download { copies, event: Some(Event(event)) })
+        Ok(Download { copies, event: Some(Event::record(device)?) })
     }
 
     /// The copies, once they are there.
@@ -260,10 +284,7 @@ impl Download {
     /// # Errors
     /// What went wrong on the device since it was last waited for.
     pub fn finish(self) -> Result<Vec<Tensor>, TchError> {
-        if let Some(event) = &self.event {
-            // SAFETY: the event lives as long as this.
-            outcome(unsafe { shim_wait(event.0) })?;
-        }
+        self.event.map_or(Ok(()), Event::wait)?;
         Ok(self.copies)
     }
 }
@@ -283,13 +304,18 @@ impl Resident {
         Resident(Mutex::new(examples))
     }
 
-    /// The examples at these places, `[places, ...]`.
+    /// The examples at these places, `[places, ...]`, and beside them numbers, one a place, that go there with these.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn select(&self, places: &[i64]) -> Result<Tensor, TchError> {
+    ///
+    /// # Panics
+    /// Where there aren't as many.
+    pub fn select(&self, places: &[i64], numbers: &[i64]) -> Result<(Tensor, Tensor), TchError> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.f_index_select(0, &upload(places, &[places.len() as i64], all.device())?)
+        assert!(places.len() == numbers.len(), "a number a place");
+        let both = upload(&[places, numbers].concat(), &[2, places.len() as i64], all.device())?;
+        Ok((all.f_index_select(0, &both.f_select(0, 0)?)?, both.f_select(0, 1)?))
     }
 }
 
@@ -311,7 +337,9 @@ mod tests {
         let there = upload(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2], Device::Cpu).unwrap();
         let back = Download::begin(&[&there]).unwrap().finish().unwrap();
         assert_eq!(back, [Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0]).view([2, 2])]);
-        assert_eq!(Resident::new(there).select(&[1, 1, 0]).unwrap(), Tensor::from_slice(&[3.0f32, 4.0, 3.0, 4.0, 1.0, 2.0]).view([3, 2]));
+        let (rows, labels) = Resident::new(there).select(&[1, 1, 0], &[7, 8, 9]).unwrap();
+        assert_eq!(rows, Tensor::from_slice(&[3.0f32, 4.0, 3.0, 4.0, 1.0, 2.0]).view([3, 2]));
+        assert_eq!(labels, Tensor::from_slice(&[7i64, 8, 9]));
         assert!(!reseed(Device::Cpu, 1).unwrap() && device_memory(Device::Cpu).is_none() && !runs_ahead(Device::Cpu));
         set_up_computation(Device::Cpu, true, true).unwrap();
     }

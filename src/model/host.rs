@@ -69,11 +69,14 @@ pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::
         Form::Image(_) => Kind::Uint8,
         Form::Features(_) => Kind::Float,
     };
-    let values = match &batch.chosen {
-        Some(Chosen { of, places }) => of.select(places)?.f_view(&size[..])?,
-        None => device::upload_bytes(&batch.examples, &size, kind, device)?,
+    let (values, labels) = match &batch.chosen {
+        Some(Chosen { of, places }) => of.select(places, &batch.labels)?,
+        None => {
+            let values = device::upload_bytes(&batch.examples, &size, kind, device)?;
+            (values, device::upload(&batch.labels, &[examples], device)?)
+        }
     };
-    let mut targets = Targets::of(device::upload(&batch.labels, &[examples], device)?);
+    let (values, mut targets) = (values.f_view(&size[..])?, Targets::of(labels));
     if let Some(shares) = &batch.shares {
         let classes = shares.len() as i64 / examples.max(1);
         targets.shares = Some(device::upload(shares, &[examples, classes], device)?);
