@@ -13,7 +13,7 @@ export LIBTORCH := $(CURDIR)/.libtorch-cuda
 export CARGO_TARGET_DIR := $(CURDIR)/target/cuda
 endif
 
-.PHONY: help run test torture memcheck cuda editor browser tensorboard lint schema bench tools libtorch clean distclean
+.PHONY: help run test torture memcheck cuda editor browser tensorboard distributed lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -55,7 +55,7 @@ editor: ## test what yaml-language-server makes of the schema; skipped where nod
 	    cd tests/editor && npm ci --no-audit --no-fund && node --test; \
 	fi
 
-# For the next two, TRAINYARD names another binary than that which is built here.
+# For this and the next two, TRAINYARD names another binary than that which is built here.
 browser: libtorch ## test the report in Chromium; skipped where node, npm or Chromium is missing, but not in CI
 	@if ! { command -v node && command -v npm; } >/dev/null; then \
 	    echo "browser: node or npm is missing, so no report was opened in a browser" >&2; [ "$${CI:-}" != true ]; \
@@ -76,6 +76,17 @@ tensorboard: libtorch ## test what TensorBoard reads in event files; skipped whe
 	        $(TENSORBOARD)/bin/python -m pip install --quiet --requirement tests/tensorboard/requirements.txt && \
 	        cp tests/tensorboard/requirements.txt $(TENSORBOARD)/requirements.txt; }; } && \
 	    $(TENSORBOARD)/bin/python tests/tensorboard/read_back.py "$${TRAINYARD:-target/debug/trainyard}"; \
+	fi
+
+# torchrun comes with PyTorch, which is too large to fetch for this alone.
+TORCHRUN ?= $(firstword $(wildcard benches/.venv/bin/torchrun) $(shell command -v torchrun))
+
+distributed: libtorch ## have torchrun start, kill and restart processes; skipped where there is no TORCHRUN
+	@if [ -z "$(TORCHRUN)" ]; then \
+	    echo "distributed: there is no torchrun, so only the tests in tests/ranks.rs joined processes" >&2; \
+	else \
+	    { [ -n "$${TRAINYARD:-}" ] || $(CARGO) build --locked; } && \
+	    python3 tests/distributed/torchrun.py "$(TORCHRUN)" "$${TRAINYARD:-target/debug/trainyard}"; \
 	fi
 
 lint: libtorch ## check formatting, clippy's lints and that the committed schema is the code's

@@ -10,7 +10,7 @@ use trainyard::{
     device,
     diagnostic::{Renderer, Result},
     source::Surroundings,
-    spec::{self, Pipeline, Threads},
+    spec::{self, Pipeline},
 };
 
 struct Arguments {
@@ -36,10 +36,7 @@ fn arguments() -> Option<Arguments> {
 }
 
 fn measure(pipeline: &Pipeline, epochs: u64) -> Result<()> {
-    let threads = match pipeline.threads {
-        Threads::Auto => device::available_threads(),
-        Threads::Fixed(threads) => threads,
-    };
+    let threads = pipeline.threads.fixed().unwrap_or_else(device::available_threads);
     device::set_up(threads);
     let stop = AtomicBool::new(false);
     let surroundings = Surroundings {

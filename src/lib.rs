@@ -39,6 +39,7 @@ pub mod source;
 pub mod spec;
 pub mod stage;
 pub mod strategy;
+pub mod task;
 pub mod tensorboard;
 pub mod text;
 pub mod train;

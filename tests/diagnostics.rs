@@ -252,6 +252,60 @@ fn training() {
     insta::assert_snapshot!(all);
 }
 
+/// What is for classes where numbers are predicted, and the other way round.
+#[test]
+fn regression() {
+    let table = "version: 1\ndataset:\n  source: {table: {train: t.csv, test: {split: 0.2}, label_column: price, task: regression}}\n";
+    let rows = |layers: &str, training: &str| {
+        format!("{table}{TRAIN}model:\n  layers: {layers}\ntraining:\n  epochs: 2\n{training}")
+    };
+    let numbers = "  loss: mean_squared_error\n";
+    let one = "[normalization, {dense: 1}]";
+    let cases = [
+        ("sound", rows(one, numbers)),
+        ("a loss of classes", rows(one, "  loss: binary_crossentropy\n")),
+        ("a loss of numbers", format!("{HEAD}{TRAIN}{MODEL}training: {{loss: mean_absolute_error, epochs: 2}}\n")),
+        ("no task", rows(one, numbers).replace(", task: regression", "")),
+        ("metrics of classes", rows(one, &format!("{numbers}  metrics: [accuracy, r2_score, auc]\n"))),
+        (
+            "a metric of numbers",
+            format!(
+                "{HEAD}{TRAIN}{MODEL}training:\n  loss: sparse_categorical_crossentropy\n  epochs: 2\n  metrics: [rmse, r2_score]\n"
+            ),
+        ),
+        (
+            "steps of classes",
+            format!("{}evaluation: [metrics, confusion_matrix, saliency, data]\n", rows(one, numbers)),
+        ),
+        ("a step of numbers", format!("{HEAD}{TRAIN}{MODEL}{TRAINING}evaluation: [residuals]\n")),
+        ("weights of classes", rows(one, &format!("{numbers}  class_weight: balanced\n"))),
+        ("a softmax", rows("[normalization, {dense: {units: 1, activation: softmax}}]", numbers)),
+        ("dropout at the end", rows("[normalization, {dense: 1}, {dropout: 0.1}]", numbers)),
+        (
+            "expectations of classes, and out of reach",
+            format!(
+                "{}expect:\n  test_macro_f1: {{min: 0.5}}\n  test_r2_score: {{min: 2}}\n  test_mean_absolute_error: {{min: -1}}\n",
+                rows(one, numbers)
+            ),
+        ),
+        (
+            "a figure of classes to monitor",
+            rows(
+                one,
+                &format!(
+                    "{numbers}  callbacks: [target_metric: 0.9, early_stopping: {{monitor: mean_absolute_error, mode: max}}]\n"
+                ),
+            ),
+        ),
+        ("another task", rows(one, numbers).replace("task: regression", "task: regresion")),
+    ];
+    let mut all = String::new();
+    for (name, content) in cases {
+        writeln!(all, "==== {name}\n{}", said(&content, &[])).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
 #[test]
 fn overrides() {
     let sound = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}");

@@ -21,7 +21,12 @@ threads: 2
 dataset:
   source: digits
   validation: {split: 0.2}
-  train: [cache, shuffle: 200, augment: [random_translation: 0.1, {gaussian_noise: {stddev: 5}}], {batch: 64}, prefetch]
+  train:
+    - cache
+    - shuffle: 200
+    - augment: [{random_translation: {height_factor: 0.1, width_factor: 0.1}}, {gaussian_noise: {stddev: 5}}]
+    - batch: 64
+    - prefetch
   evaluate: [{batch: 50}]
 model:
   layers:

@@ -93,7 +93,7 @@ fn stored(declared: &Declared, keras: &Json) -> Tensor {
     declared.layout.as_stored(&tensor(keras), &declared.shape).unwrap().contiguous()
 }
 
-const INFERENCE: Pass = Pass { training: false, seed: 0, step: 0 };
+const INFERENCE: Pass<'static> = Pass::inference(0);
 
 #[test]
 fn layers_compute_what_keras_computes_forward_and_backward() {
@@ -155,7 +155,7 @@ fn a_vision_transformer_is_keras_forward_and_backward() {
         tch::no_grad(|| ours.tensor.shallow_clone().copy_(&stored(declared, &theirs["value"])));
     }
     let images = tensor(&case["images"]).to_kind(Kind::Uint8);
-    let pass = Pass { training: true, seed: 0, step: 0 };
+    let pass = Pass::training(0, 0);
     let output = model.forward(&images, &pass).unwrap_or_else(|error| panic!("{error:?}"));
     assert_close(&output, &tensor(&case["output"]), 1e-5, "logits");
     (&output * tensor(&case["output_gradient"])).sum(Kind::Float).backward();
@@ -232,7 +232,7 @@ fn batch_normalization_is_keras_over_steps_and_in_inference() {
         let operations =
             layer.build(Build { name: "it", input: &input_shape, parameters: own, precision: Precision::Float32 });
         let run = |x: &Tensor, training| {
-            let pass = Pass { training, seed: 0, step: 0 };
+            let pass = Pass { training, ..Pass::training(0, 0) };
             channels_last(&operations[0].forward(&channels_first(x), &pass).unwrap())
         };
         for (index, step) in case["steps"].as_array().unwrap().iter().enumerate() {
@@ -328,7 +328,7 @@ fn normalization_finds_and_uses_kerass_statistics() {
                     assert_close(&parameter.tensor, &tensor(&case[name]), 1e-5, name);
                 }
             }
-            let pass = Pass { training: false, seed: 0, step: 0 };
+            let pass = Pass::inference(0);
             let output = channels_last(&model.forward(&images, &pass).map_err(|e| e.error).unwrap());
             assert_close(&output, &tensor(&case["output"]), 1e-4, "output");
         }
@@ -389,7 +389,7 @@ fn accuracy_counts_the_first_among_equals() {
     let predicted: Vec<i64> = tensor(&case["logits"]).argmax(1, false).try_into().unwrap();
     let predicted = predicted.into_iter().map(|class| class as u32).collect();
     let mut accuracy = Accuracy {}.start(10);
-    accuracy.add(&Predictions { labels, predicted, ..Predictions::default() });
+    accuracy.add(&Predictions { labels, predicted, ..Predictions::default() }.into());
     let theirs = case["accuracy"].as_f64().unwrap();
     let ours = accuracy.value(case["labels"].as_array().unwrap().len());
     assert!((ours - theirs).abs() < 1e-6, "{ours}");
@@ -409,7 +409,7 @@ fn the_tutorials_network_follows_keras_loss() {
     let mut optimizer = Adam::default().start(model.parameters().iter().map(|p| trained(&p.name, &p.tensor)).collect());
     let (images, labels) = (tensor(&case["images"]).to_kind(Kind::Uint8), tensor(&case["labels"]).to_kind(Kind::Int64));
     for (step, theirs) in numbers(&case["losses"]).into_iter().enumerate() {
-        let pass = Pass { training: true, seed: 0, step: step as u64 };
+        let pass = Pass::training(0, step as u64);
         let outputs = model.forward(&images.get(step as i64), &pass).map_err(|e| e.error).unwrap();
         let loss =
             crossentropy().compute(&outputs, &Targets::of(labels.get(step as i64)), model.gives_logits()).unwrap();
@@ -640,7 +640,7 @@ fn twenty_steps_of_the_tutorials_network_follow_kerass() {
             .flat_map(|(image, &label)| image.iter().map(move |&p| (f32::from(p) * (label + 1) as f32 / 10.0) as u8))
             .collect();
         let images = Tensor::from_slice(&images).view([batch as i64, 32, 32, 3]);
-        let pass = Pass { training: true, seed: 0, step: step as u64 };
+        let pass = Pass::training(0, step as u64);
         let outputs = model.forward(&images, &pass).map_err(|e| e.error).unwrap();
         let targets = Targets::of(Tensor::from_slice(&labels));
         let loss = crossentropy().compute(&outputs, &targets, model.gives_logits()).unwrap();

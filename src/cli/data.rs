@@ -110,6 +110,7 @@ fn fetch(name: &str, output: &Output) -> Result<Ending> {
     if output.json {
         let found = serde_json::json!({
             "source": name, "location": dataset.location, "digest": dataset.digest, "classes": dataset.classes,
+            "target": dataset.target,
             "shape": dataset.form.shape(), "train": dataset.train.len(), "test": dataset.test.len(),
         });
         println!("{}", serde_json::to_string_pretty(&found).expect("plain data"));
@@ -125,7 +126,10 @@ fn facts(name: &str, dataset: &Dataset) -> String {
     table.row(&["location", if dataset.location.is_empty() { "built in" } else { &dataset.location }]);
     table.row(&["digest", &format!("sha256:{}", dataset.digest)]);
     table.row(&["shape", &format!("{:?}, {}", dataset.form.shape(), dataset.form.dtype())]);
-    table.row(&["classes", &dataset.classes.len().to_string()]);
+    match &dataset.target {
+        Some(target) => table.row(&["predicted", target]),
+        None => table.row(&["classes", &dataset.classes.len().to_string()]),
+    }
     table.row(&["training", &thousands(dataset.train.len() as u64)]);
     table.row(&["test", &thousands(dataset.test.len() as u64)]);
     table.to_string()
@@ -222,7 +226,8 @@ fn shown(inspection: &Inspection) -> String {
         };
         let _ = writeln!(text, "sizes in {}: {sizes}", split.name);
     }
-    let _ = write!(text, "\n{}", balance(inspection));
+    let labels = if inspection.target.is_some() { targets(inspection) } else { balance(inspection) };
+    let _ = write!(text, "\n{labels}");
     if let Some(found) = &inspection.duplicates {
         let _ = writeln!(text, "\ncopies: {}", found.summary());
         for example in &found.examples {
@@ -249,9 +254,37 @@ fn feature_table(inspection: &Inspection) -> Table {
     table
 }
 
+/// The numbers that are to be predicted, with their histogram in the first split.
+fn targets(inspection: &Inspection) -> String {
+    let name = inspection.target.as_deref().unwrap_or_default();
+    let headings =
+        [name, "examples", "mean", "standard deviation", "least", "lower quartile", "median", "upper quartile", "most"];
+    let mut table = Table::new(&headings, "<>>>>>>>>");
+    for split in &inspection.splits {
+        let Some(targets) = &split.targets else { continue };
+        let numbers = [targets.mean, targets.deviation].into_iter().chain(targets.quartiles).map(brief);
+        let cells: Vec<String> =
+            [split.name.clone(), thousands(split.examples as u64)].into_iter().chain(numbers).collect();
+        table.row(&cells);
+    }
+    let mut text = table.to_string();
+    if let Some(targets) = inspection.splits.first().and_then(|split| split.targets.as_ref()) {
+        let most = targets.histogram.counts.iter().copied().max().unwrap_or(0).max(1);
+        let mut bars = Table::new(&[name, "examples", ""], "<><");
+        for ((from, to), count) in targets.histogram.bins() {
+            let bar = "#".repeat((count as usize * BAR).div_ceil(most as usize));
+            bars.row(&[format!("{} to {}", brief(from), brief(to)), thousands(count), bar]);
+        }
+        let _ = write!(text, "\n{bars}");
+    }
+    text
+}
+
+/// The longest bar, in characters.
+const BAR: usize = 30;
+
 /// The counts of the classes, with a bar for the first split.
 fn balance(inspection: &Inspection) -> String {
-    const WIDTH: usize = 30;
     let mut headings = vec!["class"];
     headings.extend(inspection.splits.iter().map(|split| split.name.as_str()));
     headings.push("");
@@ -265,7 +298,7 @@ fn balance(inspection: &Inspection) -> String {
     let most = first.iter().copied().max().unwrap_or(0).max(1);
     for (class, name) in inspection.classes.iter().enumerate() {
         let counts = inspection.splits.iter().map(|split| thousands(split.per_class[class] as u64));
-        let bar = "#".repeat((first.get(class).copied().unwrap_or(0) * WIDTH).div_ceil(most));
+        let bar = "#".repeat((first.get(class).copied().unwrap_or(0) * BAR).div_ceil(most));
         let cells: Vec<String> = std::iter::once(name.clone()).chain(counts).chain([bar]).collect();
         table.row(&cells.iter().map(String::as_str).collect::<Vec<_>>());
     }

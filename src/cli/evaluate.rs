@@ -11,10 +11,10 @@ use crate::{
     data::{Feed, InputPipeline},
     diagnostic::{Code, Diagnostic, Result},
     distributed::Group,
-    evaluate::{Inquiry, predictions, steps},
+    evaluate::{Inquiry, answers, steps},
     evaluation::{
-        Predictions, Split, StepResult,
-        statistics::{mean_interval, true_probabilities, wilson},
+        Answers, Split, StepResult, estimates,
+        statistics::{interval_of, mean_interval, true_probabilities, wilson},
     },
     gate::judge,
     model::Model,
@@ -71,7 +71,7 @@ pub fn help_evaluate(
     surroundings: &Surroundings<'_>,
 ) -> Result<()> {
     let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
-    predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group).map(|_| ())
+    answers(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group).map(|_| ())
 }
 
 /// Evaluates a model on the test data and writes `predictions.parquet` and `evaluation.json`. Of several processes only the first
@@ -85,8 +85,8 @@ pub fn evaluate_into(
     surroundings: &Surroundings<'_>,
 ) -> Result<EvaluationRecord> {
     let data = test_data(pipeline, dataset, workers, trained.group, surroundings)?;
-    let (figures, predictions) = predictions(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
-    write_predictions(&directory.file("predictions.parquet"), &predictions)?;
+    let (figures, answers) = answers(pipeline, trained.model, &data, &dataset.classes, "test_", trained.group)?;
+    write_predictions(&directory.file("predictions.parquet"), &answers)?;
     let (train, validation, _) = splits(pipeline, dataset);
     let named = [("train", Some(train)), ("validation", validation), ("test", Some(dataset.test.clone()))];
     let counted = named.into_iter().filter_map(|(name, examples)| {
@@ -105,8 +105,8 @@ pub fn evaluate_into(
         stop: surroundings.stop,
     };
     let mut record = EvaluationRecord {
-        examples: predictions.labels.len(),
-        intervals: intervals(pipeline, trained.model, &figures, &predictions),
+        examples: answers.len(),
+        intervals: intervals(pipeline, trained.model, &figures, &answers),
         // What isn't defined, such as a correlation where all predictions are the same, is left out.
         metrics: figures.into_iter().filter(|(name, value)| name == "test_loss" || !value.is_nan()).collect(),
         figures: BTreeMap::new(),
@@ -114,29 +114,39 @@ pub fn evaluate_into(
     };
     // What is known by now stays known, whatever becomes of the steps.
     directory.write_json("evaluation.json", &record)?;
-    let outcome = steps(&inquiry, &predictions, &mut record.steps);
+    let outcome = steps(&inquiry, &answers, &mut record.steps);
     record.figures = record.steps.iter().flat_map(StepResult::figures).collect();
     directory.write_json("evaluation.json", &record)?;
     outcome.map(|()| record)
 }
 
-/// The 95% intervals of accuracy and loss, by name.
+/// The 95% intervals of accuracy, loss and errors, by name.
 fn intervals(
     pipeline: &Pipeline,
     model: &Model,
     figures: &[(String, f64)],
-    predictions: &Predictions,
+    answers: &Answers,
 ) -> BTreeMap<String, (f64, f64)> {
-    let examples = predictions.labels.len();
+    let examples = answers.len();
+    let loss = &pipeline.training.loss;
+    let losses = || -> Option<Vec<f64>> {
+        match answers {
+            Answers::Classes(predictions) => {
+                let logits = model.gives_logits();
+                true_probabilities(predictions)?.into_iter().map(|p| loss.of_probability(p, logits)).collect()
+            }
+            Answers::Numbers(estimates) => {
+                estimates.residuals().into_iter().map(|residual| loss.of_residual(residual)).collect()
+            }
+        }
+    };
     let interval = |name: &str, value: f64| match name {
         "test_accuracy" => (examples > 0).then(|| wilson(value, examples)),
-        "test_loss" => {
-            let logits = model.gives_logits();
-            let losses = true_probabilities(predictions)?.into_iter();
-            let losses: Option<Vec<f64>> = losses.map(|p| pipeline.training.loss.of_probability(p, logits)).collect();
-            mean_interval(&losses?, value)
+        "test_loss" => mean_interval(&losses()?, value),
+        _ => {
+            let figure = estimates::figure(name.strip_prefix("test_")?)?;
+            interval_of(examples, |count| figure(answers.estimates(), &count))
         }
-        _ => None,
     };
     let known = |(name, value): &(String, f64)| Some((name.clone(), interval(name, *value)?));
     figures.iter().filter(|(_, value)| value.is_finite()).filter_map(known).collect()

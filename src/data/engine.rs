@@ -1,7 +1,7 @@
 //! Makes the batches of passes over the data ready on other threads, in their order.
 
 use super::{
-    Statistics,
+    BatchLabels, Statistics,
     buffer::{Buffer, Pool},
     order::Order,
     queue::Queue,
@@ -29,8 +29,8 @@ use std::{
 pub struct HostBatch {
     /// Examples one behind the other, each as its [`Form`] says: of images bytes `[batch, height, width, channels]`.
     pub examples: Buffer,
-    /// One label an example; of a blended one the class with the largest share.
-    pub labels: Vec<i64>,
+    /// One label an example.
+    pub labels: BatchLabels,
     /// Shares of the classes, `[batch, classes]`, where examples were blended.
     pub shares: Option<Vec<f32>>,
     /// Where the examples lie on a device already, and `examples` is empty.
@@ -198,8 +198,7 @@ impl InputPipeline {
         let mut batch = HostBatch { examples: self.buffers.take(count * bytes), ..HostBatch::default() };
         let into = batch.examples.par_chunks_mut(bytes).enumerate();
         self.workers.install(|| into.try_for_each(|(at, into)| self.feed.examples.read(at * all / count, into)))?;
-        let label = |at: usize| i64::from(self.reader.label((at * all / count) as u32));
-        batch.labels = (0..count).map(label).collect();
+        batch.labels = BatchLabels::of(self.feed.examples.labels(), (0..count).map(|at| at * all / count));
         batch.whole = count;
         Ok(batch)
     }
@@ -281,7 +280,7 @@ impl Maker {
         let own = self.share.places(all.len());
         if let Some(resident) = &self.resident {
             let elements = &all[own.clone()];
-            let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
+            let labels = self.reader.labels(elements);
             let places = elements.iter().map(|element| self.reader.slot(*element) as i64).collect();
             let chosen = Some(Chosen { of: resident.clone(), places });
             return Ok(HostBatch { labels, chosen, first: own.start, whole: all.len(), ..HostBatch::default() });
@@ -291,7 +290,7 @@ impl Maker {
         let places = needed(own.clone(), &blendings);
         let elements: Vec<Element> = places.iter().map(|&place| all[place]).collect();
         let examples = self.read(pass, &elements)?;
-        let labels = elements.iter().map(|element| i64::from(self.reader.label(element.example))).collect();
+        let labels = self.reader.labels(&elements);
         let mut batch = HostBatch { examples, labels, first: own.start, whole: all.len(), ..HostBatch::default() };
         for ((stage, _), pairs) in self.blendings.iter().zip(&blendings) {
             self.blend(&mut batch, stage, pairs, &places);
@@ -341,7 +340,7 @@ impl Maker {
     fn blend(&self, batch: &mut HostBatch, stage: &Stage, pairs: &[Pair], places: &[usize]) {
         let (Some(blending), Some(shape)) = (stage.blending(), self.reader.form().image()) else { return };
         let classes = self.classes;
-        let HostBatch { examples: images, labels, shares, .. } = batch;
+        let HostBatch { examples: images, labels: BatchLabels::Classes(labels), shares, .. } = batch else { return };
         let targets = shares.get_or_insert_with(|| one_hot(labels, classes));
         Blend { images, shape, targets, places }.apply(blending, pairs);
         for (label, shares) in labels.iter_mut().zip(targets.chunks_exact(classes)) {
@@ -421,7 +420,7 @@ impl Drop for Batches {
 mod tests {
     use super::*;
     use crate::{
-        source::Interpolation,
+        source::{Interpolation, Labels},
         stage::{Batch, Cache, Prefetch, Repeat, Shuffle},
     };
     use proptest::prelude::*;
@@ -435,8 +434,8 @@ mod tests {
     struct Numbered(Vec<u32>, AtomicUsize);
 
     impl Examples for Numbered {
-        fn labels(&self) -> &[u32] {
-            &self.0
+        fn labels(&self) -> Labels<'_> {
+            Labels::Classes(&self.0)
         }
 
         fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
@@ -478,7 +477,7 @@ mod tests {
         let mut digest = Sha256::new();
         for batch in batches {
             digest.update(&batch.examples[..]);
-            batch.labels.iter().for_each(|label| digest.update(label.to_le_bytes()));
+            batch.labels.classes().iter().for_each(|label| digest.update(label.to_le_bytes()));
             batch.shares.iter().flatten().for_each(|share| digest.update(share.to_le_bytes()));
         }
         digest.finalize().to_vec()
@@ -578,17 +577,18 @@ mod tests {
             let mut together = Vec::new();
             for step in 0..plain.len() {
                 let mut whole = HostBatch::default();
-                let mut examples = Vec::new();
+                let (mut examples, mut labels) = (Vec::new(), Vec::new());
                 for part in parts.iter().map(|parts| &parts[step]) {
-                    prop_assert_eq!((part.first, part.whole), (whole.labels.len(), plain[step].whole));
+                    prop_assert_eq!((part.first, part.whole), (labels.len(), plain[step].whole));
                     examples.extend_from_slice(&part.examples);
-                    whole.labels.extend(&part.labels);
+                    labels.extend(part.labels.classes());
                     if let Some(shares) = &part.shares {
                         whole.shares.get_or_insert_default().extend(shares);
                     }
                 }
                 whole.examples = examples.into();
-                together.push(HostBatch { whole: whole.labels.len(), ..whole });
+                let count = labels.len();
+                together.push(HostBatch { labels: BatchLabels::Classes(labels), whole: count, ..whole });
             }
             prop_assert_eq!(digest(&together), digest(&plain));
             prop_assert_eq!(&together, &plain);
@@ -609,7 +609,7 @@ mod tests {
         let mut seen: Vec<u32> = Vec::new();
         for batch in &all {
             assert_eq!(batch.shares, None);
-            for (image, label) in batch.examples.as_chunks().0.iter().zip(&batch.labels) {
+            for (image, label) in batch.examples.as_chunks().0.iter().zip(batch.labels.classes()) {
                 seen.push(u32::from_le_bytes(*image));
                 assert_eq!(*label, i64::from(u32::from_le_bytes(*image) % 4));
             }
@@ -624,7 +624,7 @@ mod tests {
         let mut several = 0;
         for batch in &all {
             let shares = batch.shares.as_ref().unwrap();
-            for (shares, &label) in shares.chunks(4).zip(&batch.labels) {
+            for (shares, &label) in shares.chunks(4).zip(batch.labels.classes()) {
                 assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{shares:?}");
                 assert!(shares.iter().all(|share| *share <= shares[label as usize]), "{shares:?} {label}");
                 several += usize::from(shares.iter().filter(|share| **share > 0.01).count() > 1);
@@ -698,8 +698,8 @@ mod tests {
     fn an_example_that_cannot_be_read_ends_the_epoch_with_its_reason() {
         struct Broken(Vec<u32>);
         impl Examples for Broken {
-            fn labels(&self) -> &[u32] {
-                &self.0
+            fn labels(&self) -> Labels<'_> {
+                Labels::Classes(&self.0)
             }
 
             fn read(&self, index: usize, _: &mut [u8]) -> Result<()> {

@@ -225,6 +225,7 @@ fn remembered(path: &PathBuf, dataset: &Dataset) -> Option<Vec<Found>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Labels;
 
     /// Examples of which some cannot be read, and how often one was looked at.
     struct Partly {
@@ -234,8 +235,8 @@ mod tests {
     }
 
     impl Examples for Partly {
-        fn labels(&self) -> &[u32] {
-            &self.labels
+        fn labels(&self) -> Labels<'_> {
+            Labels::Classes(&self.labels)
         }
 
         fn read(&self, index: usize, _: &mut [u8]) -> Result<()> {
@@ -258,6 +259,7 @@ mod tests {
     fn data(train: &Arc<Partly>, test: &Arc<Partly>) -> Dataset {
         Dataset {
             classes: vec!["a".to_owned(), "b".to_owned()],
+            target: None,
             form: Form::Features(1),
             features: vec!["x".to_owned()],
             train: train.clone(),
@@ -285,7 +287,7 @@ mod tests {
         assert!(counted("a9 row 2") < counted("a9 row 10") && counted("a9") < counted("a10"));
         assert_eq!(problem.notes, ["1.png is broken", "2.png is broken", "0.png is broken"]);
         let (left, told) = looked(data(&train, &test), OnUnreadable::Skip(Some(3)), cache.path()).unwrap();
-        assert_eq!((left.train.labels(), left.test.labels()), (&[0, 1][..], &[0][..]));
+        assert_eq!((left.train.labels().classes(), left.test.labels().classes()), (&[0, 1][..], &[0][..]));
         assert_eq!((left.train.describe(1), left.test.describe(0)), ("3.png".to_owned(), "1.png".to_owned()));
         assert_eq!((told.len(), told[2].split.as_str(), told[2].example.as_str()), (3, "test", "0.png"));
         let problem = looked(data(&train, &test), OnUnreadable::Skip(Some(2)), cache.path()).unwrap_err();

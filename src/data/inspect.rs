@@ -5,8 +5,8 @@ use crate::{
     diagnostic::Result,
     picture::thumbnail,
     random::Purpose,
-    run::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Values},
-    source::{Dataset, Examples, Form, Subset},
+    run::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Targets, Thumbnail, Values},
+    source::{Dataset, Examples, Form, Labels, Subset},
     stage::{Augment, Batch, Stage},
 };
 use rayon::prelude::*;
@@ -36,6 +36,7 @@ pub type Split<'a> = (&'a str, &'a dyn Examples);
 pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool, stop: &AtomicBool) -> Result<Inspection> {
     let mut inspection = Inspection {
         classes: dataset.classes.clone(),
+        target: dataset.target.clone(),
         shape: dataset.form.shape(),
         features: dataset.features.clone(),
         splits: Vec::new(),
@@ -47,6 +48,7 @@ pub fn inspect(dataset: &Dataset, splits: &[Split<'_>], thoroughly: bool, stop: 
             name: (*name).to_owned(),
             examples: examples.len(),
             per_class: dataset.class_counts(*examples),
+            targets: Targets::of(examples.labels().numbers()),
             sample: dataset.form.image().map(|shape| sample(*examples, shape)).unwrap_or_default(),
             ..SplitInspection::default()
         };
@@ -173,7 +175,6 @@ struct Marked<'a> {
 
 /// Examples of the same bytes, within the splits and between them.
 fn duplicates(splits: &[Marked<'_>], classes: &[String]) -> Duplicates {
-    let named = |label: u32| classes.get(label as usize).map_or("?", String::as_str);
     let mut found = Duplicates::default();
     let mut first: HashMap<[u8; 16], (&Marked<'_>, usize)> = HashMap::new();
     for marked in splits {
@@ -191,19 +192,26 @@ fn duplicates(splits: &[Marked<'_>], classes: &[String]) -> Duplicates {
                 (_, "validation") => found.within_validation += 1,
                 _ => found.within_test += 1,
             }
-            let [label, other_label] =
-                [(marked, index), (other_marked, other)].map(|(marked, index)| marked.examples.labels()[index]);
-            found.contradictions += usize::from(label != other_label);
+            let (own, others) = (marked.examples.labels(), other_marked.examples.labels());
+            found.contradictions += usize::from(!own.agree(index, others, other));
             if found.examples.len() < TOLD {
-                let [this, that] =
-                    [(marked, index, label), (other_marked, other, other_label)].map(|(marked, index, label)| {
-                        format!("{} {} ({})", marked.split, marked.examples.describe(index), named(label))
-                    });
+                let [this, that] = [(marked, index), (other_marked, other)].map(|(marked, index)| {
+                    let label = label(marked.examples.labels(), index, classes);
+                    format!("{} {} ({label})", marked.split, marked.examples.describe(index))
+                });
                 found.examples.push(format!("{this} is {that}"));
             }
         }
     }
     found
+}
+
+/// What is to be predicted of an example, for people.
+fn label(labels: Labels<'_>, index: usize, classes: &[String]) -> String {
+    match labels {
+        Labels::Classes(labels) => classes.get(labels[index] as usize).map_or("?", String::as_str).to_owned(),
+        Labels::Numbers(labels) => labels[index].to_string(),
+    }
 }
 
 /// Some images, chosen by a constant: every look shows the same.
@@ -213,7 +221,7 @@ fn sample(examples: &dyn Examples, shape: [usize; 3]) -> Vec<Thumbnail> {
     let mut values = vec![0; shape.iter().product()];
     let shown = order.into_iter().take(SAMPLE).filter_map(|index| {
         examples.read(index, &mut values).ok()?;
-        Some(Thumbnail { index, label: examples.labels()[index], png: thumbnail(&values, shape)? })
+        Some(Thumbnail { index, label: examples.labels().classes()[index], png: thumbnail(&values, shape)? })
     });
     shown.collect()
 }
@@ -233,7 +241,7 @@ pub fn augmented(feed: &Feed, stages: &[Stage], path: &'static str, seed: u64, s
     let pipeline = InputPipeline::new(Feed { examples: Arc::new(chosen), ..feed.clone() }, &stages, path, seed, 1);
     let Some(Ok(batch)) = pipeline.epoch(0).next() else { return Vec::new() };
     let images = batch.examples.chunks(feed.form.bytes());
-    let shown = sample.iter().zip(images).zip(&batch.labels);
+    let shown = sample.iter().zip(images).zip(batch.labels.classes());
     let thumbnail = |((image, values), label): ((&Thumbnail, _), &i64)| {
         Some(Thumbnail { index: image.index, label: u32::try_from(*label).ok()?, png: thumbnail(values, shape)? })
     };
@@ -289,8 +297,8 @@ mod tests {
     struct Held(Few, Vec<u32>);
 
     impl Examples for Held {
-        fn labels(&self) -> &[u32] {
-            &self.1
+        fn labels(&self) -> Labels<'_> {
+            Labels::Classes(&self.1)
         }
 
         fn stored_size(&self, index: usize) -> Option<[usize; 2]> {

@@ -1,7 +1,7 @@
 //! Reads single examples as the stages want them: kept ones from memory or from a file, others anew, and augmented.
 
 use super::{
-    ChannelSums, Feed, Statistics,
+    BatchLabels, ChannelSums, Feed, Statistics,
     cache_file::{CacheFile, Content},
     order::Order,
 };
@@ -130,9 +130,9 @@ impl Reader {
         self.examples.len()
     }
 
-    /// The label of an example.
-    pub fn label(&self, example: u32) -> u32 {
-        self.examples.labels()[example as usize]
+    /// The labels of examples.
+    pub fn labels(&self, elements: &[Element]) -> BatchLabels {
+        BatchLabels::of(self.examples.labels(), elements.iter().map(|element| element.example as usize))
     }
 
     /// What an example is.

@@ -278,7 +278,8 @@ pub fn is_recording() -> bool {
 
 /// The elements, which are of this type.
 unsafe fn elements<T>(tensor: &Tensor) -> &[T] {
-    assert!(tensor.device() == tch::Device::Cpu && is_dense(tensor), "elements on the CPU, one behind the other");
+    let is_dense = tensor.numel() == 0 || is_dense(tensor);
+    assert!(tensor.device() == tch::Device::Cpu && is_dense, "elements on the CPU, one behind the other");
     match tensor.numel() {
         0 => &[],
         // SAFETY: so many elements of the caller's type lie there, and live as long as the tensor.

@@ -570,7 +570,7 @@ codes! {
     /// training: {loss: sparse_categorical_crossentropy}
     /// ```
     LOGITS_MISMATCH = "logits-mismatch";
-    /// The last layer's units differ from the number of classes.
+    /// The last layer's units differ from the number of classes; or a model that predicts a number doesn't end in one.
     ///
     /// ```yaml
     /// model:
@@ -582,6 +582,17 @@ codes! {
     ///   layers: [{rescaling: 1/255}, flatten, {dense: 10}]
     /// ```
     CLASS_COUNT = "class-count";
+    /// A loss, a metric, a step of the evaluation or `class_weight` is for classes, and the source gives numbers to predict; or the
+    /// other way round.
+    ///
+    /// ```yaml
+    /// training: {loss: mean_squared_error}
+    /// ```
+    ///
+    /// ```yaml
+    /// training: {loss: sparse_categorical_crossentropy}
+    /// ```
+    TASK_MISMATCH = "task-mismatch";
     /// An activation that cuts or bends the logits: what a class gets could not fall below zero, or not rise above one.
     ///
     /// ```yaml

@@ -60,6 +60,11 @@ impl Placement {
         }
     }
 
+    /// That of one of so many processes on this machine.
+    pub fn among(size: usize) -> Self {
+        Placement { size, local_size: size, ..Self::alone() }
+    }
+
     /// What the environment says: torchrun's variables, or Slurm's; nothing where there are neither.
     ///
     /// # Errors

@@ -3,12 +3,13 @@
 use crate::{
     check::Plan,
     diagnostic::{Code, Diagnostic, Result},
-    evaluation::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject},
+    evaluation::{Activations, Answers, Curve, Estimates, Kernels, LayerShape, Predictions, Split, Subject},
     layer::Pass,
     model::{LayerError, Model, computation, in_layer},
     run::EpochRecord,
     source::{Examples, Form},
     spec::Pipeline,
+    task::Task,
 };
 use std::sync::{
     Arc,
@@ -41,7 +42,7 @@ pub struct Inquiry<'a> {
 /// An inquiry with the predictions, ready to answer.
 pub struct Answering<'a> {
     inquiry: &'a Inquiry<'a>,
-    predictions: &'a Predictions,
+    answers: &'a Answers,
     shape: Vec<usize>,
     layers: Vec<LayerShape>,
     /// The model without passes.
@@ -51,15 +52,15 @@ pub struct Answering<'a> {
 }
 
 impl<'a> Answering<'a> {
-    /// Answers about `inquiry`, whose model said `predictions`.
+    /// Answers about `inquiry`, whose model said `answers`.
     ///
     /// # Errors
     /// Where libtorch fails.
-    pub fn new(inquiry: &'a Inquiry<'a>, predictions: &'a Predictions) -> Result<Self> {
+    pub fn new(inquiry: &'a Inquiry<'a>, answers: &'a Answers) -> Result<Self> {
         let layers = &inquiry.pipeline.model.layers;
         let plain = inquiry.model.layer_by_layer().map_err(failed)?;
         Ok(Answering {
-            predictions,
+            answers,
             shape: inquiry.plan.input.shape(),
             layers: inquiry.plan.outputs(layers),
             plain,
@@ -123,8 +124,16 @@ fn numbers(tensor: &Tensor) -> std::result::Result<Vec<f32>, TchError> {
 }
 
 impl Subject for Answering<'_> {
+    fn task(&self) -> Task {
+        self.inquiry.pipeline.task()
+    }
+
     fn predictions(&self) -> &Predictions {
-        self.predictions
+        self.answers.predictions()
+    }
+
+    fn estimates(&self) -> &Estimates {
+        self.answers.estimates()
     }
 
     fn shape(&self) -> &[usize] {

@@ -6,16 +6,17 @@ mod inquiry;
 pub use inquiry::Inquiry;
 
 use crate::{
-    data::{HostBatch, InputPipeline, Share},
+    data::{BatchLabels, HostBatch, InputPipeline, Share},
     diagnostic::Result,
     distributed::Group,
-    evaluation::{Predictions, StepResult},
+    evaluation::{Answers, Estimates, Predictions, StepResult},
     layer::Pass,
     loss::Loss,
     metric::{Metric, Running},
     model::{Model, computation, in_layer, to_device},
     run::checkpoint::Files,
     spec::Pipeline,
+    task::Task,
     train::{Awaited, ahead},
 };
 use gather::{Scored, gathered};
@@ -41,18 +42,27 @@ pub fn figures(
 ///
 /// # Errors
 /// As [`figures`].
-pub fn predictions(
+pub fn answers(
     pipeline: &Pipeline,
     model: &Model,
     data: &InputPipeline,
     classes: &[String],
     prefix: &'static str,
     group: &Group,
-) -> Result<(Vec<(String, f64)>, Predictions)> {
+) -> Result<(Vec<(String, f64)>, Answers)> {
     let mut predictions =
         Predictions { classes: classes.to_vec(), labels: vec![], predicted: vec![], probabilities: vec![] };
+    let mut estimates = Estimates::default();
     let (loss, logits) = (&pipeline.training.loss, model.gives_logits());
     let figures = over(pipeline, model, data, prefix, group, |outputs, labels| {
+        let labels = match labels {
+            BatchLabels::Classes(labels) => labels,
+            BatchLabels::Numbers(targets) => {
+                estimates.targets.extend(targets);
+                estimates.predicted.extend(host_numbers(outputs)?);
+                return Ok(());
+            }
+        };
         let probabilities = loss.probabilities(outputs, logits)?.f_to_device(Device::Cpu)?.f_contiguous()?;
         predictions.labels.extend(labels.iter().map(|&label| label as u32));
         predictions
@@ -61,7 +71,13 @@ pub fn predictions(
         predictions.probabilities.extend(Vec::<f32>::try_from(&probabilities.f_view([-1])?)?);
         Ok(())
     })?;
-    Ok((figures, predictions))
+    Ok((
+        figures,
+        match pipeline.task() {
+            Task::Classification => predictions.into(),
+            Task::Regression => estimates.into(),
+        },
+    ))
 }
 
 /// What `model` says of the examples of `data`: `each` gets every batch with its probabilities, `[batch, classes]`, row after
@@ -96,8 +112,8 @@ pub fn probabilities(
 ///
 /// # Errors
 /// Where an example cannot be read, libtorch fails, or the user wants to stop; `done` then holds the steps before.
-pub fn steps(inquiry: &Inquiry<'_>, predictions: &Predictions, done: &mut Vec<StepResult>) -> Result<()> {
-    let answering = inquiry::Answering::new(inquiry, predictions)?;
+pub fn steps(inquiry: &Inquiry<'_>, answers: &Answers, done: &mut Vec<StepResult>) -> Result<()> {
+    let answering = inquiry::Answering::new(inquiry, answers)?;
     for step in &inquiry.pipeline.evaluation {
         done.push(step.compute(&answering)?);
     }
@@ -110,7 +126,7 @@ fn over(
     data: &InputPipeline,
     prefix: &'static str,
     group: &Group,
-    mut each: impl FnMut(&Tensor, &[i64]) -> std::result::Result<(), TchError>,
+    mut each: impl FnMut(&Tensor, &BatchLabels) -> std::result::Result<(), TchError>,
 ) -> Result<Vec<(String, f64)>> {
     let spec = &pipeline.training;
     let failed = |error| computation(&error, "the evaluation");
@@ -179,7 +195,7 @@ impl Figures {
         &mut self,
         mean_loss: f64,
         outputs: &Tensor,
-        labels: &[i64],
+        labels: &BatchLabels,
         loss: &Loss,
         logits: bool,
     ) -> std::result::Result<(), TchError> {
@@ -188,20 +204,35 @@ impl Figures {
         if self.metrics.is_empty() {
             return Ok(());
         }
+        let answers = match labels {
+            BatchLabels::Classes(labels) => self.classified(outputs, labels, loss, logits)?.into(),
+            BatchLabels::Numbers(targets) => {
+                Estimates { targets: targets.clone(), predicted: host_numbers(outputs)? }.into()
+            }
+        };
+        self.metrics.iter_mut().for_each(|(_, metric)| metric.add(&answers));
+        Ok(())
+    }
+
+    fn classified(
+        &self,
+        outputs: &Tensor,
+        labels: &[i64],
+        loss: &Loss,
+        logits: bool,
+    ) -> std::result::Result<Predictions, TchError> {
         let predicted =
             Vec::<i64>::try_from(&loss.scores(outputs, logits)?.f_argmax(1, false)?.f_to_device(Device::Cpu)?)?;
         let probabilities = match self.needs_probabilities {
             true => host_numbers(&loss.probabilities(outputs, logits)?)?,
             false => Vec::new(),
         };
-        let examples = Predictions {
+        Ok(Predictions {
             classes: vec![String::new(); self.classes],
             labels: labels.iter().map(|&label| label as u32).collect(),
             predicted: predicted.into_iter().map(|class| class as u32).collect(),
             probabilities,
-        };
-        self.metrics.iter_mut().for_each(|(_, metric)| metric.add(&examples));
-        Ok(())
+        })
     }
 
     /// Examples added so far.

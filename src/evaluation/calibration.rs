@@ -11,7 +11,7 @@ use super::{
     figures::named,
     statistics::{confidences, log_losses, probabilities, wilson},
 };
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,7 @@ impl EvaluationStep for Calibration {
         Ok(self.outcome(subject.predictions()).into())
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn figures(&self, _: Task) -> Vec<FigureName> {
         vec![
             FigureName::share("expected_calibration_error"),
             FigureName::share("maximum_calibration_error"),

@@ -4,7 +4,7 @@
 //! averages, which is scikit-learn's `zero_division=0`. The same holds for the recall of a class without examples.
 
 use super::{EvaluationStep, FigureName, Predictions, StepResult, Subject, statistics::Tally, figures::of_classes};
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,7 @@ impl EvaluationStep for ClassificationReport {
         Ok(self.outcome(subject.predictions()).into())
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn figures(&self, _: Task) -> Vec<FigureName> {
         ["precision", "recall", "f1"].map(FigureName::of_classes).to_vec()
     }
 }

@@ -102,7 +102,7 @@ impl Embedding {
 
 impl EvaluationStep for Embedding {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
-        let chosen = by_chance(subject.predictions(), self.examples, "embedding");
+        let chosen = by_chance(subject.examples(), self.examples, "embedding");
         let (layer, vectors) = Self::vectors(subject, &chosen)?;
         let plane = principal(&vectors);
         let places = match self.method {

@@ -76,7 +76,7 @@ pub struct OfLayer {
 pub(super) fn chosen(subject: &dyn Subject, asked: &[usize], otherwise: usize, purpose: &str) -> Vec<usize> {
     let predictions = subject.predictions();
     if asked.is_empty() {
-        return by_chance(predictions, otherwise, purpose);
+        return by_chance(predictions.len(), otherwise, purpose);
     }
     asked.iter().copied().filter(|&index| index < predictions.len()).collect()
 }

@@ -81,23 +81,33 @@ impl StepResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::{Evaluation, trial::Trial};
+    use crate::{
+        evaluation::{Evaluation, trial::Trial},
+        task::Task,
+    };
 
     #[test]
     fn every_figure_that_a_step_names_is_given_and_no_other() {
         let trial =
             Trial::new(&[(0, [0.7, 0.2, 0.1]), (1, [0.1, 0.6, 0.3]), (2, [0.2, 0.5, 0.3]), (2, [0.1, 0.1, 0.8])]);
+        let regression = Trial {
+            task: Task::Regression,
+            ..Trial::new(&[(0, [0.7, 0.2, 0.1]), (1, [0.1, 0.6, 0.3]), (2, [0.2, 0.5, 0.3])])
+        };
         let classes = &trial.predictions.classes;
         let mut all = 0;
-        for name in Evaluation::NAMES {
+        for (name, trial) in Evaluation::NAMES.iter().flat_map(|name| [(name, &trial), (name, &regression)]) {
             let step: Evaluation = serde_json::from_value(serde_json::json!({ *name: {} })).unwrap();
-            let (names, given) = (step.figures(), step.compute(&trial).unwrap().figures());
+            if !step.suits(trial.task) {
+                continue;
+            }
+            let (names, given) = (step.figures(trial.task), step.compute(trial).unwrap().figures());
             for (figure, value) in &given {
                 let own = names.iter().find(|own| own.is(figure, Some(classes)));
                 let own = own.unwrap_or_else(|| panic!("{name} doesn't name {figure}"));
                 assert!(own.range.0 <= *value && *value <= own.range.1, "{figure}: {value}");
             }
-            for (figure, (low, high)) in step.compute(&trial).unwrap().intervals() {
+            for (figure, (low, high)) in step.compute(trial).unwrap().intervals() {
                 // Accuracy is a figure of the evaluation itself.
                 let value = given.iter().find(|(name, _)| *name == figure).map_or(0.75, |(_, value)| *value);
                 assert!(low <= value && value <= high, "{figure}: {value} from {low} to {high}");

@@ -1,7 +1,7 @@
 //! How long a prediction takes.
 
 use super::{EvaluationStep, StepResult, Subject};
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ pub struct OfBatch {
 
 impl Latency {
     fn measure(&self, subject: &dyn Subject, batch_size: usize) -> Result<Option<OfBatch>> {
-        let count = subject.predictions().len();
+        let count = subject.examples();
         if count == 0 {
             return Ok(None);
         }
@@ -84,6 +84,10 @@ impl Latency {
 }
 
 impl EvaluationStep for Latency {
+    fn suits(&self, _: Task) -> bool {
+        true
+    }
+
     /// It measures for seconds, however many examples there are.
     fn is_quick(&self) -> bool {
         false

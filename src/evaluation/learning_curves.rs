@@ -1,7 +1,7 @@
 //! How training went, in a sentence.
 
 use super::{Curve, EvaluationStep, StepResult, Subject};
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,10 @@ fn trend(watched: &[(usize, f64)], training: &[(usize, f64)]) -> Trend {
 }
 
 impl EvaluationStep for LearningCurves {
+    fn suits(&self, _: Task) -> bool {
+        true
+    }
+
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
         Ok(self.outcome(&subject.history(), subject.best_epoch()).into())
     }

@@ -1,20 +1,24 @@
 //! The usual figures, each with the interval in which it would lie if other examples of the same kind had been drawn.
 //!
+//! Of classes these are accuracy and its kin; of predicted numbers, errors and the variance that is explained.
+//!
 //! Proportions of examples (accuracy, top-5 accuracy) have the interval of Wilson; all others that of the bootstrap's
 //! percentile method over examples. Definitions are scikit-learn's; what isn't defined is `None`.
 
 use super::{
-    EvaluationStep, FigureName, Predictions, StepResult, Subject,
+    Estimates, EvaluationStep, FigureName, Predictions, StepResult, Subject,
+    estimates::{self, FIGURES},
     figures::named,
-    statistics::{Tally, bootstrap, log_losses, mean_area, percentiles, rankings, wilson},
+    statistics::{Tally, bootstrap, log_losses, mean_area, percentiles, quantile, rankings, wilson},
     top_k::right_within,
 };
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A table of figures with their 95% intervals: accuracy, balanced accuracy, precision, recall and F1 (macro and weighted),
-/// log loss, Cohen's kappa, Matthews' correlation, ROC AUC, and top-5 accuracy where there are more than five classes.
+/// log loss, Cohen's kappa, Matthews' correlation, ROC AUC, and top-5 accuracy where there are more than five classes. Where
+/// numbers are predicted: mean absolute error, root mean squared error, mean squared error, and R2.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-bare" = "resamples", "examples" = [{}, {"resamples": 5000}]))]
@@ -49,6 +53,18 @@ pub struct Outcome {
     pub figures: Vec<Figure>,
     /// The class with the most examples, and the accuracy of always saying it. `None` without examples.
     pub most_frequent: Option<(String, f64)>,
+    /// What always saying the same number would come to. `None` of classes and without examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constant: Option<Constant>,
+}
+
+/// What always saying the same number would come to, if the true ones were known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Constant {
+    /// Of their median: no other number has a smaller one.
+    pub mean_absolute_error: f64,
+    /// Of their mean, likewise.
+    pub root_mean_squared_error: f64,
 }
 
 /// A row of the table.
@@ -131,8 +147,41 @@ impl Metrics {
         let most_frequent = most
             .filter(|_| examples > 0)
             .map(|(class, &support)| (predictions.classes[class].clone(), support as f64 / examples as f64));
-        Outcome { examples: examples as u64, resamples: self.resamples, figures, most_frequent }
+        Outcome { examples: examples as u64, resamples: self.resamples, figures, most_frequent, constant: None }
     }
+
+    /// Computes the table of predicted numbers.
+    pub fn of_estimates(&self, estimates: &Estimates) -> Outcome {
+        let values = |count: &(dyn Fn(usize) -> u32 + Sync)| FIGURES.map(|(_, figure)| figure(estimates, &count));
+        let seen = values(&|_| 1);
+        let drawn = bootstrap(estimates.len(), self.resamples, |counts| values(&|example| counts[example]));
+        let figures = FIGURES.iter().enumerate().map(|(at, (name, _))| Figure {
+            name: (*name).to_owned(),
+            value: seen[at],
+            interval: seen[at].and_then(|_| percentiles(drawn.iter().filter_map(|values| values[at]))),
+            method: Method::Bootstrap,
+        });
+        Outcome {
+            examples: estimates.len() as u64,
+            resamples: self.resamples,
+            figures: figures.collect(),
+            most_frequent: None,
+            constant: constant(&estimates.targets),
+        }
+    }
+}
+
+/// What always saying the same number would come to.
+fn constant(targets: &[f32]) -> Option<Constant> {
+    let mut sorted: Vec<f64> = targets.iter().map(|target| f64::from(*target)).collect();
+    sorted.sort_by(f64::total_cmp);
+    let median = quantile(&sorted, 0.5)?;
+    let mean_of = |value: &dyn Fn(f64) -> f64| sorted.iter().map(|&target| value(target)).sum::<f64>() / sorted.len() as f64;
+    let mean = mean_of(&|target| target);
+    Some(Constant {
+        mean_absolute_error: mean_of(&|target| (target - median).abs()),
+        root_mean_squared_error: mean_of(&|target| (target - mean).powi(2)).sqrt(),
+    })
 }
 
 fn proportion(name: &str, right: Option<u64>, examples: usize) -> Figure {
@@ -159,11 +208,22 @@ impl Outcome {
 }
 
 impl EvaluationStep for Metrics {
-    fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
-        Ok(self.outcome(subject.predictions()).into())
+    fn suits(&self, _: Task) -> bool {
+        true
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
+        Ok(match subject.task() {
+            Task::Classification => self.outcome(subject.predictions()),
+            Task::Regression => self.of_estimates(subject.estimates()),
+        }
+        .into())
+    }
+
+    fn figures(&self, task: Task) -> Vec<FigureName> {
+        if task == Task::Regression {
+            return FIGURES.iter().map(|(name, _)| FigureName::within(name, estimates::range(name))).collect();
+        }
         let counted = COUNTED.iter().map(|(name, _)| match *name {
             "cohen_kappa" | "matthews_correlation" => FigureName::within(name, (-1.0, 1.0)),
             share => FigureName::share(share),
@@ -218,6 +278,22 @@ mod tests {
         let nothing = Metrics::default().outcome(&invented(3, 0));
         assert!(nothing.figures.iter().all(|figure| figure.value.is_none() && figure.interval.is_none()));
         assert_eq!(nothing.most_frequent, None);
+    }
+
+    #[test]
+    fn errors_lie_in_their_intervals_and_below_those_of_always_saying_the_same() {
+        let targets: Vec<f32> = (0..400).map(|at| (at % 37) as f32).collect();
+        let predicted = targets.iter().enumerate().map(|(at, target)| target + (at % 5) as f32 - 2.0).collect();
+        let outcome = Metrics::default().of_estimates(&Estimates { targets, predicted });
+        for Figure { name, value, interval, .. } in &outcome.figures {
+            let (value, (low, high)) = (value.unwrap(), interval.unwrap());
+            assert!(low < value && value < high && high - low < 0.5, "{name}: {value} in {low} to {high}");
+        }
+        let constant = outcome.constant.unwrap();
+        assert!(figure(&outcome, "mean_absolute_error").value.unwrap() < constant.mean_absolute_error);
+        assert!(figure(&outcome, "root_mean_squared_error").value.unwrap() < constant.root_mean_squared_error);
+        let nothing = Metrics::default().of_estimates(&Estimates::default());
+        assert!(nothing.constant.is_none() && nothing.figures.iter().all(|figure| figure.value.is_none()));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A step asks a [`Subject`] for what it needs: predictions, images, layers. It knows no tensor, so it can be tried on
 //! made-up numbers. Its result is plain data that stands in `evaluation.json` and becomes a section of the report.
 
+mod answers;
+pub mod estimates;
 mod figures;
 mod gallery;
 mod known;
@@ -13,12 +15,14 @@ mod subject;
 #[cfg(test)]
 pub(crate) mod trial;
 
+pub use answers::Answers;
+pub use estimates::{Estimates, Histogram};
 pub use figures::FigureName;
 pub use gallery::{Shown, Sure, shown};
 pub use known::{Known, Misfit};
 pub use subject::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject};
 
-use crate::{diagnostic::Result, family};
+use crate::{diagnostic::Result, family, task::Task};
 use serde::{Deserialize, Serialize};
 
 /// What the steps share.
@@ -28,6 +32,11 @@ pub trait EvaluationStep {
     /// # Errors
     /// Where an example cannot be read, libtorch fails, or the user wants to stop.
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult>;
+
+    /// Whether it can be computed where that is predicted.
+    fn suits(&self, task: Task) -> bool {
+        task == Task::Classification
+    }
 
     /// Whether examples must be images.
     fn needs_images(&self) -> bool {
@@ -39,8 +48,8 @@ pub trait EvaluationStep {
         true
     }
 
-    /// What expectations can name of its result.
-    fn figures(&self) -> Vec<FigureName> {
+    /// What expectations can name of its result, where that is predicted.
+    fn figures(&self, _task: Task) -> Vec<FigureName> {
         Vec::new()
     }
 
@@ -94,6 +103,7 @@ steps! {
     learning_curves::LearningCurves,
     data::Data,
     metrics::Metrics,
+    residuals::Residuals,
     classification_report::ClassificationReport,
     confusion_matrix::ConfusionMatrix,
     top_k::TopK,

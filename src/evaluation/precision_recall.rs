@@ -8,7 +8,7 @@ use super::{
     EvaluationStep, FigureName, Predictions, StepResult, Subject,
     one_vs_rest::{self, Areas, Sweep},
 };
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ impl EvaluationStep for PrecisionRecall {
         Ok(self.outcome(subject.predictions()).into())
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn figures(&self, _: Task) -> Vec<FigureName> {
         vec![FigureName::share("macro_average_precision"), FigureName::of_classes("average_precision")]
     }
 }

@@ -42,7 +42,7 @@ pub(super) const BARS: usize = 5;
 
 impl EvaluationStep for PredictionGrid {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
-        let chosen = by_chance(subject.predictions(), self.rows * self.columns, "prediction grid");
+        let chosen = by_chance(subject.examples(), self.rows * self.columns, "prediction grid");
         Ok(Outcome { columns: self.columns, examples: all_shown(subject, chosen, BARS)? }.into())
     }
 }

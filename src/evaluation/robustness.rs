@@ -138,7 +138,7 @@ fn right(
 
 impl EvaluationStep for Robustness {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
-        let chosen = by_chance(subject.predictions(), self.examples, "robustness");
+        let chosen = by_chance(subject.examples(), self.examples, "robustness");
         let shape: [usize; 3] = subject.shape().try_into().unwrap_or_default();
         let changed = |change: Changing, strength: f64| {
             move |pixels, index| change(Image { shape, pixels }, strength, index).pixels

@@ -6,7 +6,7 @@ use super::{
     EvaluationStep, FigureName, Predictions, StepResult, Subject,
     one_vs_rest::{self, Areas, Sweep},
 };
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ impl EvaluationStep for Roc {
         Ok(self.outcome(subject.predictions()).into())
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn figures(&self, _: Task) -> Vec<FigureName> {
         vec![FigureName::share("macro_roc_auc"), FigureName::of_classes("roc_auc")]
     }
 }

@@ -38,7 +38,7 @@ pub struct Outcome {
 
 impl EvaluationStep for SampleGrid {
     fn compute(&self, subject: &dyn Subject) -> Result<StepResult> {
-        let chosen = by_chance(subject.predictions(), self.rows * self.columns, "sample grid");
+        let chosen = by_chance(subject.examples(), self.rows * self.columns, "sample grid");
         Ok(Outcome { columns: self.columns, examples: all_shown(subject, chosen, 1)? }.into())
     }
 

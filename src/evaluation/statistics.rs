@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// How sure the intervals are, everywhere.
 pub const CONFIDENCE: f64 = 0.95;
 /// The quantile of the standard normal distribution that leaves half of what [`CONFIDENCE`] leaves above it.
-const Z: f64 = 1.959_963_984_540_054;
+pub const Z: f64 = 1.959_963_984_540_054;
 
 /// The interval of Wilson ("Probable inference, the law of succession, and statistical inference", 1927) for a share seen
 /// among so many examples: (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n), z = 1.96. Without examples it is 0 to 1.
@@ -63,6 +63,15 @@ pub fn mean_interval(values: &[f64], mean: f64) -> Option<(f64, f64)> {
         return None;
     }
     percentiles(bootstrap(values.len(), RESAMPLES, |counts| weighted(&|example| counts[example])).into_iter())
+}
+
+/// The interval of a figure over so many examples, by the bootstrap; `figure` is handed how often each of them counts.
+pub fn interval_of(
+    examples: usize,
+    figure: impl Fn(&dyn Fn(usize) -> u32) -> Option<f64> + Sync,
+) -> Option<(f64, f64)> {
+    let drawn = bootstrap(examples, RESAMPLES, |counts| figure(&|example| counts[example]));
+    percentiles(drawn.into_iter().flatten())
 }
 
 /// The quantile of Student's t with so many degrees of freedom, for a probability from 0.5 to below 1.

@@ -1,6 +1,7 @@
 //! What a step may ask of the run whose model it evaluates.
 
-use crate::diagnostic::Result;
+use super::Estimates;
+use crate::{diagnostic::Result, task::Task};
 
 /// What a model said of every example of a split.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,8 +115,22 @@ pub struct Split {
 
 /// The run whose model is evaluated.
 pub trait Subject {
-    /// What the model says of every test example.
+    /// What the model is to predict.
+    fn task(&self) -> Task;
+
+    /// Which class the model says that every test example is of; of none where numbers are predicted.
     fn predictions(&self) -> &Predictions;
+
+    /// Which number the model says of every test example; of none where classes are predicted.
+    fn estimates(&self) -> &Estimates;
+
+    /// How many test examples there are.
+    fn examples(&self) -> usize {
+        match self.task() {
+            Task::Classification => self.predictions().len(),
+            Task::Regression => self.estimates().len(),
+        }
+    }
 
     /// `[height, width, channels]` of images, bytes; or `[features]`, numbers.
     fn shape(&self) -> &[usize];
@@ -159,7 +174,7 @@ pub trait Subject {
     /// How many examples are evaluated at once.
     fn batch_size(&self) -> usize;
 
-    /// Probabilities, `[example, class]`, of examples that stand one behind the other in `examples`.
+    /// Probabilities, `[example, class]`, or predicted numbers, `[example]`, of examples that stand one behind the other in `examples`.
     ///
     /// # Errors
     /// Where libtorch fails, or the user wants to stop.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     augment::{Image, random_flip::flip_horizontally},
     diagnostic::Result,
+    task::Task,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,7 @@ impl EvaluationStep for TestTimeAugmentation {
         true
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn figures(&self, _: Task) -> Vec<FigureName> {
         vec![FigureName::share("averaged_accuracy")]
     }
 }

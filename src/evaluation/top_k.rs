@@ -7,7 +7,7 @@ use super::{
     EvaluationStep, FigureName, Known, Misfit, Predictions, StepResult, Subject,
     statistics::{probabilities, wilson},
 };
-use crate::diagnostic::Result;
+use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,7 @@ impl EvaluationStep for TopK {
         beyond.map(misfit).collect()
     }
 
-    fn figures(&self) -> Vec<FigureName> {
+    fn figures(&self, _: Task) -> Vec<FigureName> {
         self.k.iter().map(|k| FigureName::share(&format!("top_{k}_accuracy"))).collect()
     }
 }

@@ -1,11 +1,14 @@
 //! A made-up run for tests of the steps: small images, given predictions, a model of two layers.
 
-use super::{Activations, Curve, Kernels, LayerShape, Predictions, Split, Subject, subject::most_probable};
-use crate::diagnostic::Result;
+use super::{Activations, Curve, Estimates, Kernels, LayerShape, Predictions, Split, Subject, subject::most_probable};
+use crate::{diagnostic::Result, task::Task};
 
 /// Images of 2 by 2 gray pixels, each as bright as its number.
 pub struct Trial {
     pub predictions: Predictions,
+    /// Beside the classes; the trial is one of these unless it is told otherwise.
+    pub estimates: Estimates,
+    pub task: Task,
     pub images: Vec<[u8; 4]>,
     pub shape: Vec<usize>,
     pub layers: Vec<LayerShape>,
@@ -30,6 +33,11 @@ impl Trial {
                 predicted: examples.iter().map(|(_, p)| best(p)).collect(),
                 probabilities: examples.iter().flat_map(|(_, p)| *p).collect(),
             },
+            estimates: Estimates {
+                targets: (0..examples.len()).map(|index| index as f32).collect(),
+                predicted: (0..examples.len()).map(|index| index as f32 * 1.25 - 0.5).collect(),
+            },
+            task: Task::Classification,
             images: (0..examples.len()).map(|index| [(index * 20).min(255) as u8; 4]).collect(),
             shape: vec![2, 2, 1],
             layers: vec![layer("conv2d", &[2, 2, 3], true), layer("flatten", &[12], false), layer("dense", &[3], true)],
@@ -41,8 +49,16 @@ impl Trial {
 }
 
 impl Subject for Trial {
+    fn task(&self) -> Task {
+        self.task
+    }
+
     fn predictions(&self) -> &Predictions {
         &self.predictions
+    }
+
+    fn estimates(&self) -> &Estimates {
+        &self.estimates
     }
 
     fn shape(&self) -> &[usize] {

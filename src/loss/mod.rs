@@ -1,6 +1,6 @@
 //! What training makes small: Keras' losses, one file each.
 
-use crate::{family, layer::ActivationFunction};
+use crate::{family, layer::ActivationFunction, task::Task};
 use tch::{Kind, Reduction, TchError, Tensor};
 
 /// Keras' `epsilon()`: probabilities are kept this far from 0 and 1.
@@ -9,7 +9,7 @@ const EPSILON: f64 = 1e-7;
 /// What a batch of outputs is compared with.
 #[derive(Debug)]
 pub struct Targets {
-    /// The class of each example, `[batch]`, whole numbers.
+    /// The class of each example, `[batch]`, whole numbers; or the number that is to be predicted, `[batch]`, float32.
     pub labels: Tensor,
     /// Shares of the classes, `[batch, classes]`, where examples are of several classes.
     pub shares: Option<Tensor>,
@@ -18,7 +18,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Each example of one class, and all counting the same.
+    /// Each example of one class or with one number, and all counting the same.
     pub fn of(labels: Tensor) -> Self {
         Targets { labels, shares: None, weights: None }
     }
@@ -53,6 +53,11 @@ fn crossentropy(probability: f64, logits: bool) -> f64 {
     -probability.clamp(least, 1.0 - if logits { 0.0 } else { EPSILON }).ln()
 }
 
+/// By how much the true numbers are larger than the outputs, `[batch, 1]`; `[batch]`.
+fn residuals(outputs: &Tensor, targets: &Targets) -> Result<Tensor, TchError> {
+    targets.labels.f_sub(&outputs.f_squeeze_dim(1)?)
+}
+
 /// The losses of the examples, or their mean.
 fn reduce(losses: &Tensor, reduction: Reduction) -> Result<Tensor, TchError> {
     match reduction {
@@ -65,7 +70,8 @@ fn reduce(losses: &Tensor, reduction: Reduction) -> Result<Tensor, TchError> {
 pub trait LossDefinition {
     /// The losses of the examples, `[batch]`, or with [`Reduction::Mean`] their mean, a scalar.
     ///
-    /// `outputs`: `[batch, units]`, most often a unit for each class; logits or probabilities as `from_logits` says.
+    /// `outputs`: `[batch, units]`, most often a unit for each class; logits or probabilities as `from_logits` says. Of numbers
+    /// `[batch, 1]`.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -91,6 +97,11 @@ pub trait LossDefinition {
         }
     }
 
+    /// What the model is to predict.
+    fn task(&self) -> Task {
+        Task::Classification
+    }
+
     /// Whether a model may end in so many units for so many classes.
     fn accepts(&self, units: usize, classes: usize) -> bool {
         units == classes
@@ -109,7 +120,7 @@ pub trait LossDefinition {
         Ok(outputs.shallow_clone())
     }
 
-    /// The probabilities of the classes, `[batch, classes]`.
+    /// The probabilities of the classes, `[batch, classes]`; or the predicted numbers, `[batch, 1]`.
     ///
     /// # Errors
     /// What libtorch reports.
@@ -122,7 +133,14 @@ pub trait LossDefinition {
 
     /// The loss of an example of one class from the probability of that class, where it follows from that alone. `logits`:
     /// whether the model's outputs are logits.
-    fn of_probability(&self, probability: f64, logits: bool) -> Option<f64>;
+    fn of_probability(&self, _probability: f64, _logits: bool) -> Option<f64> {
+        None
+    }
+
+    /// The loss of an example whose number is by so much larger than what was predicted, where that is what it follows from.
+    fn of_residual(&self, _residual: f64) -> Option<f64> {
+        None
+    }
 
     /// What the pipeline says of the model's outputs.
     fn outputs_are_logits(&self) -> FromLogits;
@@ -192,5 +210,7 @@ family! {
         categorical_crossentropy::CategoricalCrossentropy,
         binary_crossentropy::BinaryCrossentropy,
         categorical_focal_crossentropy::CategoricalFocalCrossentropy,
+        mean_squared_error::MeanSquaredError,
+        mean_absolute_error::MeanAbsoluteError,
     }
 }

@@ -1,7 +1,7 @@
 //! The area under the ROC curve of each class against all others, and the mean over the classes.
 
 use super::{MetricDefinition, Running};
-use crate::evaluation::{Predictions, statistics::macro_roc_auc};
+use crate::evaluation::{Answers, Predictions, statistics::macro_roc_auc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,8 @@ impl MetricDefinition for Auc {
 struct Kept(Predictions);
 
 impl Running for Kept {
-    fn add(&mut self, examples: &Predictions) {
+    fn add(&mut self, answers: &Answers) {
+        let examples = answers.predictions();
         self.0.labels.extend(&examples.labels);
         self.0.probabilities.extend(&examples.probabilities);
     }

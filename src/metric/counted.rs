@@ -1,7 +1,7 @@
 //! What metrics share that follow from how many examples of each class were predicted to be of which.
 
 use super::Running;
-use crate::evaluation::{Predictions, statistics::Tally};
+use crate::evaluation::{Answers, Predictions, statistics::Tally};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,8 @@ struct Counting<F> {
 }
 
 impl<F: Fn(&Tally) -> Option<f64>> Running for Counting<F> {
-    fn add(&mut self, examples: &Predictions) {
-        self.tally.add(examples, |_| 1);
+    fn add(&mut self, answers: &Answers) {
+        self.tally.add(answers.predictions(), |_| 1);
     }
 
     fn value(&self, _: usize) -> f64 {
@@ -84,7 +84,8 @@ struct Share<F> {
 }
 
 impl<F: Fn(&Predictions, usize) -> bool> Running for Share<F> {
-    fn add(&mut self, examples: &Predictions) {
+    fn add(&mut self, answers: &Answers) {
+        let examples = answers.predictions();
         self.right += (0..examples.len()).filter(|&index| (self.is_right)(examples, index)).count() as f64;
     }
 

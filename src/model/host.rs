@@ -2,7 +2,7 @@
 
 use super::LayerError;
 use crate::{
-    data::{Chosen, HostBatch, InputPipeline, SharedExamples},
+    data::{BatchLabels, Chosen, HostBatch, InputPipeline, SharedExamples},
     device::{self, Resident},
     diagnostic::{Code, Diagnostic, Result},
     loss::Targets,
@@ -69,12 +69,14 @@ pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::
         Form::Image(_) => Kind::Uint8,
         Form::Features(_) => Kind::Float,
     };
-    let (values, labels) = match &batch.chosen {
-        Some(Chosen { of, places }) => of.select(places, &batch.labels)?,
-        None => {
-            let values = device::upload_bytes(&batch.examples, &size, kind, device)?;
-            (values, device::upload(&batch.labels, &[examples], device)?)
-        }
+    let labels = || match &batch.labels {
+        BatchLabels::Classes(labels) => device::upload(labels, &[examples], device),
+        BatchLabels::Numbers(labels) => device::upload(labels, &[examples], device),
+    };
+    let (values, labels) = match (&batch.chosen, &batch.labels) {
+        (Some(Chosen { of, places }), BatchLabels::Classes(labels)) => of.select(places, labels)?,
+        (Some(Chosen { of, places }), BatchLabels::Numbers(_)) => (of.select(places, places)?.0, labels()?),
+        (None, _) => (device::upload_bytes(&batch.examples, &size, kind, device)?, labels()?),
     };
     let (values, mut targets) = (values.f_view(&size[..])?, Targets::of(labels));
     if let Some(shares) = &batch.shares {

@@ -90,6 +90,23 @@ fn gradients_are_finite_and_two_passes_agree() {
     });
 }
 
+/// A process may have no example of a small batch.
+#[test]
+fn an_empty_batch_has_a_way_back() {
+    each(|what, model, _| {
+        if model.trainable().next().is_none() {
+            return;
+        }
+        let y = run(model, &images(0, INPUT), &TRAINING);
+        if y.requires_grad() {
+            y.sum(Kind::Float).backward();
+        }
+        for parameter in model.trainable().filter(|parameter| parameter.tensor.grad().defined()) {
+            assert_eq!(parameter.tensor.grad().abs().max().double_value(&[]), 0.0, "{what}: {}", parameter.name);
+        }
+    });
+}
+
 /// Images of numbers from -1 to 1, none close to another one.
 fn numbers(examples: i64, [height, width, channels]: [usize; 3]) -> Tensor {
     let size = [examples, height as i64, width as i64, channels as i64];

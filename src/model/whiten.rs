@@ -91,7 +91,7 @@ fn filters(moments: &Tensor, shape: &[i64]) -> std::result::Result<Tensor, TchEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Purpose;
+    use crate::{data::BatchLabels, random::Purpose};
     use serde_json::json;
 
     #[test]
@@ -107,7 +107,8 @@ mod tests {
         let plan = Plan::new(&layers, [8, 8, 2]).unwrap();
         let mut draws = Purpose::new(3, "images").stream(0, 0);
         let bytes: Vec<u8> = (0..300 * 128).map(|_| (draws.unit() * 256.0) as u8).collect();
-        let images = HostBatch { examples: bytes.into(), labels: vec![0; 300], ..HostBatch::default() };
+        let labels = BatchLabels::Classes(vec![0; 300]);
+        let images = HostBatch { examples: bytes.into(), labels, ..HostBatch::default() };
         assert!(wants_images(&layers) && !wants_images(&layers[..1]));
         let model = Model::new(&layers, &plan, 0, Device::Cpu).unwrap();
         whiten(&model, &layers, &plan, &images).unwrap();

@@ -1,9 +1,9 @@
 //! What was seen of the data: the balance of the classes, the values, copies, and some images.
 
-use super::{Section, figure};
+use super::{Section, figure, residuals};
 use crate::{
     evaluation::data::{OfSplit, Outcome},
-    run::{Inspection, Record, SplitInspection, Thumbnail, Values},
+    run::{Inspection, Record, SplitInspection, Targets, Thumbnail, Values},
     text::brief,
 };
 use serde_json::{Value, json};
@@ -58,6 +58,7 @@ pub(super) fn shown(inspection: &Inspection) -> Value {
         "splits": inspection.splits.iter().map(|split| shown_split(split, &inspection.classes)).collect::<Vec<_>>(),
         "classes": classes,
         "features": shown_features(inspection),
+        "target": inspection.target.as_ref().and_then(|target| shown_target(inspection, target)),
         // Without a look at every example, only counts are known.
         "has_values": inspection.splits.iter().any(|split| split.values.is_some()),
         "skipped": null,
@@ -105,6 +106,23 @@ fn shown_values(values: &Values) -> Value {
         "mean": list(&values.mean),
         "deviation": list(&values.deviation),
     })
+}
+
+/// The numbers that are to be predicted.
+fn shown_target(inspection: &Inspection, target: &str) -> Option<Value> {
+    let row = |(name, targets): (&String, &Targets)| {
+        let numbers = [targets.mean, targets.deviation].into_iter().chain(targets.quartiles);
+        json!({ "name": figure::capitalised(name), "cells": numbers.map(brief).collect::<Vec<_>>() })
+    };
+    let known = || inspection.splits.iter().filter_map(|split| Some((&split.name, split.targets.as_ref()?)));
+    let (_, first) = known().next()?;
+    let title = format!("{target} in the training data");
+    let chart = residuals::bars(&first.histogram, &title, target)?;
+    Some(json!({
+        "name": target,
+        "rows": known().map(row).collect::<Vec<_>>(),
+        "histogram": chart.data("data-target", Some(&residuals::numbers(&first.histogram, &title))),
+    }))
 }
 
 /// The features of a table, as the training data have them.

@@ -2,7 +2,9 @@
 
 use super::figure;
 use crate::{
-    evaluation::{calibration, classification_report, confusion_matrix, learning_curves},
+    evaluation::{
+        calibration, classification_report, confusion_matrix, learning_curves, metrics, residuals, statistics::Z,
+    },
     run::{EvaluationRecord, Record},
 };
 use serde_json::{Value, json};
@@ -73,6 +75,7 @@ fn good(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
         let parts = [words(format!("That is {than} always saying ")), Part::Name(class), words(after)];
         points.push(point(&parts, Some("data")));
     }
+    points.extend(evaluation.results::<metrics::Outcome>().next().and_then(near));
     if let Some(curves) = evaluation.results::<learning_curves::Outcome>().next() {
         let said = match curves.trend {
             learning_curves::Trend::Improving => {
@@ -89,6 +92,28 @@ fn good(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
     points
 }
 
+/// How far off predicted numbers are.
+fn near(outcome: &metrics::Outcome) -> Option<Value> {
+    let constant = outcome.constant?;
+    let error = outcome.figures.iter().find(|figure| figure.name == "mean_absolute_error")?;
+    let (value, (low, high)) = (error.value?, error.interval?);
+    // Only what chance doesn't explain is better or worse.
+    let than = match constant.mean_absolute_error {
+        other if high < other => "better than",
+        other if low > other => "worse than",
+        _ => "no better than",
+    };
+    let text = format!(
+        "Predictions are {} off on average (95% interval {} to {}): {than} always saying the same number, which would be {} \
+         off at best.",
+        figure::number(value),
+        figure::number(low),
+        figure::number(high),
+        figure::number(constant.mean_absolute_error)
+    );
+    Some(point(&[words(text)], Some("metrics")))
+}
+
 /// The most frequent class of the training data, and its share of the test data.
 fn baseline(record: &Record) -> Option<(&str, f64)> {
     let inspection = record.inspection.as_ref()?;
@@ -103,6 +128,12 @@ fn baseline(record: &Record) -> Option<(&str, f64)> {
 
 fn weak(evaluation: &EvaluationRecord) -> Vec<Value> {
     let mut points = Vec::new();
+    let worst = evaluation.results::<residuals::Outcome>().next().and_then(|outcome| outcome.worst.first());
+    if let Some(residuals::Missed { name, target, predicted, .. }) = worst {
+        let [target, predicted] = [*target, *predicted].map(|number| figure::number(f64::from(number)));
+        let parts = [words("Farthest off at "), Part::Name(name), words(format!(": {predicted} for {target}."))];
+        points.push(point(&parts, Some("residuals")));
+    }
     if let Some(table) = evaluation.results::<classification_report::Outcome>().next() {
         let recalls = || table.classes.iter().filter_map(|row| Some((row.name.as_str(), row.recall?)));
         points.extend(weakest(recalls().collect()));
@@ -205,11 +236,26 @@ fn trustworthy(record: &Record, evaluation: &EvaluationRecord) -> Vec<Value> {
         let said = format!("It is {how}: {sure} sure on average, and right for {right}.");
         say(said, "calibration");
     }
+    if let Some(said) = evaluation.results::<residuals::Outcome>().next().and_then(bias) {
+        say(said, "residuals");
+    }
     say("It is one training: another seed would give somewhat other figures.".into(), "provenance");
     if record.info.provenance.git_commit.as_ref().is_some_and(|commit| commit.ends_with("-dirty")) {
         say("The files had changes that were not committed.".into(), "provenance");
     }
     points
+}
+
+/// Whether predictions are too large or too small as a whole.
+fn bias(outcome: &residuals::Outcome) -> Option<String> {
+    let (mean, deviation) = (outcome.mean?, outcome.deviation?);
+    let half = Z * deviation / (outcome.examples as f64).sqrt();
+    let size = figure::number(mean.abs());
+    Some(match mean {
+        mean if mean > half => format!("It says too little: {size} on average."),
+        mean if mean < -half => format!("It says too much: {size} on average."),
+        _ => "It says neither too much nor too little on average.".to_owned(),
+    })
 }
 
 #[cfg(test)]

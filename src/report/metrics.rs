@@ -17,12 +17,20 @@ fn data(record: &Record) -> Option<Value> {
         .most_frequent
         .as_ref()
         .map(|(class, share)| json!({ "class": class, "accuracy": figure::percent(*share, 2) }));
+    let constant = outcome.constant.map(|constant| {
+        json!({
+            "absolute": figure::number(constant.mean_absolute_error),
+            "squared": figure::number(constant.root_mean_squared_error),
+        })
+    });
+    let drawn = outcome.figures.iter().any(is_bounded);
     Some(json!({
         "rows": outcome.figures.iter().map(|figure| row(figure, scale)).collect::<Vec<_>>(),
-        "from": figure::rate(scale),
+        "from": drawn.then(|| figure::rate(scale)),
         "examples": figure::counted(usize::try_from(outcome.examples).unwrap_or(usize::MAX), "test example", "test examples"),
         "resamples": figure::grouped(u64::from(outcome.resamples)),
         "most_frequent": most_frequent,
+        "constant": constant,
         "undefined": outcome.figures.iter().any(|figure| figure.value.is_none()),
         "without_interval": outcome.figures.iter().any(|figure| figure.value.is_some() && figure.interval.is_none()),
     }))
@@ -30,7 +38,7 @@ fn data(record: &Record) -> Option<Value> {
 
 /// Whether a figure is at most 1, and the better the nearer to it.
 fn is_bounded(figure: &Figure) -> bool {
-    figure.name != "log_loss"
+    figure.name != "log_loss" && !figure.name.ends_with("_error")
 }
 
 /// Where the drawn intervals begin, a tenth; they end at 1.
@@ -65,6 +73,7 @@ fn name(name: &str) -> String {
         "cohen_kappa" => "Cohen's κ".to_owned(),
         "matthews_correlation" => "Matthews' correlation".to_owned(),
         "top_5_accuracy" => "Top-5 accuracy".to_owned(),
+        "r2_score" => "R²".to_owned(),
         _ => match name.split_once('_') {
             Some((average @ ("macro" | "weighted"), figure)) => format!("{}, {average}", figure::capitalised(figure)),
             _ => figure::capitalised(&figure::in_words(name)),

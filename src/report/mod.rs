@@ -33,6 +33,7 @@ mod prediction_grid;
 mod predictions;
 mod provenance;
 mod range_test;
+mod residuals;
 mod robustness;
 mod roc;
 mod saliency;
@@ -96,6 +97,7 @@ const SECTIONS: &[Section] = &[
     confusion::SECTION,
     classification::SECTION,
     metrics::SECTION,
+    residuals::SECTION,
     top_k::SECTION,
     prediction_grid::SECTION,
     worst_mistakes::SECTION,
@@ -192,7 +194,10 @@ pub fn predictions_page(name: &str, id: &str, predictions: &[Prediction], left_o
 
 #[cfg(test)]
 mod tests {
-    use super::{sample::sample, *};
+    use super::{
+        sample::{self, sample},
+        *,
+    };
     use crate::{
         run::{ReportSection, Status},
         text::base64,
@@ -236,11 +241,26 @@ mod tests {
 
     #[test]
     fn a_whole_run_has_every_section() {
-        let html = render(&sample()).unwrap();
+        let html = render(&sample()).unwrap() + &render(&sample::regression()).unwrap();
         for section in SECTIONS {
             assert!(html.contains(&format!("<section id=\"{}\"", section.id)), "{} is missing", section.id);
         }
         assert!(!html.contains("http-equiv=\"refresh\""));
+    }
+
+    #[test]
+    fn of_predicted_numbers_nothing_speaks_of_classes() {
+        let html = render(&sample::regression()).unwrap();
+        for wanted in [
+            "Farthest off at",
+            "It says too much: ",
+            "better than always saying the same number",
+            "mean absolute error 0.1200 lower; 430 examples nearer, 310 farther off",
+            "What is predicted: price",
+        ] {
+            assert!(html.contains(wanted), "{wanted}");
+        }
+        assert!(!html.contains("Examples of each class") && !html.contains("most frequent class"));
     }
 
     #[test]

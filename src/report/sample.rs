@@ -2,8 +2,8 @@
 
 use crate::{
     evaluation::{
-        Calibration, ClassificationReport, ConfusionMatrix, Evaluation, Metrics, PrecisionRecall, Predictions, Roc,
-        StepResult, ThresholdTable, TopK, latency, statistics::wilson, trial::Trial,
+        Calibration, ClassificationReport, ConfusionMatrix, Estimates, Evaluation, Metrics, PrecisionRecall,
+        Predictions, Residuals, Roc, StepResult, ThresholdTable, TopK, latency, statistics::wilson, trial::Trial,
     },
     run::*,
 };
@@ -47,6 +47,34 @@ pub fn sample() -> Record {
     }
 }
 
+/// The same of a run that predicts numbers.
+pub fn regression() -> Record {
+    let targets: Vec<f32> = (0..200).map(|at| 100.0 + (at * 37 % 160) as f32).collect();
+    let predicted = targets.iter().zip(0..).map(|(target, at)| target + (at % 7) as f32 - 2.0).collect();
+    let estimates = Estimates { targets, predicted };
+    let mut record = sample();
+    let evaluation = record.evaluation.as_mut().unwrap();
+    evaluation.examples = estimates.len();
+    evaluation.metrics = [("test_loss".into(), 5.0), ("test_mean_absolute_error".into(), 1.85)].into();
+    evaluation.intervals.clear();
+    evaluation.figures.clear();
+    evaluation.steps = vec![
+        Metrics { resamples: 100 }.of_estimates(&estimates).into(),
+        Residuals::default().outcome(&estimates, |index| format!("houses.csv row {}", index + 1)).into(),
+    ];
+    record.info.expectations.clear();
+    let previous = record.info.previous.as_mut().unwrap();
+    previous.metrics = [("test_mean_absolute_error".into(), 1.97)].into();
+    let data = record.info.data.as_mut().unwrap();
+    (data.classes, data.target, data.shape) = (Vec::new(), Some("price".into()), vec![4]);
+    let inspection = record.inspection.as_mut().unwrap();
+    (inspection.classes, inspection.target, inspection.shape) = (Vec::new(), Some("price".into()), vec![4]);
+    for split in &mut inspection.splits {
+        (split.per_class, split.targets) = (Vec::new(), Targets::of(&estimates.targets));
+    }
+    record
+}
+
 /// What steps say that ask for more than predictions, of a few small images.
 fn steps_on_images() -> Vec<StepResult> {
     let probabilities = [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.5, 0.3], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7]];
@@ -63,6 +91,7 @@ fn steps_on_images() -> Vec<StepResult> {
             "threshold_table",
             "confusion_matrix",
             "classification_report",
+            "residuals",
         ];
         !others.contains(name)
     });
@@ -105,6 +134,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             location: "data/cifar10".into(),
             digest: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce".into(),
             classes: CLASSES.map(String::from).to_vec(),
+            target: None,
             shape: vec![32, 32, 3],
             train: 50_000,
             validation: 10_000,
@@ -295,6 +325,7 @@ fn inspection() -> Inspection {
     };
     Inspection {
         classes: CLASSES.iter().map(|class| (*class).to_owned()).collect(),
+        target: None,
         shape: vec![32, 32, 3],
         features: Vec::new(),
         splits: vec![split("train", 5000), split("test", 1000)],

@@ -35,11 +35,21 @@ fn data(seeds: &Seeds) -> Json {
     let mut figures: Vec<(&String, &Spread)> = seeds.figures.iter().collect();
     // Those of the test first, of training last.
     let rank = |name: &str| {
-        let first = ["test_accuracy", "test_loss"].iter().position(|first| *first == name).unwrap_or(2);
+        let first = ["test_accuracy", "test_mean_absolute_error", "test_loss"]
+            .iter()
+            .position(|first| *first == name)
+            .unwrap_or(3);
         (!name.starts_with("test_"), !name.starts_with("val_"), first)
     };
     figures.sort_by_key(|(name, _)| rank(name));
-    let columns = ["test_accuracy", "test_loss", "val_accuracy", "val_loss"];
+    let columns = [
+        "test_accuracy",
+        "test_mean_absolute_error",
+        "test_loss",
+        "val_accuracy",
+        "val_mean_absolute_error",
+        "val_loss",
+    ];
     let names: Vec<&str> = columns.into_iter().filter(|name| seeds.figures.contains_key(*name)).collect();
     let rows = figures.iter().map(|(name, spread)| {
         json!({

@@ -90,6 +90,7 @@ fn data_facts(data: &DataInfo) -> Value {
         "train": figure::count(data.train),
         "validation": validation,
         "test": figure::count(data.test),
+        "target": data.target,
         "classes": data.classes,
         "class_count": figure::count(data.classes.len()),
     })
@@ -110,8 +111,8 @@ mod tests {
     #[test]
     fn without_epochs_only_what_was_measured() {
         let mut record = sample();
-        assert_eq!(time(&record).len(), 7);
+        assert_eq!(time(&record).len(), 8);
         record.history.clear();
-        assert_eq!(time(&record).len(), 4);
+        assert_eq!(time(&record).len(), 5);
     }
 }

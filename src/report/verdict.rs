@@ -22,7 +22,9 @@ fn data(record: &Record) -> Option<Value> {
         "details": info.details,
         "expectations": info.expectations.iter().map(expectation).collect::<Vec<_>>(),
         "metrics": metrics(record),
-        "previous": record.evaluation.as_ref().zip(info.previous.as_ref()).map(|(now, before)| previous(now, before)),
+        "previous": record.evaluation.as_ref().zip(info.previous.as_ref()).map(|(now, before)| {
+            previous(now, before, data.is_some_and(|data| data.target.is_some()))
+        }),
         "reproduction": info.reproduction.as_ref().map(|it| json!({
             "state": if it.holds { "yes" } else { "no" }, "lock": it.lock, "said": it.said, "details": it.details,
         })),
@@ -108,7 +110,7 @@ fn metrics(record: &Record) -> Vec<Value> {
         let mut figures: Vec<(&String, &f64)> =
             evaluation.metrics.iter().filter(|(name, _)| !name.contains('[')).collect();
         let rank = |name: &str| match name {
-            "test_accuracy" => 0,
+            "test_accuracy" | "test_mean_absolute_error" => 0,
             "test_loss" => 1,
             _ => 2,
         };
@@ -130,7 +132,7 @@ fn metrics(record: &Record) -> Vec<Value> {
     // The epoch whose weights the run ended with.
     let kept = training.best_epoch.or_else(|| record.history.last().map(|epoch| epoch.epoch));
     if let Some(epoch) = record.history.iter().find(|epoch| Some(epoch.epoch) == kept) {
-        for name in ["val_accuracy", "val_loss"] {
+        for name in ["val_accuracy", "val_mean_absolute_error", "val_loss"] {
             if let Some(value) = epoch.figure(name).filter(|value| value.is_finite()) {
                 tiles.push(json!({
                     "name": figure::capitalised(&figure::in_words(name)),
@@ -170,10 +172,10 @@ fn metrics(record: &Record) -> Vec<Value> {
     tiles
 }
 
-/// How the run stands against the one before it: that one's name, and what is to be said.
-fn previous(now: &EvaluationRecord, before: &Previous) -> Value {
+/// How the run stands against the one before it: that one's name, and what is to be said; of classes, or of predicted `numbers`.
+fn previous(now: &EvaluationRecord, before: &Previous, numbers: bool) -> Value {
     let said = if before.same_data {
-        let figures = [accuracy(now, before), changes(before)];
+        let figures = [accuracy(now, before), error(now, before), changes(before, numbers)];
         figures.into_iter().flatten().collect::<Vec<_>>().join("; ")
     } else {
         "it was tested on other examples, so the two cannot be compared".to_owned()
@@ -194,14 +196,31 @@ fn accuracy(now: &EvaluationRecord, before: &Previous) -> Option<String> {
     })
 }
 
+/// By how much predicted numbers are nearer or farther off, where both runs tell it.
+fn error(now: &EvaluationRecord, before: &Previous) -> Option<String> {
+    let name = "test_mean_absolute_error";
+    let difference = now.metrics.get(name)? - before.metrics.get(name)?;
+    let size = figure::number(difference.abs());
+    Some(match difference {
+        d if !d.is_finite() => return None,
+        d if d > 0.0 => format!("mean absolute error {size} higher"),
+        d if d < 0.0 => format!("mean absolute error {size} lower"),
+        _ => "mean absolute error the same".to_owned(),
+    })
+}
+
 /// How many examples changed sides, and whether that is more than chance.
-fn changes(before: &Previous) -> Option<String> {
+fn changes(before: &Previous, numbers: bool) -> Option<String> {
     let p = before.p_value?;
+    let (same, better, worse) = match numbers {
+        false => ("right on the same examples", "fixed", "broken"),
+        true => ("equally far off on every example", "nearer", "farther off"),
+    };
     if before.fixed + before.broken == 0 {
-        return Some("right on the same examples".to_owned());
+        return Some(same.to_owned());
     }
     let counts = format!(
-        "{} fixed, {} broken",
+        "{} {better}, {} {worse}",
         figure::counted(before.fixed, "example", "examples"),
         figure::count(before.broken)
     );
@@ -323,7 +342,7 @@ mod tests {
         let record = sample();
         let evaluation = record.evaluation.as_ref().unwrap();
         let before = record.info.previous.clone().unwrap();
-        let said = |before: &Previous| previous(evaluation, before)["said"].as_str().unwrap().to_owned();
+        let said = |before: &Previous| previous(evaluation, before, false)["said"].as_str().unwrap().to_owned();
         assert_eq!(
             said(&before),
             "accuracy 1.20 points higher; 430 examples fixed, 310 broken; a difference this large by chance: p < 0.001"

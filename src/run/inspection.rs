@@ -1,5 +1,6 @@
 //! What was seen of the data, as plain numbers and small pictures: `data.json`.
 
+use crate::evaluation::{Histogram, statistics::quantile};
 use serde::{Deserialize, Serialize};
 
 /// What was seen of a source's data.
@@ -7,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Inspection {
     /// Class names, in the order of labels.
     pub classes: Vec<String>,
+    /// What the number is called that is to be predicted; nothing where examples are of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// `[height, width, channels]`, or `[features]`.
     pub shape: Vec<usize>,
     /// Names of the features, where examples are no images.
@@ -27,6 +31,9 @@ pub struct SplitInspection {
     pub examples: usize,
     /// How many of each class.
     pub per_class: Vec<usize>,
+    /// The numbers that are to be predicted, where examples are of no classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Targets>,
     /// The values of all its examples; unknown where not every example was read.
     #[serde(default)]
     pub values: Option<Values>,
@@ -48,6 +55,38 @@ pub struct SplitInspection {
     /// What each of the augmentations does alone.
     #[serde(default)]
     pub strips: Vec<Strip>,
+}
+
+/// Numbers that are to be predicted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Targets {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation.
+    pub deviation: f64,
+    /// The smallest one, the quartiles and the largest one.
+    pub quartiles: [f64; 5],
+    /// How many there are of each size.
+    pub histogram: Histogram,
+}
+
+impl Targets {
+    /// Of those that are numbers; nothing where none is.
+    pub fn of(numbers: &[f32]) -> Option<Self> {
+        let numbers: Vec<f64> = numbers.iter().map(|number| f64::from(*number)).collect();
+        let histogram = Histogram::of(&numbers)?;
+        let mut sorted: Vec<f64> = numbers.into_iter().filter(|number| number.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
+        let squares: f64 = sorted.iter().map(|number| (number - mean).powi(2)).sum();
+        let at = |share: f64| quantile(&sorted, share).unwrap_or(f64::NAN);
+        Some(Targets {
+            mean,
+            deviation: (squares / sorted.len() as f64).sqrt(),
+            quartiles: [0.0, 0.25, 0.5, 0.75, 1.0].map(at),
+            histogram,
+        })
+    }
 }
 
 /// Values, for each channel or feature.

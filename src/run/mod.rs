@@ -19,8 +19,10 @@ pub mod weights_file;
 pub use directory::{LOSSES, RunDirectory, RunLock, TEMPLATE};
 pub use expectation::{Baseline, ExpectationResult, Judgement, Numbers};
 pub use files::write_atomically;
-pub use inspection::{Duplicates, Inspection, SplitInspection, StoredImage, Strip, Thumbnail, Unreadable, Values};
-pub use predictions::{read_predictions, write_predictions};
+pub use inspection::{
+    Duplicates, Inspection, SplitInspection, StoredImage, Strip, Targets, Thumbnail, Unreadable, Values,
+};
+pub use predictions::{read_answers, read_predictions, write_predictions};
 pub use provenance::{Circumstances, DiffFile, Provenance, sha256_hex};
 pub use range_test::{RangeTest, Tried};
 pub use record::*;

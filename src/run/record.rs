@@ -158,17 +158,17 @@ pub struct Lineage {
 pub struct Previous {
     /// The earlier run's directory, without the name.
     pub id: String,
-    /// Its `test_accuracy` and `test_loss`.
+    /// Its `test_accuracy` and `test_loss`, or its errors.
     pub metrics: BTreeMap<String, f64>,
     /// Whether both were tested on the same examples.
     pub same_data: bool,
     /// Whether their resolved pipelines are the same.
     pub same_configuration: bool,
-    /// Test examples that only the later run has right; 0 where that isn't known.
+    /// Test examples that only the later run has right, or nearer; 0 where that isn't known.
     pub fixed: usize,
-    /// Test examples that only the earlier run has right; 0 where that isn't known.
+    /// Test examples that only the earlier run has right, or nearer; 0 where that isn't known.
     pub broken: usize,
-    /// McNemar's exact p-value; `None` where the examples could not be paired.
+    /// McNemar's exact p-value; of predicted numbers, Wilcoxon's; `None` where the examples could not be paired.
     pub p_value: Option<f64>,
 }
 
@@ -212,6 +212,9 @@ pub struct DataInfo {
     pub digest: String,
     /// Class names, in the order of labels.
     pub classes: Vec<String>,
+    /// What the number is called that is to be predicted; nothing where examples are of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// `[height, width, channels]`, or `[features]`.
     pub shape: Vec<usize>,
     /// Examples trained on.

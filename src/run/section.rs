@@ -34,6 +34,8 @@ sections! {
     ClassificationReport,
     /// Figures with their intervals.
     Metrics,
+    /// How far predicted numbers are from the true ones.
+    Residuals,
     /// How often the true class is among the most probable ones.
     TopK,
     /// Some test examples with what the model says of them.

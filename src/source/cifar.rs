@@ -427,8 +427,8 @@ mod tests {
                 let opened = source.open(around).unwrap();
                 assert_eq!(opened.location, folder.display().to_string());
                 assert_eq!(opened.classes[9], "truck");
-                assert_eq!(opened.train.labels(), [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]);
-                assert_eq!(opened.test.labels(), [3, 4, 5]);
+                assert_eq!(opened.train.labels().classes(), [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]);
+                assert_eq!(opened.test.labels().classes(), [3, 4, 5]);
                 assert!(opened.train.in_memory());
                 let mut example = vec![0; SIZE];
                 opened.train.read(8, &mut example).unwrap();
@@ -575,8 +575,8 @@ mod tests {
             })
         };
         let (fine, coarse): (Dataset, Dataset) = (open(Labels::Fine).unwrap(), open(Labels::Coarse).unwrap());
-        assert_eq!((fine.train.labels(), fine.test.labels()), (&[99, 4, 5][..], &[7][..]));
-        assert_eq!((coarse.train.labels(), coarse.test.labels()), (&[19, 0, 0][..], &[3][..]));
+        assert_eq!((fine.train.labels().classes(), fine.test.labels().classes()), (&[99, 4, 5][..], &[7][..]));
+        assert_eq!((coarse.train.labels().classes(), coarse.test.labels().classes()), (&[19, 0, 0][..], &[3][..]));
         assert_eq!((fine.classes[99].as_str(), coarse.classes[19].as_str()), ("f99", "c19"));
         assert_eq!(coarse.class_counts(&*coarse.train)[0], 2);
         assert_ne!(fine.digest, coarse.digest);
@@ -598,9 +598,10 @@ mod tests {
         surrounded(Some(root.to_owned()), root.join("cache"), |around| {
             let binary = Cifar10::default().open(around).unwrap();
             // Every class needs a folder and an image to be known at all.
-            let present: Vec<u32> = (0..10).filter(|class| binary.train.labels().contains(class)).collect();
+            let present: Vec<u32> = (0..10).filter(|class| binary.train.labels().classes().contains(class)).collect();
             for (split, examples) in [("train", &binary.train), ("test", &binary.test)] {
-                for (index, &label) in examples.labels().iter().enumerate().filter(|(_, label)| present.contains(label))
+                for (index, &label) in
+                    examples.labels().classes().iter().enumerate().filter(|(_, label)| present.contains(label))
                 {
                     let mut values = vec![0; SIZE];
                     examples.read(index, &mut values).unwrap();

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!((data.train.len(), data.test.len()), (TRAIN, TEST));
         assert_eq!(data.classes.len(), CLASSES);
         for class in 0..CLASSES as u32 {
-            assert_eq!(data.test.labels().iter().filter(|&&label| label == class).count(), 36, "{class}");
+            assert_eq!(data.test.labels().classes().iter().filter(|&&label| label == class).count(), 36, "{class}");
         }
         let mut example = [0; SIZE];
         data.train.read(TRAIN - 1, &mut example).unwrap();

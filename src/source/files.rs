@@ -1,9 +1,9 @@
 //! Image files that are read when they are needed.
 
 use super::{
-    Dataset, Declared, Examples, Form, ImageReader, Parts, Progress, Surroundings,
+    Dataset, Declared, Examples, Form, ImageReader, Labels, Parts, Progress, Surroundings,
     image_file::{image_size, read_bounded},
-    part::{Labels, train_and_test},
+    part::{SplitClasses, train_and_test},
 };
 use crate::{
     diagnostic::{Code, Diagnostic, Result, io_error},
@@ -53,8 +53,8 @@ pub(super) struct Files {
 }
 
 impl Examples for Files {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        Labels::Classes(&self.labels)
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
@@ -102,7 +102,7 @@ impl Splits {
         let (train, validation, test) =
             (labels(&self.train), self.validation.as_ref().map(labels), self.test.as_ref().map(labels));
         let test = test.as_deref().map_err(|share| **share);
-        let all = Labels { train: &train, validation: validation.as_deref(), test };
+        let all = SplitClasses { train: &train, validation: validation.as_deref(), test };
         all.declare(Form::Image(reader.shape), classes)
     }
 }

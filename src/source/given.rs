@@ -1,7 +1,7 @@
 //! Images that somebody names one by one: files, all in a folder, what comes through a pipe.
 
 use super::{
-    Examples, ImageReader,
+    Examples, ImageReader, Labels,
     image_file::read_stream,
     image_folder::{images_below, no_images},
 };
@@ -89,8 +89,8 @@ impl GivenImages {
 }
 
 impl Examples for GivenImages {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        Labels::Classes(&self.labels)
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {

@@ -312,7 +312,10 @@ mod tests {
                 assert_eq!((looked.train, looked.test), (Some(3), Some(2)));
                 let opened = Mnist::default().open(around).unwrap();
                 assert_eq!(opened.location, folder.display().to_string());
-                assert_eq!((opened.train.labels(), opened.test.labels()), (&[5, 0, 9][..], &[1, 1][..]));
+                assert_eq!(
+                    (opened.train.labels().classes(), opened.test.labels().classes()),
+                    (&[5, 0, 9][..], &[1, 1][..])
+                );
                 assert_eq!(opened.class_counts(&*opened.test), [0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
                 let mut example = [0; SIZE];
                 opened.train.read(2, &mut example).unwrap();
@@ -412,7 +415,7 @@ mod tests {
             assert_eq!(data.class_counts(&*data.train), [6_000; 10]);
             assert_eq!(data.class_counts(&*data.test), [1_000; 10]);
             // The first training image is an ankle boot, the first test image too.
-            assert_eq!((data.train.labels()[0], data.test.labels()[0]), (9, 9));
+            assert_eq!((data.train.labels().classes()[0], data.test.labels().classes()[0]), (9, 9));
             let mut example = [0; SIZE];
             data.train.read(0, &mut example).unwrap();
             assert!(example[0] == 0 && example.iter().any(|&value| value > 200));

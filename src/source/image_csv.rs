@@ -228,7 +228,7 @@ mod tests {
         let mut example = [0; 3];
         let read = |index| {
             examples.read(index, &mut example).unwrap();
-            (example[0], examples.labels()[index])
+            (example[0], examples.labels().classes()[index])
         };
         (0..examples.len()).map(read).collect()
     }

@@ -273,11 +273,11 @@ mod tests {
         let data = open(directory.path(), &source).unwrap();
         assert_eq!(data.classes, ["cat", "dog"]);
         assert_eq!((data.train.len(), data.test.len()), (40, 1));
-        assert_eq!(data.test.labels(), [1]);
+        assert_eq!(data.test.labels().classes(), [1]);
         assert_eq!(data.form, Form::Image([2, 3, 3]));
         assert!(!data.train.in_memory());
         let mut example = [0; 18];
-        for (index, &label) in data.train.labels().iter().enumerate() {
+        for (index, &label) in data.train.labels().classes().iter().enumerate() {
             data.train.read(index, &mut example).unwrap();
             assert_eq!(example, [(label as u8 + 1) * 10, 0, 255].repeat(6)[..]);
         }
@@ -299,12 +299,12 @@ mod tests {
         lay_out(&two);
         let source = source("train", "test");
         let first = open(&one, &source).unwrap();
-        assert!(first.train.labels()[..10].iter().collect::<HashSet<_>>().len() == 2, "{:?}", first.train.labels());
+        assert!(first.train.labels().classes()[..10].iter().collect::<HashSet<_>>().len() == 2, "{:?}", first.train.labels().classes());
         let second = open(&two, &source).unwrap();
-        assert_eq!((first.train.labels(), &first.digest), (second.train.labels(), &second.digest));
+        assert_eq!((first.train.labels().classes(), &first.digest), (second.train.labels().classes(), &second.digest));
         put(&two.join("train/cat/7.png"), 11);
         let changed = open(&two, &source).unwrap();
-        assert_eq!(changed.train.labels(), first.train.labels());
+        assert_eq!(changed.train.labels().classes(), first.train.labels().classes());
         assert_ne!(changed.digest, first.digest);
         put(&two.join("train/cat/7.png"), 10);
         assert_eq!(open(&two, &source).unwrap().digest, first.digest);

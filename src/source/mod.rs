@@ -11,6 +11,7 @@ mod given;
 mod idx;
 pub mod image_file;
 pub mod image_size;
+mod labels;
 mod part;
 mod place;
 mod rows;
@@ -21,10 +22,11 @@ pub use form::Form;
 pub use given::GivenImages;
 pub use image_file::{ColorMode, DECODING, ImageReader, Interpolation, Resize};
 pub use image_size::ImageSize;
+pub use labels::Labels;
 pub use part::TestPart;
 pub use split::{Subset, fold, stratified};
 
-use crate::{diagnostic::Result, family, text::hexadecimal};
+use crate::{diagnostic::Result, family, task::Task, text::hexadecimal};
 use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
@@ -122,8 +124,8 @@ fn cache_directory(xdg: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
 
 /// The examples of one split, in a fixed order.
 pub trait Examples: Send + Sync {
-    /// The label of every example.
-    fn labels(&self) -> &[u32];
+    /// What is to be predicted of every example.
+    fn labels(&self) -> Labels<'_>;
 
     /// How many there are.
     fn len(&self) -> usize {
@@ -185,6 +187,8 @@ pub trait Examples: Send + Sync {
 pub struct Dataset {
     /// Class names, in the order of their labels.
     pub classes: Vec<String>,
+    /// What the number is called that is to be predicted; nothing where examples are of classes.
+    pub target: Option<String>,
     /// What every example is.
     pub form: Form,
     /// What the numbers of an example are called, where they are features of a table.
@@ -215,6 +219,7 @@ impl Dataset {
         let form = Form::Image(reader.shape);
         Dataset {
             classes,
+            target: None,
             form,
             features: Vec::new(),
             train,
@@ -237,7 +242,7 @@ impl Dataset {
     /// How many of `examples` each class has, in the order of the classes.
     pub fn class_counts(&self, examples: &dyn Examples) -> Vec<usize> {
         let mut counts = vec![0; self.classes.len()];
-        examples.labels().iter().for_each(|&label| counts[label as usize] += 1);
+        examples.labels().classes().iter().for_each(|&label| counts[label as usize] += 1);
         counts
     }
 }
@@ -257,6 +262,11 @@ impl std::fmt::Debug for Dataset {
 pub trait SourceDefinition {
     /// What is known without looking.
     fn declare(&self) -> Declared;
+
+    /// What is to be predicted.
+    fn task(&self) -> Task {
+        Task::Classification
+    }
 
     /// Turns image files into examples as the source does; nothing where examples are no images.
     fn reader(&self) -> Option<ImageReader>;
@@ -305,8 +315,8 @@ struct Held {
 }
 
 impl Examples for Held {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        Labels::Classes(&self.labels)
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {

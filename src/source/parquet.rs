@@ -1,11 +1,11 @@
 //! Encoded images in parquet files, as data sets on Hugging Face's hub are laid out.
 
 use super::{
-    ColorMode, Dataset, Declared, Examples, Form, ImageReader, ImageSize, Interpolation, Parts, Resize,
+    ColorMode, Dataset, Declared, Examples, Form, ImageReader, ImageSize, Interpolation, Labels, Parts, Resize,
     SourceDefinition, Surroundings, TestPart,
     image_csv::label_column,
     image_file::image_size,
-    part::{Labels, mixed, train_and_test},
+    part::{SplitClasses, mixed, train_and_test},
     rows::{self, Labelled, RowNames, Rows},
 };
 use crate::diagnostic::{Code, Diagnostic, Result};
@@ -97,7 +97,7 @@ impl SourceDefinition for Parquet {
         digest.add(self.image_column.as_bytes());
         let mut images = |split: &str, rows: Vec<Rows>| -> Result<Arc<dyn Examples>> {
             let labelled = self.labels(&rows, &classes)?;
-            rows::digest(&mut digest, split, &rows, &labelled, surroundings)?;
+            rows::digest(&mut digest, split, &rows, &labelled.bytes(), surroundings)?;
             let beside = self.columns.iter().map(|name| Ok((name.clone(), rows::column_texts(&rows, name)?)));
             let beside = beside.collect::<Result<_>>()?;
             Ok(Arc::new(Encoded { beside, ..Encoded::new(rows, &self.image_column, labelled, self.images())? }))
@@ -123,7 +123,7 @@ impl SourceDefinition for Parquet {
             Ok(rows) => Ok(labels(rows)?),
             Err(share) => Err(*share),
         };
-        let all = Labels {
+        let all = SplitClasses {
             train: &labels(&rows.train)?,
             validation: validation.as_deref(),
             test: test.as_deref().map_err(|share| *share),
@@ -209,8 +209,8 @@ impl Encoded {
 }
 
 impl Examples for Encoded {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        Labels::Classes(&self.labels)
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
@@ -257,7 +257,7 @@ mod tests {
     fn reds(examples: &dyn Examples) -> Vec<Result<(u8, u32), String>> {
         let mut example = [0; 3];
         let read = |index: usize| match examples.read(index, &mut example) {
-            Ok(()) => Ok((example[0], examples.labels()[index])),
+            Ok(()) => Ok((example[0], examples.labels().classes()[index])),
             Err(problem) => Err(problem.message),
         };
         (0..examples.len()).map(read).collect()
@@ -272,7 +272,7 @@ mod tests {
         let data = opened(source).unwrap();
         assert_eq!(data.classes, ["angular_leaf_spot", "bean_rust", "healthy"]);
         assert_eq!(reds(&*data.test), [Ok((70, 2)), Ok((80, 1)), Ok((90, 0))]);
-        assert_eq!(data.validation.as_ref().unwrap().labels(), [2, 1, 0]);
+        assert_eq!(data.validation.as_ref().unwrap().labels().classes(), [2, 1, 0]);
         let mut train = reds(&*data.train);
         assert!(!data.train.is_sound() && !data.train.in_memory());
         train.sort();

@@ -81,6 +81,12 @@ impl JsonSchema for TestPart {
 /// Keys which examples a share takes, and the order of a file's rows. Another one would change the numbers of every run.
 const SEED: u64 = 0;
 
+/// How many of so many examples stay for training and how many are for testing, where they are of no classes.
+pub(super) fn counts(examples: usize, share: f64) -> (usize, usize) {
+    let (stay, off) = divide(&vec![0; examples], share);
+    (stay.len(), off.len())
+}
+
 /// Which of so many examples stay for training, and which of them are for testing. Both keep their order.
 fn divide(labels: &[u32], share: f64) -> (Vec<usize>, Vec<usize>) {
     stratified(labels, share, &Purpose::new(SEED, "test split"))
@@ -94,7 +100,7 @@ pub(super) fn train_and_test(
     match test {
         Ok(test) => (train, test),
         Err(share) => {
-            let (stay, off) = divide(train.labels(), share);
+            let (stay, off) = divide(&train.labels().strata(), share);
             (Arc::new(Subset::new(train.clone(), stay)), Arc::new(Subset::new(train, off)))
         }
     }
@@ -113,15 +119,15 @@ pub(super) fn mixed(examples: Arc<dyn Examples>) -> Arc<dyn Examples> {
     Arc::new(Subset::new(examples, order))
 }
 
-/// The labels of the splits, as a source found them.
-pub(super) struct Labels<'a> {
+/// The classes of the splits' examples, as a source found them.
+pub(super) struct SplitClasses<'a> {
     pub train: &'a [u32],
     pub validation: Option<&'a [u32]>,
     /// Labels, or the share of `train`.
     pub test: Result<&'a [u32], f64>,
 }
 
-impl Labels<'_> {
+impl SplitClasses<'_> {
     /// What they tell, where examples are of `form`.
     pub fn declare(&self, form: Form, classes: &[String]) -> Declared {
         let of = |indices: &[usize]| indices.iter().map(|&index| self.train[index]).collect::<Vec<u32>>();
@@ -177,7 +183,7 @@ mod tests {
     fn a_share_is_taken_of_every_class_and_what_is_absent_is_told() {
         let train: Vec<u32> = (0..50).map(|index| index % 2).chain([2]).collect();
         let classes = ["a", "b", "c"].map(str::to_owned);
-        let labels = Labels { train: &train, validation: Some(&[0, 1]), test: Err(0.2) };
+        let labels = SplitClasses { train: &train, validation: Some(&[0, 1]), test: Err(0.2) };
         let declared = labels.declare(Form::Features(3), &classes);
         assert_eq!((declared.train, declared.validation, declared.test), (Some(41), Some(2), Some(10)));
         assert_eq!(declared.absent, [("validation", "c".to_owned()), ("test", "c".to_owned())]);

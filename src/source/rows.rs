@@ -256,12 +256,12 @@ fn class_names(json: &str, column: &str) -> Option<Vec<String>> {
     names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// Adds a split to the digest of a source: the bytes of its files, and the labels that were made of them.
+/// Adds a split to the digest of a source: the bytes of its files, and those of the labels that were made of them.
 pub(super) fn digest(
     digest: &mut Parts,
     split: &str,
     rows: &[Rows],
-    labelled: &Labelled,
+    labels: &[u8],
     surroundings: &Surroundings<'_>,
 ) -> Result<()> {
     let folder = rows.first().and_then(|rows| rows.path.parent()).unwrap_or(Path::new(""));
@@ -274,7 +274,7 @@ pub(super) fn digest(
     let sums: Vec<Sum> = rows.par_iter().map(sum).collect::<Result<_>>()?;
     memo.keep();
     sums.iter().for_each(|sum| digest.add(sum));
-    digest.add(&labelled.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
+    digest.add(labels);
     Ok(())
 }
 
@@ -345,6 +345,13 @@ pub(super) struct Labelled {
     pub labels: Vec<u32>,
     /// Why a row is none, by its index.
     pub defects: BTreeMap<usize, String>,
+}
+
+impl Labelled {
+    /// The labels' bytes, for a digest.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.labels.iter().flat_map(|label| label.to_le_bytes()).collect()
+    }
 }
 
 /// The classes that a column names, sorted: as numbers where all are whole ones.

@@ -1,6 +1,6 @@
 //! Parts of a source: a share of every class, chosen by a seed.
 
-use super::Examples;
+use super::{Examples, Labels, labels::KeptLabels};
 use crate::{diagnostic::Result, random::Purpose};
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use std::sync::Arc;
 pub struct Subset {
     of: Arc<dyn Examples>,
     indices: Vec<usize>,
-    labels: Vec<u32>,
+    labels: KeptLabels,
 }
 
 impl Subset {
     /// The examples of `of` at `indices`.
     pub fn new(of: Arc<dyn Examples>, indices: Vec<usize>) -> Self {
-        let labels = indices.iter().map(|&index| of.labels()[index]).collect();
+        let labels = KeptLabels::at(of.labels(), &indices);
         Subset { of, indices, labels }
     }
 }
 
 impl Examples for Subset {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        self.labels.view()
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {

@@ -1,8 +1,8 @@
 //! Pictures of shapes, made on the fly: for tests and benchmarks that should need no data.
 
 use super::{
-    ColorMode, Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Parts, Resize, SourceDefinition,
-    Surroundings,
+    ColorMode, Dataset, Declared, Examples, ImageReader, ImageSize, Interpolation, Labels, Parts, Resize,
+    SourceDefinition, Surroundings,
 };
 use crate::{
     diagnostic::Result,
@@ -122,8 +122,8 @@ struct Shapes {
 }
 
 impl Examples for Shapes {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        Labels::Classes(&self.labels)
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {

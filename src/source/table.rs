@@ -4,17 +4,21 @@
 //! category becomes as many numbers as the training file has of them, one of them 1 and the others 0.
 
 use super::{
-    Dataset, Declared, Examples, Form, ImageReader, Parts, SourceDefinition, Surroundings, TestPart,
+    Dataset, Declared, Examples, Form, ImageReader, Labels, Parts, SourceDefinition, Surroundings, TestPart,
     image_csv::{label_column, separator},
-    part::{Labels, mixed, train_and_test},
+    labels::KeptLabels,
+    part::{SplitClasses, counts, mixed, train_and_test},
     rows::{self, Labelled, RowNames, Rows},
 };
-use crate::diagnostic::{Code, Diagnostic, Result};
+use crate::{
+    diagnostic::{Code, Diagnostic, Result},
+    task::Task,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Rows of CSV or parquet files: columns of numbers and of categories, and one with the class.
+/// Rows of CSV or parquet files: columns of numbers and of categories, and one with the class, or with the number to predict.
 ///
 /// A column of text is one of categories: each category that `train` has becomes a feature that is 1 or 0. Begin the model
 /// with `normalization`, which brings every feature to mean 0 and variance 1 by the training split alone. A row that lacks a
@@ -26,6 +30,7 @@ use std::{collections::BTreeMap, sync::Arc};
 #[schemars(extend("examples" = [
     {"train": "iris.csv", "test": {"split": 0.2}, "label_column": "species"},
     {"train": "adult-train.parquet", "test": "adult-test.parquet", "label_column": "income", "features": ["age", "workclass", "hours"]},
+    {"train": "houses.csv", "test": {"split": 0.2}, "label_column": "price", "task": "regression"},
 ]))]
 pub struct Table {
     /// The file for training, or a pattern for several, such as `data/train-*.csv`. A relative path is looked for in the
@@ -39,10 +44,14 @@ pub struct Table {
     /// The same for testing; or `{split: 0.2}`, which keeps that share of the rows in `train`, the same of every class, for
     /// testing.
     pub test: TestPart,
-    /// The column of the classes.
+    /// The column to predict: that of the classes, or with `task: regression` that of the numbers.
     #[serde(default = "label_column")]
-    #[schemars(length(min = 1), extend("x-known-as" = ["target"]))]
+    #[schemars(length(min = 1), extend("x-known-as" = ["target", "target_column"]))]
     pub label_column: String,
+    /// What is predicted: which class a row is of, or a number.
+    #[serde(default)]
+    #[schemars(extend("x-known-as" = ["objective", "problem_type"], "examples" = ["regression"]))]
+    pub task: Task,
     /// The columns that the model gets, in this order; all but the label where they aren't named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536), extend("examples" = [["age", "hours"]]))]
@@ -94,13 +103,14 @@ struct Numbers {
     /// `[rows, features]`.
     values: Vec<f32>,
     features: usize,
-    labels: Vec<u32>,
+    labels: KeptLabels,
     defects: BTreeMap<usize, String>,
     names: RowNames,
 }
 
 /// All that a table holds.
 struct Found {
+    /// None where numbers are predicted.
     classes: Vec<String>,
     features: Vec<Feature>,
     train: Numbers,
@@ -114,6 +124,10 @@ impl SourceDefinition for Table {
         Declared::default()
     }
 
+    fn task(&self) -> Task {
+        self.task
+    }
+
     fn reader(&self) -> Option<ImageReader> {
         None
     }
@@ -125,6 +139,7 @@ impl SourceDefinition for Table {
         let (train, test) = train_and_test(mixed(Arc::new(train)), test);
         Ok(Dataset {
             classes,
+            target: (self.task == Task::Regression).then(|| self.label_column.clone()),
             form: Form::Features(features.len()),
             features,
             train,
@@ -138,12 +153,33 @@ impl SourceDefinition for Table {
 
     fn look(&self, surroundings: &Surroundings<'_>) -> Result<Declared> {
         let found = self.read(surroundings)?;
-        let labels = Labels {
-            train: &found.train.labels,
-            validation: found.validation.as_ref().map(|split| split.labels.as_slice()),
-            test: found.test.as_ref().map(|split| split.labels.as_slice()).map_err(|share| *share),
+        let form = Form::Features(found.train.features);
+        let declared = match self.task {
+            Task::Classification => {
+                let classes = |split: &'_ Numbers| split.labels.view().classes().to_vec();
+                let validation = found.validation.as_ref().map(classes);
+                let test = found.test.as_ref().map(classes);
+                let all = SplitClasses {
+                    train: &classes(&found.train),
+                    validation: validation.as_deref(),
+                    test: test.as_deref().map_err(|share| **share),
+                };
+                all.declare(form, &found.classes)
+            }
+            Task::Regression => {
+                let (train, test) = match &found.test {
+                    Ok(test) => (found.train.len(), test.len()),
+                    Err(share) => counts(found.train.len(), *share),
+                };
+                Declared {
+                    form: Some(form),
+                    train: Some(train),
+                    validation: found.validation.as_ref().map(Examples::len),
+                    test: Some(test),
+                    ..Declared::default()
+                }
+            }
         };
-        let declared = labels.declare(Form::Features(found.train.features), &found.classes);
         Ok(Declared { features: Some(found.features.iter().flat_map(Feature::names).collect()), ..declared })
     }
 }
@@ -156,23 +192,63 @@ impl Table {
         let read = |pattern: &str| rows::read(pattern, wanted.as_deref(), self.separator.as_bytes()[0], surroundings);
         let train = read(&self.train)?;
         let features = self.features(&train)?;
-        let labels = |rows: &[Rows]| rows::column_texts(rows, &self.label_column);
-        let of_train = labels(&train)?;
-        let classes = rows::classes_of(of_train.iter());
-        rows::sensible(&classes, &self.label_column, &self.train)?;
+        let classes = match self.task {
+            Task::Classification => self.classes(&train)?,
+            Task::Regression => self.refuse_what_is_no_number(&train).map(|()| Vec::new())?,
+        };
         let mut digest = Parts::new("table");
         digest.add_names(classes.iter());
         digest.add_names(features.iter().flat_map(Feature::names).collect::<Vec<String>>().iter());
         let mut numbers = |split: &str, rows: &[Rows]| -> Result<Numbers> {
-            let labelled = rows::labelled(&labels(rows)?, &self.label_column, &classes, false);
-            rows::digest(&mut digest, split, rows, &labelled, surroundings)?;
-            encoded(rows, &features, labelled)
+            let (labels, defects) = self.labels(rows, &classes)?;
+            rows::digest(&mut digest, split, rows, &labels.bytes(), surroundings)?;
+            encoded(rows, &features, labels, defects)
         };
         let train = numbers("train", &train)?;
         let mut other = |split: &str, pattern: &str| numbers(split, &read(pattern)?);
         let validation = self.validation.as_deref().map(|pattern| other("validation", pattern)).transpose()?;
         let test = self.test.open(|pattern| other("test", pattern))?;
         Ok(Found { train, validation, test, digest: digest.finish(), classes, features })
+    }
+
+    /// The classes that the training files name.
+    fn classes(&self, train: &[Rows]) -> Result<Vec<String>> {
+        let classes = rows::classes_of(rows::column_texts(train, &self.label_column)?.iter());
+        rows::sensible(&classes, &self.label_column, &self.train)?;
+        Ok(classes)
+    }
+
+    /// What is to be predicted of the rows, and why some of them don't tell it.
+    fn labels(&self, rows: &[Rows], classes: &[String]) -> Result<(KeptLabels, BTreeMap<usize, String>)> {
+        if self.task == Task::Classification {
+            let texts = rows::column_texts(rows, &self.label_column)?;
+            let Labelled { labels, defects } = rows::labelled(&texts, &self.label_column, classes, false);
+            return Ok((KeptLabels::Classes(labels), defects));
+        }
+        let (mut labels, mut defects) = (Vec::new(), BTreeMap::new());
+        for file in rows {
+            for value in values_of(file, &self.label_column)? {
+                if let Err(reason) = &value {
+                    defects.insert(labels.len(), reason.clone());
+                }
+                labels.push(value.unwrap_or(f32::NAN));
+            }
+        }
+        Ok((KeptLabels::Numbers(labels), defects))
+    }
+
+    /// A few values may be missing or spoilt: these are told row by row.
+    fn refuse_what_is_no_number(&self, train: &[Rows]) -> Result<()> {
+        let texts = rows::column_texts(train, &self.label_column)?;
+        let (numbers, others): (Vec<&String>, Vec<&String>) =
+            texts.iter().flatten().partition(|text| number(text).is_some());
+        if numbers.len() > others.len() {
+            return Ok(());
+        }
+        let such = others.first().map(|text| format!(", such as `{text}`")).unwrap_or_default();
+        let message = format!("`{}` of {} holds no numbers to predict{such}", self.label_column, self.train);
+        let problem = Diagnostic::error(Code::BAD_DATA, message);
+        Err(Box::new(problem.help("name a column of numbers; `task: classification` predicts categories")))
     }
 
     /// A column of numbers with a few other texts, such as `NA`, is no column of categories by itself.
@@ -268,52 +344,61 @@ fn number(text: &str) -> Option<f64> {
     }
 }
 
-/// The rows as numbers.
-fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Numbers> {
-    let Labelled { labels, mut defects } = labelled;
+/// The values of a file's column of numbers, or why one is none.
+fn values_of(file: &Rows, name: &str) -> Result<Vec<Result<f32, String>>> {
+    let column = rows::column(file, name)?;
+    let missing = || format!("`{name}` is missing");
+    let finite = |value: f64| Some(value as f32).filter(|value| value.is_finite());
+    if let Some(numbers) = rows::numbers(column) {
+        return Ok(numbers.into_iter().map(|value| value.and_then(finite).ok_or_else(missing)).collect());
+    }
+    let of_text = |text: Option<String>| match text {
+        None => Err(missing()),
+        Some(text) => {
+            let value = number(&text).and_then(finite);
+            value.ok_or_else(|| format!("`{name}` is `{text}`, and a number elsewhere"))
+        }
+    };
+    Ok(rows::texts(column, &file.path)?.into_iter().map(of_text).collect())
+}
+
+/// The rows as numbers; of some it is known already why they cannot be read.
+fn encoded(
+    rows: &[Rows],
+    features: &[Feature],
+    labels: KeptLabels,
+    mut defects: BTreeMap<usize, String>,
+) -> Result<Numbers> {
+    let count = labels.view().len();
     let width: usize = features.iter().map(|feature| feature.names().len()).sum();
-    if labels.len().saturating_mul(width) > MAX_VALUES {
-        let message = format!("{} rows of {width} features are more than fit into memory", labels.len());
+    if count.saturating_mul(width) > MAX_VALUES {
+        let message = format!("{count} rows of {width} features are more than fit into memory");
         return Err(Box::new(Diagnostic::error(Code::BAD_DATA, message).help("name fewer columns in `features`")));
     }
-    let mut values = vec![0.0f32; labels.len() * width];
+    let mut values = vec![0.0f32; count * width];
     let mut first = 0;
     for file in rows {
         let mut left = 0;
         for feature in features {
             let name = feature.column();
-            let column = rows::column(file, name)?;
             let mut set = |row: usize, found: Result<(usize, f32), String>| match found {
                 Ok((at, value)) => values[(first + row) * width + left + at] = value,
                 Err(reason) => {
                     defects.entry(first + row).or_insert(reason);
                 }
             };
-            let missing = || format!("`{name}` is missing");
-            match (feature, rows::numbers(column)) {
-                (Feature::Number(_), Some(numbers)) => {
-                    for (row, value) in numbers.into_iter().enumerate() {
-                        let value = value.filter(|value| (*value as f32).is_finite());
-                        set(row, value.map(|value| (0, value as f32)).ok_or_else(missing));
+            match feature {
+                Feature::Number(_) => {
+                    for (row, value) in values_of(file, name)?.into_iter().enumerate() {
+                        set(row, value.map(|value| (0, value)));
                     }
                 }
-                (Feature::Number(_), None) => {
-                    for (row, value) in rows::texts(column, &file.path)?.into_iter().enumerate() {
-                        set(row, match &value {
-                            None => Err(missing()),
-                            Some(text) => match number(text).map(|value| value as f32).filter(|value| value.is_finite()) {
-                                Some(value) => Ok((0, value)),
-                                None => Err(format!("`{name}` is `{text}`, and a number elsewhere")),
-                            },
-                        });
-                    }
-                }
-                (Feature::Category(_, categories), _) => {
+                Feature::Category(_, categories) => {
                     let places: BTreeMap<&str, usize> =
                         categories.iter().enumerate().map(|(at, category)| (category.as_str(), at)).collect();
-                    for (row, value) in rows::texts(column, &file.path)?.into_iter().enumerate() {
+                    for (row, value) in rows::texts(rows::column(file, name)?, &file.path)?.into_iter().enumerate() {
                         set(row, match &value {
-                            None => Err(missing()),
+                            None => Err(format!("`{name}` is missing")),
                             Some(text) => match places.get(text.as_str()) {
                                 Some(at) => Ok((*at, 1.0)),
                                 None => Err(format!("`{name}` is `{text}`, which no training row has")),
@@ -330,8 +415,8 @@ fn encoded(rows: &[Rows], features: &[Feature], labelled: Labelled) -> Result<Nu
 }
 
 impl Examples for Numbers {
-    fn labels(&self) -> &[u32] {
-        &self.labels
+    fn labels(&self) -> Labels<'_> {
+        self.labels.view()
     }
 
     fn read(&self, index: usize, into: &mut [u8]) -> Result<()> {
@@ -419,6 +504,43 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_predicted_and_what_is_none_is_told_by_its_row() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let train: String = (0..20).map(|row| format!("{},{}.25\n", row, 100 - row)).collect();
+        fs::write(root.join("train.csv"), format!("size,price\n{train}")).unwrap();
+        fs::write(root.join("test.csv"), "price,size\n-1.5e3,1\n,2\nabc,3\ninf,4\n7,\n").unwrap();
+        let source = |test: serde_json::Value| {
+            json!({ "train": "train.csv", "test": test, "label_column": "price", "task": "regression" })
+        };
+        let data = opened(root, source(json!("test.csv"))).unwrap();
+        assert_eq!((data.classes.len(), data.target.as_deref()), (0, Some("price")));
+        assert_eq!((data.test.labels().numbers()[0], data.test.labels().task()), (-1500.0, Task::Regression));
+        let rows = rows(&*data.test, 1);
+        assert_eq!(rows[0], Ok(vec![1.0]));
+        let told: Vec<&str> = rows[1..].iter().map(|row| row.as_ref().unwrap_err().as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "test.csv row 2: `price` is missing",
+                "test.csv row 3: `price` is `abc`, and a number elsewhere",
+                "test.csv row 4: `price` is `inf`, and a number elsewhere",
+                "test.csv row 5: `size` is missing",
+            ]
+        );
+        // A share is one of all rows, and each keeps its number.
+        let data = opened(root, source(json!({"split": 0.25}))).unwrap();
+        assert_eq!((data.train.len(), data.test.len()), (15, 5));
+        for examples in [&data.train, &data.test] {
+            for (row, number) in super::tests::rows(&**examples, 1).into_iter().zip(examples.labels().numbers()) {
+                assert_eq!(row.unwrap()[0] + number, 100.25);
+            }
+        }
+        let classes = json!({ "train": "train.csv", "test": {"split": 0.25}, "label_column": "price" });
+        assert_ne!(opened(root, classes).unwrap().digest, data.digest);
+    }
+
+    #[test]
     fn what_pandas_writes_is_read() {
         let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rows");
         let source = json!({ "train": "table.parquet", "test": "table.parquet", "label_column": "kind" });
@@ -427,7 +549,7 @@ mod tests {
         let test = rows(&*data.test, 6);
         assert_eq!(test[0], Ok(vec![20.0, 1.5, 0.0, 0.0, 1.0, 1.0]));
         assert_eq!(test[2], Err("table.parquet row 3: `hours` is missing".to_owned()));
-        assert_eq!(data.test.labels(), [0, 1, 0, 1, 0, 1]);
+        assert_eq!(data.test.labels().classes(), [0, 1, 0, 1, 0, 1]);
     }
 
     #[test]
@@ -452,6 +574,7 @@ mod tests {
             (source("train.csv", json!({"features": ["size", "kind"]})), "`kind` is the label, and among the features, too"),
             (source("many.csv", json!({})), "`name` has 1500 different values: that is no category"),
             (source("label.csv", json!({})), "label.csv has no column of features"),
+            (source("train.csv", json!({"task": "regression"})), "`kind` of train.csv holds no numbers to predict, such as `b`"),
             (source("train.csv", json!({"label_column": "colour", "test": "label.csv"})), "has no column `colour`"),
         ] {
             let text = wording(&opened(root, source).unwrap_err());

@@ -8,6 +8,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Label, SourceMap, TextId, io_error},
     path,
     source::Source,
+    task::Task,
 };
 use std::{
     io::Read as _,
@@ -169,7 +170,11 @@ fn build(file: &Path, sets: &[String], sources: &mut SourceMap, problems: &mut V
         return None;
     }
     fill_in(&mut tree, file);
-    fill_in_classes(&mut tree);
+    let source = tree.at(path!["dataset", "source"]).map(to_json);
+    if let Some(source) = source.and_then(|source| serde_json::from_value::<Source>(source).ok()) {
+        fill_in_classes(&mut tree, &source);
+        fill_in_task(&mut tree, source.task());
+    }
     match serde_path_to_error::deserialize(to_json(&tree)) {
         Ok(pipeline) => Some(Sound { tree, pipeline }),
         Err(error) => {
@@ -258,10 +263,8 @@ fn fill_in(tree: &mut Node, file: &Path) {
 }
 
 /// Tells each network among the layers how many classes the source has, where the one says nothing and the other does.
-fn fill_in_classes(tree: &mut Node) {
-    let source = tree.at(path!["dataset", "source"]).map(to_json);
-    let source = source.and_then(|source| serde_json::from_value::<Source>(source).ok());
-    let Some(classes) = source.and_then(|source| source.declare().classes) else { return };
+fn fill_in_classes(tree: &mut Node, source: &Source) {
+    let Some(classes) = source.declare().classes else { return };
     let place = tree.place;
     let layers = tree.get_mut("model").and_then(|model| model.get_mut("layers"));
     let Some(Node { value: Value::List(layers), .. }) = layers else { return };
@@ -277,6 +280,30 @@ fn fill_in_classes(tree: &mut Node) {
             let value = Node::new(place, Value::Int(classes as i64));
             arguments.push(Entry { key: "classes".to_owned(), key_place: place, value });
         }
+    }
+}
+
+/// Says what is told and computed where numbers are predicted, as far as the pipeline doesn't; serde's defaults are for classes.
+fn fill_in_task(tree: &mut Node, task: Task) {
+    if task == Task::Classification {
+        return;
+    }
+    let place = tree.place;
+    let entry = |key: &str, value| Entry { key: key.to_owned(), key_place: place, value: Node::new(place, value) };
+    let list = |names: &[&str]| {
+        let item = |name: &&str| Node::new(place, Value::Map(vec![entry(name, Value::Map(Vec::new()))]));
+        Value::List(names.iter().map(item).collect())
+    };
+    let Value::Map(entries) = &mut tree.value else { return };
+    let says = |entries: &[Entry], key: &str| entries.iter().any(|entry| entry.key == key);
+    if !says(entries, "evaluation") {
+        entries.push(entry("evaluation", list(&["metrics", "residuals"])));
+    }
+    let training = entries.iter_mut().find(|entry| entry.key == "training").map(|entry| &mut entry.value.value);
+    if let Some(Value::Map(training)) = training
+        && !says(training, "metrics")
+    {
+        training.push(entry("metrics", list(&["mean_absolute_error"])));
     }
 }
 

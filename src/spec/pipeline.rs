@@ -12,6 +12,7 @@ use crate::{
     source::Source,
     stage::Stage,
     strategy::{Count, Strategy},
+    task::Task,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -82,14 +83,16 @@ pub struct Pipeline {
     /// Loss, optimizer, metrics, epochs and callbacks.
     pub training: Training,
     /// What is computed and shown after training; the test figures always are. Where it isn't given: `metrics`,
-    /// `classification_report`, `confusion_matrix`, `worst_mistakes` and `calibration`.
+    /// `classification_report`, `confusion_matrix`, `worst_mistakes` and `calibration`; of a regression `metrics` and
+    /// `residuals`.
     #[serde(default = "default_evaluation")]
     pub evaluation: Vec<Evaluation>,
     /// Gates: figures with their bounds, and with how far they may fall behind a lock file or an earlier run. A run that
     /// misses one ends with exit code 3. There are `test_loss` and `test_accuracy`, those of the epoch whose weights were
     /// kept (`val_accuracy`), and what the steps of `evaluation` give:
     /// `test_macro_f1` and others of `metrics`, `test_recall[cat]` of `classification_report`, `test_top_5_accuracy` of
-    /// `top_k`, `test_expected_calibration_error` of `calibration`, `test_roc_auc[cat]` of `roc`.
+    /// `top_k`, `test_expected_calibration_error` of `calibration`, `test_roc_auc[cat]` of `roc`; of a regression
+    /// `test_mean_absolute_error`, `test_root_mean_squared_error` and `test_r2_score` of `metrics`.
     #[serde(default)]
     #[schemars(extend("examples" = [{"test_accuracy": {"min": 0.7}, "test_recall[cat]": {"min": 0.5}}, {"test_loss": {"max_drop": 0.05, "against": "previous"}}]))]
     #[schemars(extend("x-known-as" = ["gates", "thresholds", "assert"]))]
@@ -176,7 +179,7 @@ pub enum OnError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The layers, from the images to the classes.
+    /// The layers, from the images to the classes, or from the features to the number that is predicted.
     #[schemars(length(min = 1), extend("examples" = [["flatten", {"dense": 10}]]))]
     pub layers: Vec<Layer>,
     /// Weights that training begins with: a safetensors file, such as the `model.safetensors` of an earlier run, its path
@@ -201,7 +204,7 @@ pub struct Training {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-known-as" = ["param_groups"], "examples" = [[{"layers": ["dense"], "learning_rate_factor": 0.1}]]))]
     pub parameter_groups: Vec<ParameterGroup>,
-    /// Figures to tell besides the loss.
+    /// Figures to tell besides the loss. Where none are given: `accuracy`; of a regression `mean_absolute_error`.
     #[serde(default = "default_metrics")]
     pub metrics: Vec<Metric>,
     /// How many epochs there are at most: passes over the training data, unless `steps_per_epoch` says otherwise.
@@ -290,9 +293,14 @@ impl Pipeline {
         serde_saphyr::to_string(self).expect("a pipeline is plain data")
     }
 
+    /// What its model is to predict.
+    pub fn task(&self) -> Task {
+        self.dataset.source.task()
+    }
+
     /// The least and the largest value that a figure can have: a metric's, a step's, or else a loss's.
     pub fn range_of(&self, figure: &str) -> (f64, f64) {
-        let of_steps = self.evaluation.iter().flat_map(|step| step.figures());
+        let of_steps = self.evaluation.iter().flat_map(|step| step.figures(self.task()));
         if let Some(of_step) = of_steps.into_iter().find(|of_step| of_step.is(figure, None)) {
             return of_step.range;
         }

@@ -29,10 +29,10 @@ pub(super) fn agree(model: &Model, stops: bool, steps: u64, group: &Group) -> Re
 
 fn diverged(ranks: &[usize], size: usize, steps: u64) -> Box<Diagnostic> {
     let named: Vec<String> = ranks.iter().map(usize::to_string).collect();
-    let (noun, verb) = if ranks.len() == 1 { ("process", "has") } else { ("processes", "have") };
+    let (noun, verb) = if ranks.len() == 1 { ("rank", "has") } else { ("ranks", "have") };
     let message = format!("{noun} {} of {size} {verb} other weights after step {steps}", named.join(", "));
-    let problem = Diagnostic::error(Code::COMPUTATION, message)
-        .fact("all processes make the same steps, so that their weights are the same bits")
+    let problem = Diagnostic::error(Code::RANK, message)
+        .fact("all ranks make the same steps, so that their weights are the same bits")
         .help("see that all have the same program, libtorch and processor, and sound memory; then resume the run");
     Box::new(problem)
 }

@@ -3,6 +3,7 @@
 //! Waiting for the loss of each step would leave the device without work while the host tells it of the next one.
 
 use crate::{
+    data::BatchLabels,
     device::{Download, runs_ahead},
     distributed::Group,
 };
@@ -36,17 +37,17 @@ pub(super) struct AwaitedStep {
 /// Loss and outputs of a batch, on their way from the device.
 pub(crate) struct Awaited {
     download: Download,
-    labels: Vec<i64>,
+    labels: BatchLabels,
 }
 
 impl Awaited {
     /// Sends for them; `labels` are those of the batch.
-    pub fn begin(loss: &Tensor, outputs: &Tensor, labels: &[i64]) -> Result<Self, TchError> {
-        Ok(Awaited { download: Download::begin(&[loss, outputs])?, labels: labels.to_vec() })
+    pub fn begin(loss: &Tensor, outputs: &Tensor, labels: &BatchLabels) -> Result<Self, TchError> {
+        Ok(Awaited { download: Download::begin(&[loss, outputs])?, labels: labels.clone() })
     }
 
     /// The loss, the outputs on the host, and the labels.
-    pub fn finish(self) -> Result<(f64, Tensor, Vec<i64>), TchError> {
+    pub fn finish(self) -> Result<(f64, Tensor, BatchLabels), TchError> {
         let copies = self.download.finish()?;
         Ok((copies[0].f_double_value(&[])?, copies[1].shallow_clone(), self.labels))
     }

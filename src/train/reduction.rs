@@ -229,6 +229,45 @@ impl Reduction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distributed::trial::together;
+
+    /// Leaves that fill a bucket each, the last one of which is used last, and by the first member alone.
+    fn leaves() -> Vec<Tensor> {
+        let leaf =
+            |value: f64| Tensor::full([FULL as i64 + 1], value, (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        vec![leaf(1.0), leaf(2.0), leaf(3.0)]
+    }
+
+    #[test]
+    fn buckets_are_on_their_way_before_the_way_back_ends() {
+        together(2, |group| {
+            for (held, sent) in [(false, 2), (true, 0)] {
+                let (leaves, moving) = (leaves(), Tensor::from_slice(&[1f32, 2.0]) * (group.rank() as f64 + 1.0));
+                let shared = || leaves.iter().map(Tensor::shallow_clone).collect();
+                let reduction = Reduction::over(shared(), vec![moving.shallow_clone()], 3, held, group).unwrap();
+                // Of the first leaf the second member has no gradient.
+                let mut loss = leaves[1].sum(Kind::Float) * 2.0 + (&leaves[2] * &leaves[2]).sum(Kind::Float);
+                if group.is_first() {
+                    loss += leaves[0].sum(Kind::Float);
+                }
+                lock(&reduction.buckets).begin();
+                tch::no_grad(|| reduction.mount(&[group.rank() as f64 + 0.5], 0.5)).unwrap();
+                loss.backward();
+                let next = lock(&reduction.buckets).next;
+                assert_eq!(next, if group.is_first() && !held { 3 } else { sent });
+                let figures = tch::no_grad(|| {
+                    let mut buckets = lock(&reduction.buckets);
+                    buckets.end().unwrap_or_else(|problem| panic!("{problem}"));
+                    reduction.hand_over(&buckets, 1).unwrap()
+                });
+                assert_eq!(figures, [2.0]);
+                assert_eq!(Vec::<f32>::try_from(&moving).unwrap(), [1.5, 3.0]);
+                for (leaf, wanted) in leaves.iter().zip([1.0, 4.0, 12.0]) {
+                    assert!((leaf.grad() - wanted).abs().max().double_value(&[]) == 0.0, "{wanted}");
+                }
+            }
+        });
+    }
 
     #[test]
     fn buckets_hold_the_last_parameters_first_and_the_first_is_small() {

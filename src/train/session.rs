@@ -319,6 +319,17 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Where data cannot be read, libtorch fails, the loss is no number any more, or an observer fails.
     pub fn train(&mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let group = self.training.group;
+        self.train_to_the_end(observer).map_err(|mut problem| {
+            // Where layers exchange something, that fails within a computation.
+            if group.is_broken() {
+                problem.code = Code::RANK;
+            }
+            problem
+        })
+    }
+
+    fn train_to_the_end(&mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         self.come_together()?;
         while !self.is_over() && !self.is_stopped() {
             self.steps_of_epoch(observer)?;

@@ -7,7 +7,7 @@ use crate::{
     diagnostic::Result,
     distributed::{Group, trial::together},
     evaluate,
-    evaluation::Predictions,
+    evaluation::Answers,
     model::{Model, weights_bytes},
     run::{EpochRecord, checkpoint::Files},
     source::{Subset, Surroundings},
@@ -56,7 +56,7 @@ struct Trained {
     weights: Vec<u8>,
     outcome: Outcome,
     figures: Vec<(String, f64)>,
-    predictions: Predictions,
+    answers: Answers,
 }
 
 /// Notes the losses, and does something after each step.
@@ -139,14 +139,14 @@ fn train_and(
         stop: &stop,
     };
     let outcome = session.train(&mut notes)?;
-    let (figures, predictions) = evaluate::predictions(pipeline, &model, &test, &dataset.classes, "test_", group)?;
+    let (figures, answers) = evaluate::answers(pipeline, &model, &test, &dataset.classes, "test_", group)?;
     Ok(Trained {
         losses: notes.losses,
         history: session.history().to_vec(),
         weights: weights_bytes(&model).unwrap(),
         outcome,
         figures,
-        predictions,
+        answers,
     })
 }
 
@@ -180,12 +180,12 @@ fn compare(pipeline: &Pipeline, sizes: &[usize]) {
         for ((name, one), (_, other)) in alone.figures.iter().zip(&first.figures) {
             assert_near(*one, *other, &format!("{name} of {size} members"));
         }
-        assert_eq!(alone.predictions.labels, first.predictions.labels);
-        assert_eq!(alone.predictions.predicted, first.predictions.predicted);
+        assert_eq!(alone.answers.predictions().labels, first.answers.predictions().labels);
+        assert_eq!(alone.answers.predictions().predicted, first.answers.predictions().predicted);
         for (rank, member) in all.iter().enumerate() {
             assert_eq!(member.weights, first.weights, "the weights of member {rank} of {size}");
             assert_eq!(member.losses, first.losses);
-            assert_eq!((&member.figures, &member.predictions), (&first.figures, &first.predictions));
+            assert_eq!((&member.figures, &member.answers), (&first.figures, &first.answers));
             let figures = |it: &Trained| it.history.iter().map(|epoch| epoch.figures.clone()).collect::<Vec<_>>();
             assert_eq!(figures(member), figures(first));
             assert_eq!(member.outcome, first.outcome);
@@ -259,7 +259,7 @@ fn a_member_with_other_weights_is_named() {
         };
         train_and(&pipeline, group, None, damage, |_| ()).err().expect("it fails").message.clone()
     });
-    assert_eq!(all, ["process 1 of 3 has other weights after step 4"; 3]);
+    assert_eq!(all, ["rank 1 of 3 has other weights after step 4"; 3]);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn what_a_checkpoint_keeps_goes_on_bit_by_bit() {
         let steps = again[0].losses.len();
         assert_eq!(again[0].losses, whole[0].losses[12 - steps..]);
         assert_eq!(again[0].weights, whole[0].weights);
-        assert_eq!(again[0].predictions, whole[0].predictions);
+        assert_eq!(again[0].answers, whole[0].answers);
         let figures = |it: &Trained| it.history.iter().map(|epoch| epoch.figures.clone()).collect::<Vec<_>>();
         assert_eq!(figures(&again[0]), figures(&whole[0]));
     }

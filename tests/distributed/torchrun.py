@@ -144,6 +144,18 @@ def killed_and_restarted(wanted, rank, *rendezvous):
     assert weights(run) == wanted, "other weights than of a run that nobody disturbed"
 
 
+def complete_and_restarted():
+    """An expectation that isn't met has torchrun start the processes again, and they have nothing to do."""
+    bench = Bench()
+    with (bench.path / "net.yaml").open("a") as pipeline:
+        pipeline.write("expect: {test_accuracy: {min: 0.999}}\n")
+    torchrun = bench.torchrun("--standalone", "--nproc-per-node", "2", "--max-restarts", "1")
+    assert torchrun.wait(240) == 1, bench.said()
+    _, info = bench.only_run()
+    assert info["resumed"] == [], info["resumed"]
+    assert bench.said().count("expected test_accuracy at least 0.999: NOT MET") == 2, bench.said()
+
+
 def between_namespaces(wanted):
     if os.geteuid() != 0 or not shutil.which("ip"):
         print("passed over: between two network namespaces, which takes root and iproute2")
@@ -189,6 +201,7 @@ def main():
         "the first process killed and started again": lambda: killed_and_restarted(
             wanted, 0, "--master-addr", "127.0.0.1", "--master-port", "29512"
         ),
+        "complete and started again": complete_and_restarted,
         "between two network namespaces": lambda: between_namespaces(wanted),
     }
     for name, case in cases.items():

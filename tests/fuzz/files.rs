@@ -218,7 +218,7 @@ fn of_a_source(source: &str, folder: &str, name: &str, files: &[(&str, Vec<u8>)]
         let (looked, opened) = (source.look(&around), source.open(&around));
         if let (Ok(looked), Ok(opened)) = (looked, opened) {
             assert_eq!((looked.train, looked.test), (Some(opened.train.len()), Some(opened.test.len())));
-            assert!(opened.train.labels().iter().all(|label| (*label as usize) < opened.classes.len()));
+            assert!(opened.train.labels().classes().iter().all(|label| (*label as usize) < opened.classes.len()));
         }
     };
     Target { _home: home, file: place.join(name), seeds, read: Box::new(read) }

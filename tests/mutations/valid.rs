@@ -21,6 +21,7 @@ pub fn valid_because(mutant: &Mutant) -> Option<Because> {
         Kind::MisspellKey if at == "training.optimizer.adamw" && what == "`adam`" => {
             Some(Wanted("a letter less is another optimizer"))
         }
+        Kind::OutOfRange if at.ends_with(".bias_initializer.constant") => Some(Wanted("a bias may begin anywhere")),
         Kind::MisspellKey | Kind::WrongType | Kind::OutOfRange => None,
         Kind::MisspellValue => misspelt(at, what),
         Kind::Duplicate => duplicated(mutant, at),
@@ -37,6 +38,9 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         "allow" | "allow[validation-on-test]" => Warned("validation-on-test"),
         // Nothing is left to expect.
         "expect.test_accuracy" | "expect.test_accuracy.min" => return None,
+        "expect.test_mean_absolute_error" | "expect.test_mean_absolute_error.max" => return None,
+        // The loss is one of numbers.
+        "dataset.source.table.task" => return None,
         // Mean and variance go together.
         "model.layers[normalization].normalization.mean" | "model.layers[normalization].normalization.variance" => {
             return None;
@@ -64,6 +68,8 @@ fn dropped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         "model.layers[dense]" if what.contains("relu") => Wanted("a network without a hidden layer is a network"),
         "model.layers[dense]" if looks_later(mutant) => Wanted("only the folder says how many classes there are"),
         step if step.starts_with("evaluation[") && step.ends_with(']') => Wanted("what is shown is a choice"),
+        // Accuracy is expected; errors come from the evaluation, too.
+        "training.metrics[mean_absolute_error]" | "training.metrics[r2_score]" => Wanted("what is told is a choice"),
         _ => return None,
     })
 }
@@ -213,6 +219,7 @@ fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
             Wanted("only the folder says how many classes there are")
         }
         (step, _) if step.starts_with("evaluation[") => Wanted("what is shown has no fixed order"),
+        (metric, _) if metric.starts_with("training.metrics[") => Wanted("what is told has no fixed order"),
         (step, _) if step.starts_with("dataset.train[augment].augment[") => {
             Wanted("images may be changed in any order")
         }
@@ -224,7 +231,11 @@ fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
 fn indented(at: &str, what: &str) -> Option<Because> {
     Some(match (at, what) {
         (
-            "dataset.source.image_folder" | "dataset.source.table" | "model.layers" | "expect.test_accuracy",
+            "dataset.source.image_folder"
+            | "dataset.source.table"
+            | "model.layers"
+            | "expect.test_accuracy"
+            | "expect.test_mean_absolute_error",
             "two columns more",
         ) => Wanted("what is alone in its mapping may stand as deep as one likes"),
         (optimizer, "two columns more")

@@ -18,6 +18,10 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, prob
     let (classes, examples) = (declared.classes, declared.test);
     let known = Known { layers: layers.as_deref(), classes, examples, columns, images };
     for (index, step) in pipeline.evaluation.iter().enumerate() {
+        // Of what isn't predicted another complaint tells.
+        if !step.suits(pipeline.task()) {
+            continue;
+        }
         let place = sound.tree.place_of(path!["evaluation", index]);
         if rows && step.needs_images() {
             let message = format!("`{}` shows images, and the examples are the rows of a table", step.name());

@@ -8,12 +8,14 @@ use crate::{
     run::Baseline,
     source::Declared,
     spec::{Expectation, load::Sound},
+    task::Task,
 };
 use std::{collections::BTreeMap, path::Path};
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
+    let task = sound.pipeline.task();
     let mut names: Vec<String> = figures(sound).into_iter().map(|(name, _)| name).collect();
-    let of_steps: Vec<FigureName> = sound.pipeline.evaluation.iter().flat_map(|step| step.figures()).collect();
+    let of_steps: Vec<FigureName> = sound.pipeline.evaluation.iter().flat_map(|step| step.figures(task)).collect();
     let classes = declared.names.as_deref();
     names.push("test_loss".to_owned());
     names.extend(sound.pipeline.training.metrics.iter().map(|metric| format!("test_{}", metric.figure())));
@@ -31,7 +33,7 @@ pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagno
         let place = sound.tree.key_place_of(path!["expect", name.as_str()]);
         let of_step = of_steps.iter().find(|figure| figure.is(name, classes));
         if !names.contains(name) && of_step.is_none() {
-            problems.push(unknown_expectation(name, &known, &names, place));
+            problems.push(unknown_expectation(name, task, &known, &names, place));
         }
         problems.extend(misplaced(sound, name, expectation, sound.pipeline.range_of(name)));
         if expectation.against.is_some() && expectation.max_drop.is_none() {
@@ -77,19 +79,23 @@ fn misplaced(sound: &Sound, name: &str, expectation: &Expectation, (low, high): 
     };
     // A percentage, where a share was expected.
     let shares = [min, max].into_iter().flatten().filter(|bound| *bound > 1.0);
-    let shares = shares.chain(max_drop.filter(|drop| *drop >= 1.0)).filter(|share| *share <= 100.0 && high == 1.0);
+    let shares = shares
+        .chain(max_drop.filter(|drop| *drop >= 1.0))
+        .filter(|share| *share <= 100.0 && low.is_finite() && high == 1.0);
     Some(match shares.map(|percent| percent / 100.0).next() {
         Some(share) => problem.help(format!("it is a share, and no percentage: write `{share}`")),
+        None if high.is_infinite() => problem.help(format!("for example `{name}: {{max: 0.7}}`")),
         None => problem.help(format!("for example `{name}: {{min: 0.7}}`")),
     })
 }
 
 /// The complaint about an expectation that names no figure; where a step would give it, says so.
-fn unknown_expectation(name: &str, known: &[String], always: &[String], place: Spot) -> Diagnostic {
+fn unknown_expectation(name: &str, task: Task, known: &[String], always: &[String], place: Spot) -> Diagnostic {
     let steps = Evaluation::NAMES.iter().filter_map(|step| {
         serde_json::from_value::<Evaluation>(serde_json::json!({ *step: {} })).ok().map(|evaluation| (step, evaluation))
     });
-    let mut giving = steps.filter(|(_, step)| step.figures().iter().any(|figure| figure.is(name, None)));
+    let mut giving =
+        steps.filter(|(_, step)| step.suits(task) && step.figures(task).iter().any(|figure| figure.is(name, None)));
     // A class that isn't there is another mistake.
     let given = known.iter().any(|figure| figure.split('[').next() == name.split('[').next());
     match giving.next().filter(|_| !given) {
@@ -102,7 +108,11 @@ fn unknown_expectation(name: &str, known: &[String], always: &[String], place: S
 }
 
 fn reach(low: f64, high: f64) -> String {
-    if high.is_finite() { format!("is a number from {low} to {high}") } else { format!("is never below {low}") }
+    match (low.is_finite(), high.is_finite()) {
+        (true, true) => format!("is a number from {low} to {high}"),
+        (false, _) => format!("is never above {high}"),
+        (true, false) => format!("is never below {low}"),
+    }
 }
 
 /// What figures are measured against, where that is there; `runs` is where runs are kept.

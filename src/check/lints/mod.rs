@@ -8,6 +8,7 @@ mod model;
 mod parameters;
 mod report;
 mod strategy;
+mod task;
 mod training;
 mod weights;
 
@@ -36,6 +37,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     }
     repeated(sound, problems);
     data::lint(sound, declared, problems);
+    task::lint(sound, problems);
     training::lint(sound, declared, problems);
     expectations::lint(sound, declared, problems);
     evaluation::lint(sound, declared, plan, problems);

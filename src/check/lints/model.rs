@@ -1,5 +1,6 @@
 //! The layers and what leaves the last one.
 
+use super::task;
 use crate::{
     check::{Plan, PlannedLayer, plan::below},
     diagnostic::{Code, Diagnostic},
@@ -8,6 +9,7 @@ use crate::{
     source::Declared,
     spec::{load::Sound, tree::Step},
     stage::{Stage, repetitions},
+    task::Task,
 };
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<Diagnostic>) {
@@ -73,6 +75,12 @@ fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<D
     let place = sound.tree.place_of(path!["model", "layers", last]);
     let shape = display_shape(plan.output());
     let loss = &sound.pipeline.training.loss;
+    if sound.pipeline.task() == Task::Regression {
+        return task::output(sound, plan, problems);
+    }
+    if loss.task() != sound.pipeline.task() {
+        return;
+    }
     match (plan.output(), declared.classes) {
         ([_], None) => {}
         ([units], Some(classes)) if loss.accepts(*units, classes) => {}
@@ -103,8 +111,12 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
     let behind = weights.map_or(layers.len(), |last| last + 1);
     for (index, layer) in layers.iter().enumerate().skip(behind) {
         if matches!(layer, Layer::Dropout(_)) {
+            let message = match sound.pipeline.task() {
+                Task::Classification => "this drops whole classes while training",
+                Task::Regression => "this makes predictions 0 while training",
+            };
             problems.push(
-                Diagnostic::warning(Code::DROPOUT_ON_OUTPUT, "this drops whole classes while training")
+                Diagnostic::warning(Code::DROPOUT_ON_OUTPUT, message)
                     .at(
                         sound.tree.place_of(path!["model", "layers", index]),
                         "stands behind the last layer with weights",
@@ -114,7 +126,8 @@ fn last_layers(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
         }
     }
     let activation = last_activation(layers);
-    if let Some(message) = bends(activation) {
+    // Numbers may well have a bound.
+    if let Some(message) = bends(activation).filter(|_| sound.pipeline.task() == Task::Classification) {
         let last = layers.len() - 1;
         let key = if matches!(layers[last], Layer::Activation(_)) { "function" } else { "activation" };
         problems.push(

@@ -9,6 +9,7 @@ use crate::{
     schedule::{Fault, LearningRate},
     source::Declared,
     spec::{Validation, listed, load::Sound, tree::Step},
+    task::Task,
 };
 
 pub(super) fn lint(sound: &Sound, declared: &Declared, problems: &mut Vec<Diagnostic>) {
@@ -199,13 +200,23 @@ fn logits(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let activation = last_activation(layers);
     if activation == ActivationFunction::Softmax && !loss.bears_softmax() {
         let last = layers.len().saturating_sub(1);
-        let message =
-            format!("`{}` asks each output by itself, and a softmax weighs them against each other", loss.name());
+        let (message, wants, help) = match loss.task() {
+            Task::Classification => (
+                format!("`{}` asks each output by itself, and a softmax weighs them against each other", loss.name()),
+                "wants logits, or a sigmoid",
+                "leave the activation of the last layer out, or take `sparse_categorical_crossentropy`",
+            ),
+            Task::Regression => (
+                "a softmax makes shares of its inputs: of a single one, always 1".to_owned(),
+                "wants any number",
+                "leave the activation of the last layer out",
+            ),
+        };
         problems.push(
             Diagnostic::error(Code::LOGITS_MISMATCH, message)
                 .at(sound.tree.place_of(path!["model", "layers", last]), "ends in a softmax")
-                .at(sound.tree.place_of(path!["training", "loss"]), "wants logits, or a sigmoid")
-                .help("leave the activation of the last layer out, or take `sparse_categorical_crossentropy`"),
+                .at(sound.tree.place_of(path!["training", "loss"]), wants)
+                .help(help),
         );
     }
     let FromLogits::Explicit(from_logits) = loss.outputs_are_logits() else { return };

@@ -5,7 +5,7 @@ mod sharing;
 use super::{
     Ending, PipelineArguments,
     context::{Output, threads_of},
-    run::processes_of,
+    run::processes,
     summary::layer_table,
 };
 use crate::{
@@ -60,7 +60,7 @@ struct Planned {
     /// Bytes that the run will leave on the disk, a cache in a directory included, about.
     disk: u64,
     device: String,
-    /// Of a process.
+    /// Of each process.
     threads: usize,
     /// Where there are several processes.
     sharing: Option<Sharing>,
@@ -131,12 +131,8 @@ fn planned(
     runs_directory: &Path,
 ) -> Result<Planned> {
     let pipeline = &sound.pipeline;
-    let strategy = pipeline.strategy.data_parallel();
-    let processes = strategy.map_or(1, |strategy| processes_of(strategy, &pipeline.device));
-    let threads = match strategy.and_then(|strategy| strategy.threads_per_process.fixed()) {
-        Some(threads) => threads,
-        None => (threads_of(pipeline, None, &Placement::alone()) / processes).max(1),
-    };
+    let processes = processes(pipeline);
+    let threads = threads_of(pipeline, None, &Placement::among(processes));
     let memory =
         plan.memory(pipeline.batch_size().div_ceil(processes), pipeline.training.optimizer.numbers_per_parameter());
     let steps = steps(pipeline, declared);

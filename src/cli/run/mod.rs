@@ -3,6 +3,7 @@
 mod preflight;
 mod ranks;
 mod recorder;
+mod restart;
 mod resume;
 mod reuse;
 mod seeds;
@@ -10,8 +11,7 @@ mod several;
 mod start;
 mod work;
 
-pub use ranks::processes_of;
-pub use ranks::together;
+pub use ranks::{processes, together};
 pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
 use super::{
@@ -32,7 +32,6 @@ use crate::{
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
-        sha256_hex,
     },
     path,
     spec::{Pipeline, contract, load::Sound},
@@ -175,7 +174,14 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Ending> {
     };
     let own = || Some(output.find_run(run).ok()?.file("resolved.yaml"));
     let file = arguments.files.first().cloned().or_else(own);
-    together(file.as_slice(), &options, output, |group| resume_one(run, arguments, group, output))
+    let (keys, codes) = keys_and_codes(arguments);
+    let options = Options { allow: &codes, ..options };
+    together(file.as_slice(), &options, output, |group| resume_one(run, arguments, (&keys, &codes), group, output))
+}
+
+/// What `--allow` names: keys that may be different where a run is resumed, and codes of warnings.
+fn keys_and_codes(arguments: &Arguments) -> (Vec<String>, Vec<String>) {
+    arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name))
 }
 
 fn run_all(arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
@@ -213,18 +219,22 @@ fn print_json<T: serde::Serialize>(value: &T) {
     println!("{}", serde_json::to_string_pretty(value).expect("plain data"));
 }
 
-fn resume_one(run: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Result<Ending> {
-    let (keys, codes): (Vec<String>, Vec<String>) =
-        arguments.lints.allow.iter().cloned().partition(|name| contract::can_be_allowed(name));
-    let options = Options { sets: &arguments.set, allow: &codes, ..arguments.lints.options() };
+fn resume_one(
+    run: &Path,
+    arguments: &Arguments,
+    (keys, codes): (&[String], &[String]),
+    group: &Group,
+    output: &Output,
+) -> Result<Ending> {
+    let options = Options { sets: &arguments.set, allow: codes, ..arguments.lints.options() };
     let file = arguments.files.first().map(PathBuf::as_path);
     let shown = file.unwrap_or(run);
     let prepared = if arguments.files.len() > 1 {
         let problem = Diagnostic::error(Code::CANNOT_RESUME, "one run goes on with one pipeline");
         Err(Box::new(problem.help("name one FILE, or none for the run's own pipeline")))
     } else {
-        hold_to_keys(&codes).and_then(|()| {
-            resume::prepare(&resume::Request { run, file, allow: &keys, processes: group.size(), options }, output)
+        hold_to_keys(codes).and_then(|()| {
+            resume::prepare(&resume::Request { run, file, allow: keys, processes: group.size(), options }, output)
         })
     };
     let finished = match prepared {
@@ -275,8 +285,8 @@ fn one(file: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Re
         if arguments.locked {
             hold_to_lock(file, &mut prepared, output)?;
         }
-        if let Some(directory) = left_by_killed(&prepared, group) {
-            return go_on(directory, prepared, &options, group, output);
+        if let Some(directory) = restart::left(&prepared, group) {
+            return restart::go_on(directory, prepared, &options, group, output);
         }
         if arguments.reuse
             && let Some(finished) = reuse::find(&mut prepared, group.placement(), output)?
@@ -290,39 +300,6 @@ fn one(file: &Path, arguments: &Arguments, group: &Group, output: &Output) -> Re
     match arguments.seeds {
         Some(count) => seeds::run(file, count, &arguments.set, output, |sets, seeds| run(sets, Some(seeds))),
         None => Ok(Entry::of(file, &run(&arguments.set, None)?)),
-    }
-}
-
-/// Where word of a run of this pipeline is left for processes that are started in the place of these.
-fn word_of(pipeline: &Pipeline) -> String {
-    format!("run/{}", sha256_hex(pipeline.to_yaml().as_bytes()))
-}
-
-/// The run of the processes in whose place these were started.
-fn left_by_killed(prepared: &Prepared, group: &Group) -> Option<RunDirectory> {
-    let word = group.word(&word_of(prepared.pipeline()?)).filter(|_| group.placement().attempt > 0)?;
-    RunDirectory::open(Path::new(&word)).ok()
-}
-
-/// Goes on with that run; where it is complete, its outcome stands.
-fn go_on(
-    directory: RunDirectory,
-    prepared: Prepared,
-    options: &Options<'_>,
-    group: &Group,
-    output: &Output,
-) -> Result<Finished> {
-    let info = directory.read_info()?;
-    if info.status == Status::Completed {
-        let finished = reuse::outcome_of(directory, info, &prepared)?;
-        conclude(&finished, output);
-        return Ok(finished);
-    }
-    let (run, file, processes) = (directory.path(), Some(&*prepared.file), group.size());
-    let request = resume::Request { run, file, allow: &[], processes, options: *options };
-    match resume::prepare(&request, output)? {
-        Ok(resumed) => execute(resumed, group, output),
-        Err(suite) => Ok(Finished::invalid(suite)),
     }
 }
 
@@ -409,8 +386,7 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
             None => eprintln!("{from} holds no checkpoint: it begins again"),
         }
     }
-    let place = std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned());
-    processes.leave_word(&word_of(pipeline), &place.to_string_lossy());
+    restart::leave_word(pipeline, &directory, processes);
     if !processes.is_alone() && !output.quiet {
         eprintln!(
             "{} processes of {threads} {} each",

@@ -7,8 +7,8 @@ use crate::{
     data::{Feed, InputPipeline},
     diagnostic::{Diagnostic, Result},
     distributed::Group,
-    evaluate::{Inquiry, predictions, steps},
-    evaluation::{Predictions, Split, StepResult},
+    evaluate::{Inquiry, answers, steps},
+    evaluation::{Split, StepResult},
     model::{Model, computation},
     report::render,
     run::{EpochRecord, EvaluationRecord, Record, Status},
@@ -87,14 +87,9 @@ fn evaluate(
     let first = |count: usize| Arc::new(Subset::new(dataset.test.clone(), (0..count).collect()));
     let feed = Feed::new(dataset, first(size), "test");
     let data = InputPipeline::new(feed, &batch, "dataset.evaluate", pipeline.seed, workers);
-    let (figures, said) = predictions(pipeline, model, &data, &dataset.classes, "test_", &Group::alone())?;
+    let (figures, said) = answers(pipeline, model, &data, &dataset.classes, "test_", &Group::alone())?;
     let few = size.min(EXAMPLES);
-    let said = Predictions {
-        labels: said.labels[..few].to_vec(),
-        predicted: said.predicted[..few].to_vec(),
-        probabilities: said.probabilities[..few * said.classes.len()].to_vec(),
-        classes: said.classes,
-    };
+    let said = said.part(0, few);
     let mut quick = pipeline.clone();
     quick.evaluation.retain(|step| step.is_quick());
     let split = |name: &str, per_class| Split { name: name.to_owned(), per_class };

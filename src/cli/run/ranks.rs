@@ -93,12 +93,13 @@ pub fn together(
         (_, Wanted::Nothing) | (None, Wanted::One) => Group::alone(),
         (Some(placement), Wanted::One) if placement.size > 1 => return Err(not_for_several(&placement)),
         (Some(placement), Wanted::One) => Group::join(placement, Duration::from_secs(DataParallel::default().timeout))?,
-        (Some(placement), Wanted::Several(strategy, _)) => {
+        (Some(placement), Wanted::Several(pipeline)) => {
+            let strategy = pipeline.strategy.data_parallel().cloned().unwrap_or_default();
             hold_to_size(&placement, &strategy)?;
             Group::join(placement, Duration::from_secs(strategy.timeout))?
         }
-        (None, Wanted::Several(strategy, device)) => {
-            let processes = processes_of(&strategy, &device);
+        (None, Wanted::Several(pipeline)) => {
+            let processes = processes(&pipeline);
             let is_sound = || files.iter().any(|file| check::check(file, options).is_sound());
             if processes > 1 && is_sound() {
                 launch(processes, output)?;
@@ -122,18 +123,17 @@ enum Wanted {
     Nothing,
     /// By one process.
     One,
-    /// By several, on such a device.
-    Several(DataParallel, String),
+    /// By several, as the first of them says.
+    Several(Box<Pipeline>),
 }
 
 fn wanted(files: &[PathBuf], sets: &[String]) -> Result<Wanted> {
-    let mut first: Option<(&PathBuf, Option<DataParallel>, String)> = None;
+    let mut first: Option<(&PathBuf, Pipeline)> = None;
     for file in files {
         let Some(sound) = spec::load(file, sets).pipeline else { continue };
-        let strategy = sound.pipeline.strategy.data_parallel().cloned();
         match &first {
-            None => first = Some((file, strategy, sound.pipeline.device)),
-            Some((other, same, _)) if *same != strategy => {
+            None => first = Some((file, sound.pipeline)),
+            Some((other, same)) if same.strategy != sound.pipeline.strategy => {
                 let message = format!("{} and {} have different strategies", other.display(), file.display());
                 let problem = Diagnostic::error(Code::WORLD_SIZE, message);
                 return Err(Box::new(problem.help("run them by a command each: the processes are started once")));
@@ -143,8 +143,8 @@ fn wanted(files: &[PathBuf], sets: &[String]) -> Result<Wanted> {
     }
     Ok(match first {
         None => Wanted::Nothing,
-        Some((_, None, _)) => Wanted::One,
-        Some((_, Some(strategy), device)) => Wanted::Several(strategy, device),
+        Some((_, pipeline)) if pipeline.strategy.data_parallel().is_none() => Wanted::One,
+        Some((_, pipeline)) => Wanted::Several(Box::new(pipeline)),
     })
 }
 
@@ -167,14 +167,13 @@ fn hold_to_size(placement: &Placement, strategy: &DataParallel) -> Result<()> {
     }
 }
 
-/// How many processes `strategy` wants for a device, where nobody has started any.
-pub fn processes_of(strategy: &DataParallel, device: &str) -> usize {
-    let automatic = || match device::open(device) {
-        Ok(device) if device != tch::Device::Cpu => device::accelerators(),
-        _ => match strategy.threads_per_process.fixed() {
-            Some(threads) => machine::processors() / threads,
-            None => machine::memory_nodes().min(machine::processors()),
-        },
+/// How many processes there are where nobody has started them.
+pub fn processes(pipeline: &Pipeline) -> usize {
+    let Some(strategy) = pipeline.strategy.data_parallel() else { return 1 };
+    let automatic = || match (device::is_processor(&pipeline.device), strategy.threads_per_process.fixed()) {
+        (false, _) => device::accelerators(),
+        (true, Some(threads)) => machine::processors() / threads,
+        (true, None) => machine::memory_nodes().min(machine::processors()),
     };
     strategy.processes.fixed().unwrap_or_else(automatic).max(1)
 }
@@ -183,7 +182,8 @@ pub fn processes_of(strategy: &DataParallel, device: &str) -> usize {
 fn launch(processes: usize, output: &Output) -> Result<()> {
     let launch = Launch::start(processes)?;
     let left = launch.wait(|| i32::try_from(stopped_by()).ok().filter(|signal| *signal != 0));
-    if let Some(failed) = &left.failed {
+    let stopped = stopped_by();
+    if let Some(failed) = left.failed.as_ref().filter(|_| stopped == 0) {
         if left.code.is_none_or(|code| code == 0) {
             let problem = Diagnostic::error(Code::RANK, format!("rank {} {}", failed.rank, failed.how));
             let problem = problem.help("go on with it: trainyard run --resume last");
@@ -195,7 +195,6 @@ fn launch(processes: usize, output: &Output) -> Result<()> {
         }
     }
     let _ = std::io::stdout().flush();
-    let stopped = stopped_by();
     device::leave(match left.code {
         Some(code) => code as u8,
         None if stopped > 0 => 128 + stopped as u8,
@@ -223,8 +222,8 @@ fn follow(group: &Group, output: &Output) -> Result<Ending> {
         }
         Err(problem) => {
             group.fail(&problem);
-            // What follows from another one's failure, the first process tells.
-            if problem.code != Code::RANK {
+            // What follows from another one's failure, or from the user's wish, the first process tells.
+            if ![Code::RANK, Code::INTERRUPTED].contains(&problem.code) {
                 output.tell(&SourceMap::default(), &problem);
             }
             Ok(Ending::Failed)

@@ -12,7 +12,7 @@ use crate::{
     device,
     diagnostic::{Code, Diagnostic, Result, io_error},
     distributed::Group,
-    evaluation::significance::{mcnemar, only_one_right},
+    evaluation::{estimates, significance::Paired},
     gate::judge,
     memo::sum_of,
     model::{
@@ -21,7 +21,7 @@ use crate::{
     },
     run::{
         DataInfo, DeviceUse, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
-        checkpoint::Files, read_predictions, store,
+        checkpoint::Files, read_answers, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation},
@@ -76,7 +76,7 @@ pub type Splits = (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str);
 /// Divides the data as the pipeline says.
 pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> Splits {
     let validation = &pipeline.dataset.validation;
-    match validation.divide(dataset.train.labels()) {
+    match validation.divide(&dataset.train.labels().strata()) {
         Some((stay, off)) => {
             let part = |indices| Arc::new(Subset::new(dataset.train.clone(), indices)) as Arc<dyn Examples>;
             (part(stay), Some(part(off)), "split of the training data")
@@ -114,6 +114,7 @@ pub fn data_info(
         location: dataset.location.clone(),
         digest: dataset.digest.clone(),
         classes: dataset.classes.clone(),
+        target: dataset.target.clone(),
         shape: dataset.form.shape(),
         train: train.len(),
         validation: validation.as_ref().map_or(0, |examples| examples.len()),
@@ -365,9 +366,8 @@ fn keep(recorder: &mut Recorder, model: &Model) -> Result<()> {
 fn previous(runs: &Path, info: &RunInfo, directory: &RunDirectory) -> Option<Previous> {
     let (before, contents) = store::previous(runs, info)?;
     let (ours, theirs) = (info.data.as_ref()?, contents.info.data.as_ref()?);
-    let read = |directory: &RunDirectory, data: &DataInfo| {
-        read_predictions(&directory.file("predictions.parquet"), &data.classes).ok()
-    };
+    let read =
+        |directory: &RunDirectory, data: &DataInfo| read_answers(&directory.file("predictions.parquet"), data).ok();
     let mut previous = Previous {
         same_data: ours.digest == theirs.digest,
         same_configuration: info.provenance.pipeline_digest == contents.info.provenance.pipeline_digest,
@@ -375,15 +375,17 @@ fn previous(runs: &Path, info: &RunInfo, directory: &RunDirectory) -> Option<Pre
         id: contents.info.id.clone(),
         ..Previous::default()
     };
-    previous.metrics.retain(|name, value| ["test_accuracy", "test_loss"].contains(&name.as_str()) && value.is_finite());
+    previous.metrics.retain(|name, value| {
+        let name = name.strip_prefix("test_").unwrap_or_default();
+        (["accuracy", "loss"].contains(&name) || estimates::figure(name).is_some()) && value.is_finite()
+    });
     let pair = read(directory, ours).zip(read(&before, theirs));
     if let Some((now, then)) = pair.filter(|_| previous.same_data) {
         // The stages before the evaluation may have left others out.
-        previous.same_data = now.labels == then.labels && now.classes == then.classes;
-        if previous.same_data {
-            let (broken, fixed) = only_one_right(&now.labels, &then.predicted, &now.predicted);
-            (previous.fixed, previous.broken) = (fixed as usize, broken as usize);
-            previous.p_value = Some(mcnemar(broken, fixed));
+        let paired = Paired::of(&then, &now);
+        previous.same_data = paired.is_some();
+        if let Some(Paired { first, second, p }) = paired {
+            (previous.fixed, previous.broken, previous.p_value) = (second as usize, first as usize, Some(p));
         }
     }
     Some(previous)

@@ -1,9 +1,9 @@
 //! Which test examples changed sides from one run to another, and whether that is more than chance.
 
-use super::Compared;
+use super::{Compared, Distances, distances};
 use crate::{
     evaluation::{
-        Predictions,
+        Answers, Predictions,
         significance::{LEVEL, holm, mcnemar},
     },
     report::figure,
@@ -31,6 +31,38 @@ pub enum Outcome {
     Untested(String),
     /// Both were tested on the same examples.
     Tested(Box<Sides>),
+    /// Both predicted the numbers of the same examples.
+    Measured(Box<Distances>),
+}
+
+impl Outcome {
+    /// The p-value, where there was a test.
+    fn p(&self) -> Option<f64> {
+        match self {
+            Outcome::Untested(_) => None,
+            Outcome::Tested(sides) => Some(sides.p),
+            Outcome::Measured(distances) => Some(distances.p),
+        }
+    }
+
+    /// Judges it as one of so many tests.
+    fn judge(&mut self, adjusted: f64, tests: usize) {
+        let (p_adjusted, all, significant) = match self {
+            Outcome::Untested(_) => return,
+            Outcome::Tested(it) => (&mut it.p_adjusted, &mut it.tests, &mut it.significant),
+            Outcome::Measured(it) => (&mut it.p_adjusted, &mut it.tests, &mut it.significant),
+        };
+        (*p_adjusted, *all, *significant) = (adjusted, tests, adjusted < LEVEL);
+    }
+
+    /// Whether there was a test, and it found a difference.
+    pub fn is_significant(&self) -> bool {
+        match self {
+            Outcome::Untested(_) => false,
+            Outcome::Tested(sides) => sides.significant,
+            Outcome::Measured(distances) => distances.significant,
+        }
+    }
 }
 
 /// How two runs stand on the same test examples.
@@ -88,33 +120,45 @@ impl Sides {
 
 /// Each of the other runs against the first.
 pub fn tests(runs: &[Compared], letters: &[String]) -> Vec<Test> {
-    let against = |other: usize| sides(&runs[0], &runs[other], &letters[0], &letters[other]);
-    let mut outcomes: Vec<Result<Sides, String>> = (1..runs.len()).map(against).collect();
-    let p_values: Vec<f64> = outcomes.iter().flatten().map(|sides| sides.p).collect();
-    for (sides, adjusted) in outcomes.iter_mut().flatten().zip(holm(&p_values)) {
-        sides.p_adjusted = adjusted;
-        sides.tests = p_values.len();
-        sides.significant = adjusted < LEVEL;
-    }
-    let told = |(outcome, letter): (Result<Sides, String>, &String)| Test {
+    let against = |other: usize| {
+        let outcome = outcome(&runs[0], &runs[other], &letters[0], &letters[other]);
+        outcome.unwrap_or_else(Outcome::Untested)
+    };
+    let mut outcomes: Vec<Outcome> = (1..runs.len()).map(against).collect();
+    let p_values: Vec<f64> = outcomes.iter().filter_map(Outcome::p).collect();
+    let tested = outcomes.iter_mut().filter(|outcome| outcome.p().is_some());
+    tested.zip(holm(&p_values)).for_each(|(outcome, adjusted)| outcome.judge(adjusted, p_values.len()));
+    let told = |(outcome, letter): (Outcome, &String)| Test {
         words: match &outcome {
-            Ok(sides) => words(sides, &letters[0], letter),
-            Err(why) => format!("{letter} isn't tested against {}: {why}.", letters[0]),
+            Outcome::Tested(sides) => words(sides, &letters[0], letter),
+            Outcome::Measured(distances) => distances.words(&letters[0], letter),
+            Outcome::Untested(why) => format!("{letter} isn't tested against {}: {why}.", letters[0]),
         },
         first: letters[0].clone(),
         second: letter.clone(),
-        outcome: outcome.map_or_else(Outcome::Untested, |sides| Outcome::Tested(Box::new(sides))),
+        outcome,
     };
     outcomes.into_iter().zip(&letters[1..]).map(told).collect()
 }
 
 /// How two runs stand, or why that cannot be told.
-fn sides(first: &Compared, second: &Compared, a: &str, b: &str) -> Result<Sides, String> {
+fn outcome(first: &Compared, second: &Compared, a: &str, b: &str) -> Result<Outcome, String> {
     let (one, other) = (said_by(first, a)?, said_by(second, b)?);
     let digest = |run: &Compared| run.info.data.as_ref().map(|data| data.digest.clone()).unwrap_or_default();
     if digest(first) != digest(second) {
         return Err("they were tested on different data, as the digests show; the examples can't be paired".to_owned());
     }
+    match (one, other) {
+        (Answers::Classes(one), Answers::Classes(other)) => sides(one, other).map(|it| Outcome::Tested(Box::new(it))),
+        (Answers::Numbers(one), Answers::Numbers(other)) => {
+            distances::between(one, other).map(|it| Outcome::Measured(Box::new(it)))
+        }
+        _ => Err("one predicts classes and the other numbers".to_owned()),
+    }
+}
+
+/// How two runs that predict classes stand.
+fn sides(one: &Predictions, other: &Predictions) -> Result<Sides, String> {
     if one.classes != other.classes {
         return Err("their classes aren't the same".to_owned());
     }
@@ -143,8 +187,8 @@ fn sides(first: &Compared, second: &Compared, a: &str, b: &str) -> Result<Sides,
     })
 }
 
-fn said_by<'a>(run: &'a Compared, letter: &str) -> Result<&'a Predictions, String> {
-    run.predictions.as_ref().map_err(|why| format!("{letter} {why}"))
+fn said_by<'a>(run: &'a Compared, letter: &str) -> Result<&'a Answers, String> {
+    run.answers.as_ref().map_err(|why| format!("{letter} {why}"))
 }
 
 /// The examples that only the first run has right, or only the second.
@@ -179,7 +223,7 @@ fn words(sides: &Sides, a: &str, b: &str) -> String {
         false => format!("{} against {}", figure::percent(second, 2), figure::percent(first, 2)),
     };
     let points = figure::points((second - first).abs());
-    let p = p_value(sides);
+    let p = p_value(sides.p_adjusted, sides.tests);
     match (sides.lost.len(), sides.gained.len()) {
         (0, 0) => format!("{a} and {b} are right on the same examples: the test data tell no difference."),
         (lost, gained) if lost == gained => format!(
@@ -197,7 +241,7 @@ fn words(sides: &Sides, a: &str, b: &str) -> String {
 }
 
 /// `p = 0.003`, and whether it was raised for several tests.
-fn p_value(sides: &Sides) -> String {
-    let shown = figure::p_value(sides.p_adjusted);
-    if sides.tests > 1 { format!("{shown}, raised for {} tests", sides.tests) } else { shown }
+pub(super) fn p_value(p_adjusted: f64, tests: usize) -> String {
+    let shown = figure::p_value(p_adjusted);
+    if tests > 1 { format!("{shown}, raised for {tests} tests") } else { shown }
 }

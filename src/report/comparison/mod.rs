@@ -4,6 +4,7 @@
 mod changes;
 mod configuration;
 mod curves;
+mod distances;
 mod page;
 mod text;
 
@@ -11,15 +12,16 @@ pub use changes::{Changed, Outcome, Said, Sides, Test};
 pub use configuration::Setting;
 pub use curves::Curve;
 pub(super) use curves::curves;
+pub use distances::Distances;
 pub(super) use page::curves as curves_part;
 pub use page::render as page;
 pub use text::{Form, render as text};
 
 use crate::{
     diagnostic::Result,
-    evaluation::Predictions,
+    evaluation::Answers,
     run::{
-        EpochRecord, Figures, RunDirectory, RunInfo, Status, read_predictions,
+        EpochRecord, Figures, RunDirectory, RunInfo, Status, read_answers,
         store::{kept_epoch, smaller_is_better},
     },
     spec,
@@ -41,7 +43,7 @@ pub struct Compared {
     /// The resolved pipeline; `None` where this program cannot read it.
     pub pipeline: Option<Json>,
     /// What it said of the test examples, or why there is nothing.
-    pub predictions: Result<Predictions, String>,
+    pub answers: Result<Answers, String>,
 }
 
 impl Compared {
@@ -58,14 +60,14 @@ impl Compared {
             history: directory.read_history()?,
             figures: directory.read_figures()?,
             pipeline: loaded.pipeline.map(json),
-            predictions: predictions(directory, &info),
+            answers: answers(directory, &info),
             info,
         })
     }
 }
 
 /// What a run said of the test examples, or why there is nothing, to be read behind the run's letter.
-fn predictions(directory: &RunDirectory, info: &RunInfo) -> Result<Predictions, String> {
+fn answers(directory: &RunDirectory, info: &RunInfo) -> Result<Answers, String> {
     let path = directory.file("predictions.parquet");
     let (Some(data), true) = (&info.data, path.exists()) else {
         return Err(match info.status {
@@ -76,7 +78,7 @@ fn predictions(directory: &RunDirectory, info: &RunInfo) -> Result<Predictions, 
         }
         .to_owned());
     };
-    read_predictions(&path, &data.classes).map_err(|_| "has predictions that are damaged".to_owned())
+    read_answers(&path, data).map_err(|_| "has predictions that are damaged".to_owned())
 }
 
 /// Runs beside each other.
@@ -222,7 +224,8 @@ fn metrics(runs: &[Compared]) -> Vec<Metric> {
         }
     }
     names.sort_by_key(|name| {
-        let rank = ["test_accuracy", "test_loss"].iter().position(|first| first == name).unwrap_or(2);
+        let first = ["test_accuracy", "test_mean_absolute_error", "test_loss"];
+        let rank = first.iter().position(|first| first == name).unwrap_or(first.len());
         (name.starts_with("val_"), rank)
     });
     names.into_iter().map(|name| metric(name, runs)).filter(|m| m.values.iter().any(Option::is_some)).collect()
@@ -252,7 +255,7 @@ mod sample;
 #[cfg(test)]
 mod tests {
     use super::{
-        sample::{compared, three},
+        sample::{compared, estimated, predictions_of, three},
         *,
     };
 
@@ -304,18 +307,43 @@ mod tests {
         };
         let other_data = pair(|run| run.info.data.as_mut().unwrap().digest = "0".repeat(64));
         assert!(other_data.starts_with("B isn't tested against A: they were tested on different data"), "{other_data}");
-        let other_labels = pair(|run| run.predictions.as_mut().unwrap().labels[3] = 1);
+        let other_labels = pair(|run| predictions_of(run).unwrap().labels[3] = 1);
         assert_eq!(other_labels, "B isn't tested against A: their test examples aren't the same ones.");
-        let other_classes = pair(|run| run.predictions.as_mut().unwrap().classes[0] = "lion".into());
+        let other_classes = pair(|run| predictions_of(run).unwrap().classes[0] = "lion".into());
         assert_eq!(other_classes, "B isn't tested against A: their classes aren't the same.");
-        let none = pair(|run| run.predictions = Err("has no predictions".into()));
+        let none = pair(|run| run.answers = Err("has no predictions".into()));
         assert_eq!(none, "B isn't tested against A: B has no predictions.");
         let nothing = pair(|run| {
-            let predictions = run.predictions.as_mut().unwrap();
+            let predictions = predictions_of(run).unwrap();
             predictions.labels.clear();
             predictions.predicted.clear();
         });
         assert!(nothing.contains("their test examples"), "{nothing}");
+    }
+
+    #[test]
+    fn predicted_numbers_are_compared_by_their_distances() {
+        let against = |off: &[f32]| told(&[estimated(0, &[2.0; 8]), estimated(1, off)]).remove(0);
+        assert_eq!(
+            against(&[1.0, 0.5, 1.5, 0.25, 1.75, -1.0, 0.0, 1.25]),
+            "B is nearer than A: a mean absolute error of 0.9062 against 2.0000, nearer on 8 examples and farther on none; a \
+             difference this large by chance: p = 0.008."
+        );
+        assert_eq!(
+            against(&[1.0, 1.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0]),
+            "A is ahead of B: a mean absolute error of 2.0000 against 2.1250, nearer on 3 examples and farther on 2, but these \
+             examples don't show that it is better; a difference this large by chance: p = 1.00."
+        );
+        assert_eq!(
+            against(&[2.0; 8]),
+            "A and B are equally far off on every example: the test data tell no difference."
+        );
+        let mut other = estimated(1, &[1.0; 8]);
+        other.answers = three().remove(0).answers;
+        assert!(told(&[estimated(0, &[1.0; 8]), other]).remove(0).contains("isn't tested against A"));
+        let comparison = Comparison::new(&[estimated(0, &[2.0; 8]), estimated(1, &[1.0; 8])]);
+        assert!(text(&comparison, Form::Terminal, 2).contains("Wilcoxon's signed-rank test"));
+        assert!(page(&comparison, 2).unwrap().contains("B is nearer than A"));
     }
 
     #[test]
@@ -365,7 +393,7 @@ mod tests {
         runs[2].info.reason = Some(HOSTILE.into());
         runs[0].path = HOSTILE.into();
         for run in &mut runs {
-            if let Ok(predictions) = &mut run.predictions {
+            if let Some(predictions) = predictions_of(run) {
                 predictions.classes[1] = HOSTILE.into();
             }
             for epoch in &mut run.history {

@@ -91,9 +91,9 @@ fn figures(comparison: &Comparison) -> Json {
     });
     let tests = comparison.tests.iter().map(|test| {
         let state = match &test.outcome {
-            Outcome::Tested(sides) if sides.significant => "significant",
-            Outcome::Tested(_) => "open",
             Outcome::Untested(_) => "untested",
+            outcome if outcome.is_significant() => "significant",
+            _ => "open",
         };
         json!({ "state": state, "words": test.words })
     });

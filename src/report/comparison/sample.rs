@@ -2,7 +2,7 @@
 
 use super::{Compared, letter};
 use crate::{
-    evaluation::Predictions,
+    evaluation::{Answers, Estimates, Predictions},
     report::sample::sample,
     run::{Figures, Status},
     spec,
@@ -55,10 +55,25 @@ pub fn compared(place: usize, wrong: &[usize], lines: &str) -> Compared {
             figures: [].into(),
         }),
         pipeline: Some(resolved(&name, lines)),
-        predictions: Ok(predictions),
+        answers: Ok(predictions.into()),
         info: record.info,
         history: record.history,
     }
+}
+
+/// What a run said of the classes of examples.
+pub fn predictions_of(run: &mut Compared) -> Option<&mut Predictions> {
+    match &mut run.answers {
+        Ok(Answers::Classes(predictions)) => Some(predictions),
+        _ => None,
+    }
+}
+
+/// A run whose predicted numbers are so much too large.
+pub fn estimated(place: usize, off: &[f32]) -> Compared {
+    let targets: Vec<f32> = (0..off.len()).map(|at| at as f32).collect();
+    let predicted = targets.iter().zip(off).map(|(target, off)| target + off).collect();
+    Compared { answers: Ok(Estimates { targets, predicted }.into()), ..compared(place, &[], "seed=1") }
 }
 
 /// Three runs: the second better than the first, the third interrupted.
@@ -70,7 +85,7 @@ pub fn three() -> Vec<Compared> {
     third.info.reason = Some("interrupted by the user".into());
     third.info.provenance.threads = 4;
     third.figures = None;
-    third.predictions = Err("was interrupted before it was evaluated".into());
+    third.answers = Err("was interrupted before it was evaluated".into());
     third.history.truncate(3);
     third.info.training.epochs_done = 3;
     vec![first, second, third]

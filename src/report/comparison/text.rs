@@ -194,7 +194,7 @@ impl Page {
             .iter()
             .filter_map(|test| match &test.outcome {
                 Outcome::Tested(sides) => Some((test, sides)),
-                Outcome::Untested(_) => None,
+                Outcome::Untested(_) | Outcome::Measured(_) => None,
             })
             .collect();
         if tested.is_empty() {
@@ -253,6 +253,14 @@ pub fn notes(comparison: &Comparison) -> Vec<String> {
             "The test is McNemar's, exact and two-sided: p is the chance of such a difference or a larger one on these \
              test examples if both models were equally good. It judges the models that these runs trained; with other \
              seeds the same pipelines may come out otherwise."
+                .to_owned(),
+        );
+    }
+    if comparison.tests.iter().any(|test| matches!(test.outcome, Outcome::Measured(_))) {
+        notes.push(
+            "The test is Wilcoxon's signed-rank test of the differences between the absolute errors, two-sided: p is the \
+             chance of differences as uneven or more on these test examples if either model were as likely to be nearer. It \
+             judges the models that these runs trained; with other seeds the same pipelines may come out otherwise."
                 .to_owned(),
         );
     }
