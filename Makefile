@@ -1,5 +1,5 @@
 # What is done often, by name. Everything builds with the libtorch in .libtorch/, which is fetched when
-# first needed, or with the one that LIBTORCH or LIBTORCH_USE_PYTORCH names (scripts/fetch-libtorch --help).
+# first needed (with CUDA=1 the one in .libtorch-cuda/), or with the one that LIBTORCH or LIBTORCH_USE_PYTORCH names (scripts/fetch-libtorch --help).
 
 SHELL := bash
 CARGO ?= cargo
@@ -7,7 +7,13 @@ PIPELINE ?= pipelines/digits.yaml
 SCHEMA := schemas/pipeline.schema.json
 TENSORBOARD := target/tensorboard
 
-.PHONY: help run test torture memcheck editor browser tensorboard distributed lint schema bench tools libtorch clean distclean
+# With CUDA=1 everything is built with a libtorch for NVIDIA GPUs, 2.5 GB to download, in a directory of its own.
+ifdef CUDA
+export LIBTORCH := $(CURDIR)/.libtorch-cuda
+export CARGO_TARGET_DIR := $(CURDIR)/target/cuda
+endif
+
+.PHONY: help run test torture memcheck cuda editor browser tensorboard distributed lint schema bench tools libtorch clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -34,6 +40,13 @@ memcheck: libtorch ## run the kernels' tests under valgrind; skipped where it is
 	    tests=$$($(CARGO) test --locked --lib --no-run 2>&1 | sed -n 's/.*(\(target[^)]*\)).*/\1/p') && [ -n "$$tests" ] && \
 	    valgrind --quiet --undef-value-errors=no --error-exitcode=1 "$$tests" kernel:: --test-threads=1; \
 	fi
+
+cuda: ## build with CUDA and see that libtorch's part for it can be loaded; where there is a GPU, its tests run, too
+	@$(MAKE) CUDA=1 libtorch
+	@export LIBTORCH="$(CURDIR)/.libtorch-cuda" TRAINYARD_TEST_CUDA=1; \
+	if [ -e /dev/nvidiactl ]; then export TRAINYARD_TEST_DEVICE=cuda; fi; \
+	$(CARGO) test --locked --lib -- --test-threads 1 device && \
+	$(CARGO) test --locked --test device -- --test-threads 1
 
 editor: ## test what yaml-language-server makes of the schema; skipped where node or npm is missing, but not in CI
 	@if ! { command -v node && command -v npm; } >/dev/null; then \
@@ -97,10 +110,10 @@ tools: ## name the tools that are missing
 	@scripts/check-tools
 
 libtorch: tools ## fetch libtorch, unless it is there
-	@scripts/fetch-libtorch
+	@scripts/fetch-libtorch $(if $(CUDA),--cuda "$(LIBTORCH)")
 
 clean: ## remove what was built; libtorch and the runs stay
 	@$(CARGO) clean
 
 distclean: clean ## remove libtorch too; the runs stay
-	@rm -rf .libtorch .libtorch.tmp.*
+	@rm -rf .libtorch .libtorch-cuda .libtorch.tmp.* .libtorch-cuda.tmp.*

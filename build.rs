@@ -22,11 +22,9 @@ fn main() {
         .unwrap_or_else(|_| panic!("no libtorch in {lib}: run scripts/fetch-libtorch"));
     compile_shim(&lib);
 
+    // There libtorch's part for CUDA is looked for, too: nothing refers to it by symbol, and the program loads it only where a
+    // GPU is to compute.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
-    // Nothing refers to libtorch_cuda by symbol: its kernels register themselves when it is loaded.
-    if lib.join("libtorch_cuda.so").exists() {
-        println!("cargo:rustc-link-arg=-Wl,--no-as-needed,-ltorch_cuda,--as-needed");
-    }
     println!("cargo:rustc-env=TRAINYARD_COMMIT={}", commit().unwrap_or_default());
 }
 
@@ -56,6 +54,7 @@ fn compile_shim(lib: &Path) {
             .define("USE_DISTRIBUTED", None)
             .define("USE_C10D_GLOO", None)
             .include("native/gloo_decl")
+            .file("native/accelerator.cpp")
             .file("native/shim.cpp")
             .file("native/distributed.cpp")
             .file("native/gradient.cpp")

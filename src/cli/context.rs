@@ -5,7 +5,7 @@ use crate::{
     device,
     diagnostic::{Code, Diagnostic, Renderer, Result, Severity, SourceMap},
     distributed::Placement,
-    model::{Means, Model, load_weights},
+    model::{Means, Model, computation, load_weights},
     progress::SourceProgress,
     run::{RunDirectory, RunInfo, store},
     source::{Form, Surroundings},
@@ -166,6 +166,17 @@ pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>, placement: &
     threads
 }
 
+/// With what the model of `pipeline` computes in a process so placed; sets its device up for that.
+///
+/// # Errors
+/// Where the device isn't there or cannot be set up.
+pub fn set_up_means(pipeline: &Pipeline, optimize: bool, placement: &Placement) -> Result<Means> {
+    let device = device::open_for(&pipeline.device, placement.local_rank, placement.local_size)?;
+    let means = Means::of(pipeline, device, optimize);
+    means.set_up().map_err(|error| computation(&error, "setting up the device"))?;
+    Ok(means)
+}
+
 /// The resolved pipeline of a run, with `sets` applied last.
 ///
 /// # Errors
@@ -217,10 +228,9 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
         return Err(Box::new(problem.help("the run ended before it had trained anything")));
     }
     let threads = set_up_threads(&sound.pipeline, None, &Placement::alone());
-    let device = device::open(&sound.pipeline.device)?;
-    let means = Means::of(&sound.pipeline, device, !info.provenance.passes.is_empty());
+    let means = set_up_means(&sound.pipeline, !info.provenance.passes.is_empty(), &Placement::alone())?;
     let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, means)
-        .map_err(|error| crate::model::computation(&error, "building the model"))?;
+        .map_err(|error| computation(&error, "building the model"))?;
     load_weights(&model, &weights)?;
     Ok(OpenedRun { directory, info, pipeline: sound.pipeline, model, plan, threads })
 }

@@ -2,16 +2,14 @@
 
 use super::{
     Ending, PipelineArguments,
-    context::{Output, set_up_threads, stop_flag},
+    context::{Output, set_up_means, set_up_threads, stop_flag},
     run::{Beginning, build, class_weights, open_data, splits},
 };
 use crate::{
     check::{self, Options},
     data::{Feed, InputPipeline},
-    device,
     diagnostic::{Code, Diagnostic, Result, SourceMap},
     distributed::Group,
-    model::Means,
     report,
     run::{RangeTest, write_atomically},
     text::brief,
@@ -67,7 +65,7 @@ pub fn lr_find(arguments: &Arguments, output: &Output) -> Result<Ending> {
     // One process sees whole batches, which is what several would do together.
     let group = Group::alone();
     let threads = set_up_threads(pipeline, None, group.placement());
-    let means = Means::of(pipeline, device::open(&pipeline.device)?, true);
+    let means = set_up_means(pipeline, true, group.placement())?;
     let (dataset, _) = output.with_surroundings(None, |surroundings| open_data(pipeline, surroundings))?;
     let (train, ..) = splits(pipeline, &dataset);
     let weights = class_weights(pipeline, &dataset.classes, &dataset.class_counts(&*train), means.device)?;

@@ -6,6 +6,7 @@ use super::{
     order::Order,
     queue::Queue,
     reader::Reader,
+    residency::{Chosen, SharedExamples},
     share::Share,
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct HostBatch {
     pub labels: BatchLabels,
     /// Shares of the classes, `[batch, classes]`, where examples were blended.
     pub shares: Option<Vec<f32>>,
+    /// Where the examples lie on a device already, and `examples` is empty.
+    pub chosen: Option<Chosen>,
     /// The place of its first example in the batch that it is a stretch of.
     pub first: usize,
     /// How many examples that batch has: as many as this one, where it is all of it.
@@ -82,6 +85,7 @@ pub struct InputPipeline {
     buffers: Arc<Pool>,
     /// Batches in a pass.
     steps: usize,
+    resident: Option<SharedExamples>,
 }
 
 /// Fewer bytes are copied faster by one thread than handed out to several.
@@ -107,6 +111,7 @@ impl InputPipeline {
             seed,
             workers: Arc::new(workers),
             buffers: Arc::default(),
+            resident: None,
         }
     }
 
@@ -122,6 +127,28 @@ impl InputPipeline {
             self.reader = Arc::new(reader);
         }
         Ok(self)
+    }
+
+    /// How much memory all examples take as batches are made of them, where a batch is nothing but a choice among them.
+    pub fn choice_bytes(&self) -> Option<u64> {
+        let chooses = self.reader.only_chooses() && self.blendings().is_empty();
+        chooses.then(|| self.reader.slots() as u64 * self.form().bytes() as u64)
+    }
+
+    /// All those examples, one behind the other.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn choice(&self) -> Result<Vec<u8>> {
+        let mut all = vec![0; self.reader.slots() * self.form().bytes()];
+        let slots = all.par_chunks_mut(self.form().bytes()).enumerate();
+        self.workers.install(|| slots.try_for_each(|(slot, into)| self.reader.read_slot(slot, into)))?;
+        Ok(all)
+    }
+
+    /// Batches from now on tell only where their examples lie among those of [`InputPipeline::choice`].
+    pub fn choose_from(&mut self, resident: SharedExamples) {
+        self.resident = Some(resident);
     }
 
     fn order(&self) -> Order<'_> {
@@ -198,6 +225,7 @@ impl InputPipeline {
             blendings: self.blendings(),
             classes: self.feed.classes,
             share,
+            resident: self.resident.clone(),
         };
         let (index, of) = share.batches();
         let (stages, path, examples, seed) = (self.stages.clone(), self.path, self.examples(), self.seed);
@@ -242,6 +270,7 @@ struct Maker {
     blendings: Vec<(Stage, Purpose)>,
     classes: usize,
     share: Share,
+    resident: Option<SharedExamples>,
 }
 
 impl Maker {
@@ -249,13 +278,20 @@ impl Maker {
     fn batch(&self, pass: u64, step: usize, all: &[Element]) -> Result<HostBatch> {
         fault::batch();
         let own = self.share.places(all.len());
+        if let Some(resident) = &self.resident {
+            let elements = &all[own.clone()];
+            let labels = self.reader.labels(elements);
+            let places = elements.iter().map(|element| self.reader.slot(*element) as i64).collect();
+            let chosen = Some(Chosen { of: resident.clone(), places });
+            return Ok(HostBatch { labels, chosen, first: own.start, whole: all.len(), ..HostBatch::default() });
+        }
         let blendings = self.pairs(pass, step, all.len());
         // Behind its own examples those that they are blended with.
         let places = needed(own.clone(), &blendings);
         let elements: Vec<Element> = places.iter().map(|&place| all[place]).collect();
         let examples = self.read(pass, &elements)?;
         let labels = self.reader.labels(&elements);
-        let mut batch = HostBatch { examples, labels, shares: None, first: own.start, whole: all.len() };
+        let mut batch = HostBatch { examples, labels, first: own.start, whole: all.len(), ..HostBatch::default() };
         for ((stage, _), pairs) in self.blendings.iter().zip(&blendings) {
             self.blend(&mut batch, stage, pairs, &places);
         }

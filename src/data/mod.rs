@@ -9,6 +9,7 @@ mod labels;
 mod order;
 mod queue;
 mod reader;
+mod residency;
 mod share;
 mod sums;
 
@@ -18,5 +19,6 @@ pub use examine::{OnUnreadable, readable, unreadable};
 pub use inspect::{Split, augmented, inspect, strips};
 pub use labels::BatchLabels;
 pub use order::{Order, count_steps};
+pub use residency::{Chosen, SharedExamples};
 pub use share::Share;
 pub use sums::{ChannelSums, Statistics};

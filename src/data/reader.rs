@@ -224,13 +224,27 @@ impl Reader {
         self.examples.in_memory() && self.frozen.is_empty()
     }
 
+    /// Whether every example is what is kept of it, however often it comes.
+    pub fn only_chooses(&self) -> bool {
+        self.live.is_empty() && (self.costs_nothing() || !matches!(self.store, Store::Nowhere))
+    }
+
+    /// Reads what is kept in a slot.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_slot(&self, slot: usize, into: &mut [u8]) -> Result<()> {
+        let (turn, example) = (slot / self.examples(), slot % self.examples());
+        self.read_kept(Element { example: example as u32, turn: turn as u32 }, into)
+    }
+
     /// How many different examples can be kept.
-    fn slots(&self) -> usize {
+    pub fn slots(&self) -> usize {
         self.examples() * if self.frozen.is_empty() { 1 } else { self.frozen_turns as usize }
     }
 
     /// Where an example is kept; each of its occurrences on its own only where these differ.
-    fn slot(&self, element: Element) -> usize {
+    pub fn slot(&self, element: Element) -> usize {
         let turn = if self.frozen.is_empty() { 0 } else { (element.turn % self.frozen_turns) as usize };
         turn * self.examples() + element.example as usize
     }

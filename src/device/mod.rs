@@ -1,6 +1,8 @@
 //! Devices, threads and the allocator: the only place that names CUDA.
 
+mod accelerator;
 mod distributed;
+mod driver;
 mod gradient;
 mod native;
 mod process;
@@ -10,6 +12,11 @@ pub use gradient::{Listening, set_gradient};
 pub use process::{end_with, signal};
 
 pub use crate::machine::processors as available_threads;
+pub use accelerator::{
+    DeviceMemory, Download, Resident, device_memory, forget_peak, has_generator, reseed, runs_ahead, set_up_computation,
+    upload, upload_bytes,
+};
+pub use driver::Watch;
 pub use native::{
     Backward, FusedAdam, bytes, cpu_capability, differentiable, fill_bytes, filled, forget_gradient, in_parallel,
     is_recording, kernel_gradient, leave, map_file, numbers, torch_version,
@@ -25,27 +32,33 @@ use crate::{
 /// # Errors
 /// Where the device isn't there.
 pub fn open(wanted: &str) -> Result<tch::Device> {
-    let missing = |name: &str| {
-        Box::new(
-            Diagnostic::error(Code::DEVICE, format!("no device `{name}` on this machine"))
-                .help("`device: auto` takes the best one that is there; `device: cpu` is always there"),
-        )
-    };
     match wanted {
         "cpu" => Ok(tch::Device::Cpu),
-        "auto" if tch::Cuda::is_available() => Ok(tch::Device::Cuda(0)),
-        "auto" if tch::utils::has_mps() => Ok(tch::Device::Mps),
+        "auto" if accelerator::load().is_ok() && tch::Cuda::is_available() => Ok(tch::Device::Cuda(0)),
+        "auto" | "mps" if tch::utils::has_mps() => Ok(tch::Device::Mps),
         "auto" => Ok(tch::Device::Cpu),
-        "mps" if tch::utils::has_mps() => Ok(tch::Device::Mps),
+        "mps" => Err(missing(wanted, "only Macs with Apple's own processors have it")),
         other => {
-            let index = match other.strip_prefix("cuda") {
-                Some("") => 0,
-                Some(rest) => rest.trim_start_matches(':').parse().map_err(|_| missing(other))?,
-                None => return Err(missing(other)),
-            };
-            if (index as i64) < tch::Cuda::device_count() { Ok(tch::Device::Cuda(index)) } else { Err(missing(other)) }
+            let number = other.trim_start_matches("cuda").trim_start_matches(':');
+            let index = if number.is_empty() { Some(0) } else { number.parse().ok() };
+            accelerator::load().map_err(|reason| missing(other, reason))?;
+            let count = tch::Cuda::device_count();
+            match index {
+                Some(index) if (index as i64) < count => Ok(tch::Device::Cuda(index)),
+                _ if count == 0 => Err(missing(other, "libtorch sees no NVIDIA GPU that it could use")),
+                _ => Err(missing(other, format!("the last one is `cuda:{}`", count - 1))),
+            }
         }
     }
+}
+
+fn missing(name: &str, why: impl Into<String>) -> Box<Diagnostic> {
+    let problem = Diagnostic::error(Code::DEVICE, format!("no device `{name}` on this machine"));
+    Box::new(
+        problem
+            .fact(why)
+            .help("`device: auto` takes the best one that is there; `device: cpu` is always there"),
+    )
 }
 
 /// As [`open`], for the process `index` of `count` on this machine: each of them has an accelerator of its own.
@@ -70,7 +83,8 @@ pub fn open_for(wanted: &str, index: usize, count: usize) -> Result<tch::Device>
 
 /// How many accelerators there are that could each serve a process.
 pub fn accelerators() -> usize {
-    usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
+    let count = accelerator::load().map_or(0, |()| tch::Cuda::device_count());
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// Whether the device that `wanted` names is there.
@@ -81,17 +95,18 @@ pub fn find(wanted: &str) -> Result<()> {
     open(wanted).map(|_| ())
 }
 
-/// Whether what `wanted` names is the processor itself.
-pub fn is_processor(wanted: &str) -> bool {
-    open(wanted).is_ok_and(|device| device == tch::Device::Cpu)
+/// Bytes of memory that this process may use where `wanted` computes: the machine's, or what is free of the device's own. `None`
+/// where nobody knows.
+pub fn memory(wanted: &str) -> Option<u64> {
+    match open(wanted).ok()? {
+        tch::Device::Cpu => machine::memory_limit().or_else(machine::memory),
+        other => device_memory(other).map(|memory| memory.free),
+    }
 }
 
-/// Bytes of memory that this process may use where `wanted` computes in the machine's own; `None` where nobody knows.
-pub fn memory(wanted: &str) -> Option<u64> {
-    if !is_processor(wanted) {
-        return None;
-    }
-    machine::memory_limit().or_else(machine::memory)
+/// Whether `wanted` names the processors.
+pub fn is_processor(wanted: &str) -> bool {
+    open(wanted).is_ok_and(|device| device == tch::Device::Cpu)
 }
 
 /// Whether the device that `wanted` names multiplies bfloat16 by instructions of its own, as far as anybody knows.
@@ -102,26 +117,29 @@ pub fn multiplies_bfloat16(wanted: &str) -> bool {
         || ["avx512_bf16", "amx_bf16"].iter().any(|name| instructions.split(' ').any(|word| word == *name))
 }
 
-/// What isn't the same on a device when a computation is repeated, in words. All that is random is drawn by this program,
-/// keyed by what it decides, and libtorch's own generators aren't used: there is nothing else.
-pub fn nondeterministic(device: tch::Device) -> Vec<String> {
+/// What isn't the same on a device when a computation is repeated, in words. All that is random is keyed by what it decides;
+/// what remains are the orders in which sums are made. `deterministic`: what [`set_up_computation`] was told.
+pub fn nondeterministic(device: tch::Device, deterministic: bool) -> Vec<String> {
     let told: &[&str] = match device {
         tch::Device::Cpu => &[],
+        tch::Device::Cuda(_) if deterministic => &[],
         tch::Device::Cuda(_) => &[
-            "the backward passes of some layers, such as convolution and pooling, add up in the order in which threads of the \
-             device come to it",
-            "cuDNN chooses the algorithms of convolutions by the memory that is free, among other things",
+            "the backward passes of some layers add up in the order in which threads of the device come to it",
+            "cuDNN takes those algorithms for convolutions that it measured to be the fastest",
         ],
         tch::Device::Mps | tch::Device::Vulkan => &["the device promises no order in which it adds up"],
     };
     told.iter().map(|told| (*told).to_owned()).collect()
 }
 
-/// What a record calls a device.
+/// What a record calls a device: `cuda:0 (NVIDIA H100 80GB HBM3)`.
 pub fn name(device: tch::Device) -> String {
     match device {
         tch::Device::Cpu => "cpu".to_owned(),
-        tch::Device::Cuda(index) => format!("cuda:{index}"),
+        tch::Device::Cuda(index) => match driver::gpu_name(index) {
+            Some(model) => format!("cuda:{index} ({model})"),
+            None => format!("cuda:{index}"),
+        },
         tch::Device::Mps => "mps".to_owned(),
         tch::Device::Vulkan => "vulkan".to_owned(),
     }

@@ -9,7 +9,7 @@ use std::{
 use tch::{TchError, Tensor};
 use torch_sys::C_tensor;
 
-type RawTensor = *mut C_tensor;
+pub(super) type RawTensor = *mut C_tensor;
 
 unsafe extern "C" {
     fn shim_error() -> *const c_char;

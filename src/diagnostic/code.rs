@@ -864,7 +864,7 @@ codes! {
     SHAPE = "shape";
 
     // Surroundings.
-    /// A batch needs more memory than the machine has.
+    /// A batch needs more memory than the machine, or the device, has.
     ///
     /// ```yaml
     /// dataset:
@@ -992,7 +992,8 @@ codes! {
     ///
     /// Free are `name`, `description`, `allow`, `evaluation`, `expect`, `report`, `training.checkpoint`, and `prefetch` in
     /// `dataset`. With `--allow KEY` others may be different from the checkpoint on: `training.epochs`, `training.optimizer` (its
-    /// arguments), `training.callbacks`, `training.class_weight`, `threads`, `device`, `strategy` and `precision`.
+    /// arguments), `training.callbacks`, `training.class_weight`, `threads`, `device`, `strategy`, `precision` and
+    /// `deterministic`.
     CANNOT_RESUME = "cannot-resume";
     /// A lock is missing, damaged, or not that of this pipeline.
     BAD_LOCK = "bad-lock";

@@ -17,8 +17,10 @@ use crate::{
     run::checkpoint::Files,
     spec::Pipeline,
     task::Task,
+    train::{Awaited, ahead},
 };
 use gather::{Scored, gathered};
+use std::collections::VecDeque;
 use tch::{Device, TchError, Tensor};
 
 /// Loss and metrics of `model` over `data`, with names that begin with `prefix`. The processes of `group` take turns with the
@@ -133,25 +135,35 @@ fn over(
     // As in Keras, the loss is that of training: with what the weights cost.
     let cost = tch::no_grad(|| model.cost()?.map_or(Ok(0.0), |cost| cost.f_double_value(&[]))).map_err(failed)?;
     let pass = Pass::inference(pipeline.seed);
-    let score = |batch: HostBatch| -> Result<Scored> {
+    let score = |batch: HostBatch| -> Result<Awaited> {
         let (images, targets) = to_device(&batch, data.form(), model.device()).map_err(failed)?;
         let outputs = model.forward(&images, &pass).map_err(|error| in_layer(&error))?;
         let loss = spec.loss.compute(&outputs, &targets, model.gives_logits()).map_err(failed)?;
-        let loss = loss.f_double_value(&[]).map_err(failed)?;
-        Ok(Scored { loss, outputs, labels: batch.labels })
+        Awaited::begin(&loss, &outputs, &batch.labels).map_err(failed)
     };
+    let mut hear = |own: Option<Awaited>| -> Result<()> {
+        let scored = own.map(Awaited::finish).transpose().map_err(failed)?;
+        let scored = scored.map(|(loss, outputs, labels)| Scored { loss, outputs, labels });
+        // In the order of the batches, so that sums are what they are for one process.
+        for Scored { loss, outputs, labels } in gathered(scored, group)? {
+            figures.add(loss + cost, &outputs, &labels, &spec.loss, model.gives_logits()).map_err(failed)?;
+            each(&outputs, &labels).map_err(failed)?;
+        }
+        Ok(())
+    };
+    let ahead = ahead(model.device(), group);
+    let mut under_way = VecDeque::new();
     let mut batches = data.stream(0, data.steps(), Share::Turns { index: group.rank(), of: group.size() });
-    for _ in 0..data.steps().div_ceil(group.size()) {
-        let batch = batches.next().transpose()?;
-        tch::no_grad(|| -> Result<()> {
-            // In the order of the batches, so that sums are what they are for one process.
-            for Scored { loss, outputs, labels } in gathered(batch.map(&score).transpose()?, group)? {
-                figures.add(loss + cost, &outputs, &labels, &spec.loss, model.gives_logits()).map_err(failed)?;
-                each(&outputs, &labels).map_err(failed)?;
+    tch::no_grad(|| {
+        for _ in 0..data.steps().div_ceil(group.size()) {
+            let batch = batches.next().transpose()?;
+            under_way.push_back(batch.map(&score).transpose()?);
+            if under_way.len() > ahead {
+                hear(under_way.pop_front().flatten())?;
             }
-            Ok(())
-        })?;
-    }
+        }
+        under_way.into_iter().try_for_each(&mut hear)
+    })?;
     Ok(figures.values())
 }
 

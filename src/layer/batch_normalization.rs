@@ -14,7 +14,7 @@ use super::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tch::{TchError, Tensor};
+use tch::{Device, TchError, Tensor};
 
 pub(super) fn ones() -> Initializer {
     Initializer::Ones
@@ -181,6 +181,11 @@ impl Normalize {
     pub fn follow(&self, mean: &Tensor, variance: &Tensor) -> Result<(), TchError> {
         tch::no_grad(|| {
             for (moving, batch) in [(&self.mean, mean), (&self.variance, variance)] {
+                if moving.device() != Device::Cpu {
+                    // One operation, where telling the device of each costs more than its numbers.
+                    let _ = moving.shallow_clone().f_lerp_(batch, 1.0 - self.momentum)?;
+                    continue;
+                }
                 let follows = moving.f_mul_scalar(self.momentum)?.f_add(&batch.f_mul_scalar(1.0 - self.momentum)?)?;
                 moving.shallow_clone().f_copy_(&follows)?;
             }
@@ -195,7 +200,12 @@ impl Forward for Normalize {
             // libtorch looks for channels at axis 1.
             return self.forward(&x.f_unsqueeze(1)?.f_permute([0, 3, 1, 2])?, pass)?.f_permute([0, 2, 3, 1])?.f_squeeze_dim(1);
         }
-        let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
+        // On a GPU, libtorch's way back for what is added takes its kind from what is multiplied by.
+        let ones = match (&self.gamma, &self.beta) {
+            (None, Some(_)) if x.device() != Device::Cpu => Some(self.mean.f_ones_like()?),
+            _ => None,
+        };
+        let (gamma, beta) = (self.gamma.as_ref().or(ones.as_ref()), self.beta.as_ref());
         if !self.is_of_batch(pass) {
             let (mean, variance) = (Some(&self.mean), Some(&self.variance));
             return Ok(x.f_native_batch_norm(gamma, beta, mean, variance, false, 0.0, self.epsilon)?.0);

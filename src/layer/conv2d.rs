@@ -217,7 +217,7 @@ impl Convolution {
 
     /// Whether it multiplies numbers of 32 bits.
     pub fn is_float32(&self) -> bool {
-        self.precision == Precision::Float32
+        self.precision.multiplies_32_bits()
     }
 
     /// Whether windows of 3x3 lie beside each other at every place; then, how many zeros are put around the image.

@@ -76,22 +76,25 @@ impl Forward for Mask {
         if !pass.training || self.rate == 0.0 {
             return Ok(x.shallow_clone());
         }
-        let (dropout, kind, device) = (self.dropout(pass), x.kind(), x.device());
+        if draws::begin_on_device(x, &self.name, pass)? {
+            return draws::numbers(x)?.f_dropout(self.rate, true);
+        }
+        let (dropout, kind) = (self.dropout(pass), x.kind());
         // The mask lies in memory as the images do.
-        let stored = as_stored(&x.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
+        let stored = as_stored(&x.f_detach()?.f_to_kind(Kind::Float)?)?;
         let mask = Tensor::f_empty(stored.size(), (Kind::Uint8, Device::Cpu))?;
         let values = device::numbers(&stored);
         let kept = device::filled(&stored.size(), |into| {
             device::fill_bytes(&mask, |mask| dropout.forward(stored.size()[0] as usize, values, into, mask));
         })?;
-        let output = as_computed(&kept)?.f_to_kind(kind)?.f_to_device(device)?;
+        let output = as_computed(&kept)?.f_to_kind(kind)?;
         if x.requires_grad() && device::is_recording() {
             let back = move |gradient: &Tensor| {
-                let stored = as_stored(&gradient.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)?;
+                let stored = as_stored(&gradient.f_to_kind(Kind::Float)?)?;
                 let values = device::numbers(&stored);
                 let mask = device::bytes(&mask);
                 let gradient = device::filled(&stored.size(), |into| dropout.backward(values, mask, into))?;
-                Ok(vec![Some(as_computed(&gradient)?.f_to_kind(kind)?.f_to_device(device)?)])
+                Ok(vec![Some(as_computed(&gradient)?.f_to_kind(kind)?)])
             };
             device::differentiable(&output, &[x], Box::new(back))?;
         }

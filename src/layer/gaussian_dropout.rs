@@ -52,7 +52,7 @@ impl Forward for Factors {
             return Ok(x.shallow_clone());
         }
         let x = draws::numbers(x)?;
-        x.f_mul(&draws::for_values(&x, &self.name, pass, |stream| (1.0 + stream.normal() * self.deviation) as f32)?)
+        x.f_mul(&draws::normal(&x, &self.name, pass, 1.0, self.deviation)?)
     }
 
     fn operator(&self) -> Operator<'_> {

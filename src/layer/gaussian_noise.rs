@@ -44,7 +44,7 @@ impl Forward for Noise {
             return Ok(x.shallow_clone());
         }
         let x = draws::numbers(x)?;
-        x.f_add(&draws::for_values(&x, &self.name, pass, |stream| (stream.normal() * self.stddev) as f32)?)
+        x.f_add(&draws::normal(&x, &self.name, pass, 0.0, self.stddev)?)
     }
 
     fn operator(&self) -> Operator<'_> {

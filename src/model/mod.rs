@@ -1,6 +1,8 @@
 //! The layers, built: parameters, operations in a row, and the passes that make the row faster.
 
 mod adapt;
+#[cfg(test)]
+mod device_tests;
 mod fast_convolution;
 mod fused_block;
 mod fused_normalization;
@@ -12,13 +14,14 @@ mod weights;
 mod whiten;
 
 pub use adapt::{adapt, normalized, wants_statistics};
-pub use host::{computation, in_layer, to_device};
+pub use host::{computation, in_layer, keep_on_device, to_device};
 pub use passes::{OperationRow, Purpose, names as pass_names};
 pub use weights::{digest, fill_tensors, load_initial_weights, load_weights, tensors_bytes, weights_bytes};
 pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};
 
 use crate::{
     check::{Plan, PlannedLayer},
+    device,
     kernel::Instructions,
     layer::{
         ActivationFunction, Build, Constraint, Forward, Layer, Layout, Merge, Operator, Parameter, Pass, Precision,
@@ -108,12 +111,34 @@ pub struct Means {
     pub precision: Precision,
     /// Whether passes over the operations may make it faster.
     pub optimize: bool,
+    /// Whether equal computations have to give equal bits on devices that wouldn't do so by themselves.
+    pub deterministic: bool,
 }
 
 impl Means {
     /// Those of `pipeline`.
     pub fn of(pipeline: &Pipeline, device: Device, optimize: bool) -> Self {
-        Means { device, precision: pipeline.precision, optimize }
+        Means { device, precision: pipeline.precision, optimize, deterministic: pipeline.deterministic }
+    }
+
+    /// Lets the device compute so, from now on.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn set_up(&self) -> Result<(), TchError> {
+        device::set_up_computation(self.device, self.deterministic, self.precision == Precision::TensorFloat32)
+    }
+
+    /// What the device does otherwise than a processor with the same pipeline, in words.
+    pub fn numerics(&self) -> Vec<String> {
+        if !device::has_generator(self.device) {
+            return Vec::new();
+        }
+        let rounds = self.precision == Precision::TensorFloat32 && device::runs_ahead(self.device);
+        let rounded = "TF32: factors of convolutions and dense layers are rounded to 19 bits";
+        let drawn = "noise of layers such as dropout comes from the device's own generator, keyed by seed, layer and step: it is the \
+                     same each time on such a device, and other noise than a processor's";
+        rounds.then_some(rounded).into_iter().chain([drawn]).map(str::to_owned).collect()
     }
 
     /// The instructions of the program's own kernels, where these serve.
@@ -124,7 +149,7 @@ impl Means {
 
 impl From<Device> for Means {
     fn from(device: Device) -> Self {
-        Means { device, precision: Precision::Float32, optimize: true }
+        Means { device, precision: Precision::Float32, optimize: true, deterministic: true }
     }
 }
 
@@ -326,7 +351,7 @@ impl Model {
         let outputs = through(&self.operations, x, pass, see)?;
         // Losses and figures are computed with 32 bits.
         let last = |error| LayerError { layer: self.operations.last().map_or("", Operation::layer).to_owned(), error };
-        if outputs.kind() == Kind::BFloat16 { outputs.f_to_kind(Kind::Float).map_err(last) } else { Ok(outputs) }
+        if outputs.kind() != Kind::Float { outputs.f_to_kind(Kind::Float).map_err(last) } else { Ok(outputs) }
     }
 }
 

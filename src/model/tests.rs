@@ -4,21 +4,22 @@ use super::*;
 use crate::family::examples;
 
 /// Images of that many bytes, all different.
-fn images(examples: i64, [height, width, channels]: [usize; 3]) -> Tensor {
+pub(super) fn images(examples: i64, [height, width, channels]: [usize; 3]) -> Tensor {
     let size = [examples, height as i64, width as i64, channels as i64];
     let values = (Tensor::arange(size.iter().product::<i64>(), (Kind::Float, Device::Cpu)) * 0.7).sin();
     ((values + 1.0) * 127.0).to_kind(Kind::Uint8).view(size)
 }
 
-const INPUT: [usize; 3] = [9, 8, 3];
+pub(super) const INPUT: [usize; 3] = [9, 8, 3];
 
 fn layer(text: &str) -> Layer {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// Every example as a model, with the shape that leaves it.
-fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
+/// Every example, with layers before it that make what it takes, and their plan.
+pub(super) fn documented() -> Vec<(String, Vec<Layer>, Plan)> {
     let mut named = std::collections::HashSet::new();
+    let mut all = Vec::new();
     for (name, item) in examples::<Layer>() {
         let text = item.to_string();
         let example = layer(&text);
@@ -39,18 +40,26 @@ fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
         let plan = Plan::new(&layers, INPUT).unwrap_or_else(|error| panic!("{text}: {}", error.message));
         let from = layers[..layers.len() - 1].iter().fold(INPUT.to_vec(), |s, layer| layer.output_shape(&s).unwrap());
         assert_eq!(layers.last().unwrap().output_shape(&from).unwrap(), plan.output(), "{text}");
+        all.push((text, layers, plan));
+        named.insert(name);
+    }
+    assert_eq!(named.len(), Layer::NAMES.len(), "every layer documents an example");
+    all
+}
+
+/// Every example as a model, with the shape that leaves it.
+fn each(mut trial: impl FnMut(&str, &Model, &[usize])) {
+    for (text, layers, plan) in documented() {
         let model = Model::new(&layers, &plan, 1, Device::Cpu).unwrap();
         let count: u64 = model.parameters().iter().map(|parameter| parameter.tensor.numel() as u64).sum();
         assert_eq!(count, plan.total(|row| row.parameters), "{text}");
         trial(&text, &model, plan.output());
-        named.insert(name);
     }
-    assert_eq!(named.len(), Layer::NAMES.len(), "every layer documents an example");
 }
 
 const TRAINING: Pass<'static> = Pass::training(5, 3);
 
-fn run(model: &Model, images: &Tensor, pass: &Pass) -> Tensor {
+pub(super) fn run(model: &Model, images: &Tensor, pass: &Pass) -> Tensor {
     model.forward(images, pass).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
@@ -490,7 +499,7 @@ fn with_and_without_passes(layers: &str) -> (Model, Model) {
     let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
     let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
     let model = |optimize| {
-        let means = Means { device: Device::Cpu, precision: Precision::Float32, optimize };
+        let means = Means { device: Device::Cpu, precision: Precision::Float32, optimize, deterministic: true };
         Model::new(&layers, &plan, 1, means).unwrap()
     };
     (model(true), model(false))
@@ -574,7 +583,7 @@ fn mixed_bfloat16_computes_nearly_the_same() {
         let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
         let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
         let model = |precision, optimize| {
-            Model::new(&layers, &plan, 1, Means { device: Device::Cpu, precision, optimize }).unwrap()
+            Model::new(&layers, &plan, 1, Means { device: Device::Cpu, precision, optimize, deterministic: true }).unwrap()
         };
         let x = images(5, [12, 8, 3]);
         let exact = run(&model(Precision::Float32, true), &x, &TRAINING);

@@ -63,7 +63,9 @@ fn second_moments(images: &Tensor, convolution: &Conv2d) -> std::result::Result<
     let pairs = [convolution.kernel_size, convolution.dilation_rate, convolution.strides];
     let [size, dilation_rate, strides] = pairs.map(|pair| pair.0.map(|n| n as i64));
     let windows = images.f_im2col(size, dilation_rate, [0, 0], strides)?;
-    let sum = windows.f_bmm(&windows.f_transpose(1, 2)?)?.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?;
+    let products = windows.f_bmm(&windows.f_transpose(1, 2)?)?.f_to_device(Device::Cpu)?;
+    // Not every device has numbers of 64 bits.
+    let sum = products.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?;
     let count = (windows.size()[0] * windows.size()[2]) as f64;
     let count = Tensor::f_full([sum.size()[0], 1], count, (Kind::Double, sum.device()))?;
     Tensor::f_cat(&[sum, count], 1)

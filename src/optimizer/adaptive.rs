@@ -67,6 +67,7 @@ struct Group {
     parameters: Vec<Tensor>,
     first_moments: Vec<Tensor>,
     second_moments: Vec<Tensor>,
+    /// How many steps were made: the same scalar for each parameter.
     steps: Vec<Tensor>,
 }
 
@@ -82,7 +83,8 @@ impl Adaptive {
             group.places.push(place);
             group.first_moments.push(tensor.detach().zeros_like());
             group.second_moments.push(tensor.detach().zeros_like());
-            group.steps.push(Tensor::zeros([], (Kind::Float, tensor.device())));
+            let first = group.steps.first().map(Tensor::shallow_clone);
+            group.steps.push(first.unwrap_or_else(|| Tensor::zeros([], (Kind::Float, tensor.device()))));
             group.parameters.push(tensor);
         }
         Adaptive { beta_1, beta_2, epsilon, groups, step: 0 }
@@ -95,7 +97,7 @@ impl Optimizer for Adaptive {
         // libtorch adds epsilon to sqrt(v / (1 - beta_2^t)), Keras to sqrt(v).
         let correction = (1.0 - self.beta_2.powf(self.step as f64)).sqrt();
         for group in &mut self.groups {
-            for count in &mut group.steps {
+            if let Some(count) = group.steps.first_mut() {
                 let _ = count.f_fill_(self.step as f64)?;
             }
             let gradients: Vec<Tensor> = group.parameters.iter().map(Tensor::f_grad).collect::<Result<_, _>>()?;

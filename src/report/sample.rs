@@ -182,6 +182,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
         lineage: None,
         reproduction: None,
         seeds: None,
+        device_use: None,
         weights_digest: Some("b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c".into()),
         provenance: Provenance {
             version: "0.1.0".into(),
@@ -190,6 +191,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             libtorch: "2.11.0".into(),
             device: "cpu".into(),
             nondeterministic: Vec::new(),
+            numerics: Vec::new(),
             processes: 1,
             threads: 2,
             processor: "AMD EPYC 9B14".into(),

@@ -1,7 +1,10 @@
 //! Where the time went, and what the data was.
 
 use super::{Section, figure};
-use crate::run::{DataInfo, Record};
+use crate::{
+    run::{DataInfo, Record},
+    text::bytes,
+};
 use serde_json::{Value, json};
 
 pub(super) const SECTION: Section = Section {
@@ -48,6 +51,17 @@ fn time(record: &Record) -> Vec<(&'static str, String)> {
             "Share of training spent waiting for data",
             figure::percent(waiting.iter().sum::<f64>() / trained, 1),
         ));
+    }
+    if let Some(taken) = &record.info.device_use {
+        let most = format!(
+            "{} used, {} reserved, of {}",
+            bytes(taken.most_used),
+            bytes(taken.most_reserved),
+            bytes(taken.memory)
+        );
+        facts.push(("Memory of the device, at most", most));
+        facts.extend(taken.resident_data.map(|size| ("Data kept on the device", bytes(size))));
+        facts.extend(taken.busy.map(|share| ("Share of training with the device at work", figure::percent(share, 0))));
     }
     facts
 }

@@ -74,12 +74,26 @@ pub struct Position {
     /// What callbacks have multiplied the learning rate by, where they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_factor: Option<Exact>,
+    /// How the loss is scaled, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<Scaling>,
     /// The epoch, from 1, whose weights are the best ones so far.
     pub best_epoch: Option<usize>,
     /// What each callback remembers, in the pipeline's order.
     pub callbacks: Vec<serde_json::Value>,
     /// The epochs that are done.
     pub history: Vec<EpochRecord>,
+}
+
+/// The scale of a loss, a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// The scale.
+    pub scale: f64,
+    /// Steps since it last changed.
+    pub steps: u32,
+    /// Steps that were left out, for a gradient wasn't finite.
+    pub skipped: u64,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -28,6 +28,9 @@ pub struct Provenance {
     /// What isn't the same on this device when the run is repeated, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nondeterministic: Vec<String>,
+    /// What the device computes otherwise than a processor would, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numerics: Vec<String>,
     /// Threads that libtorch computed with, in each process.
     pub threads: usize,
     /// The processes that trained together.
@@ -112,6 +115,8 @@ pub struct Circumstances<'a> {
     pub device: String,
     /// What isn't deterministic on it.
     pub nondeterministic: Vec<String>,
+    /// What it computes otherwise than a processor.
+    pub numerics: Vec<String>,
     /// The vector instructions that libtorch uses.
     pub cpu_capability: String,
     /// Threads that libtorch computes with, in each process.
@@ -155,6 +160,7 @@ impl Provenance {
             libtorch: circumstances.libtorch,
             device: circumstances.device,
             nondeterministic: circumstances.nondeterministic,
+            numerics: circumstances.numerics,
             threads: circumstances.threads,
             processes: circumstances.processes,
             passes: circumstances.passes,

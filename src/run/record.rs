@@ -85,10 +85,30 @@ pub struct RunInfo {
     /// The directory of the runs with other seeds that it belongs to, without the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<String>,
+    /// What training took of the device, where that is none of the processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_use: Option<DeviceUse>,
     /// SHA-256 of `model.safetensors`.
     pub weights_digest: Option<String>,
     /// On what and by what it was run.
     pub provenance: Provenance,
+}
+
+/// How much of a device a training took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeviceUse {
+    /// Bytes of its memory.
+    pub memory: u64,
+    /// The most bytes that tensors had at once.
+    pub most_used: u64,
+    /// The most bytes that were reserved for them.
+    pub most_reserved: u64,
+    /// Bytes of examples that lay there from the beginning on, where they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_data: Option<u64>,
+    /// The share of the training in which it was at work, from 0 to 1, as its driver tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy: Option<f64>,
 }
 
 /// How a run came out beside its lock.

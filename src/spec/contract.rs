@@ -33,7 +33,7 @@ pub struct Change {
 }
 
 /// The keys that are free, or that have to be asked for; all others are refused.
-const KEYS: [(&str, Freedom); 16] = [
+const KEYS: [(&str, Freedom); 17] = [
     ("name", Freedom::Free),
     ("description", Freedom::Free),
     ("allow", Freedom::Free),
@@ -50,6 +50,7 @@ const KEYS: [(&str, Freedom); 16] = [
     ("device", Freedom::OnRequest),
     ("strategy", Freedom::OnRequest),
     ("precision", Freedom::OnRequest),
+    ("deterministic", Freedom::OnRequest),
 ];
 
 /// Whether a change, as [`Change::text`] tells it, makes of a resumed run what no single run gives. More epochs alone don't:

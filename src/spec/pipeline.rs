@@ -68,6 +68,11 @@ pub struct Pipeline {
         "examples" = ["auto", "cpu", "cuda:1"]
     ))]
     pub device: String,
+    /// Whether a GPU is to give the same bits each time, as a processor does. Without it, it may take the algorithms that it
+    /// measures to be the fastest, and add up in any order.
+    #[serde(default = "yes")]
+    #[schemars(extend("x-known-as" = ["cudnn_deterministic", "use_deterministic_algorithms"]))]
+    pub deterministic: bool,
     /// How the work is spread over devices.
     #[serde(default)]
     pub strategy: Strategy,
@@ -95,6 +100,10 @@ pub struct Pipeline {
     /// The report.
     #[serde(default)]
     pub report: ReportOptions,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn auto() -> String {

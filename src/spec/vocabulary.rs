@@ -22,7 +22,13 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["gpu", "gpus", "accelerator", "use_gpu"],
         "`device: auto` takes a GPU where there is one, `device: cuda` insists",
     ),
-    (&["tpu"], "libtorch has no TPUs: `device: auto` takes the fastest device that is there"),
+    (&["tpu", "xla"], "libtorch has no TPUs: `device: auto` takes the fastest device that is there"),
+    (
+        &["rocm", "hip", "xpu", "directml", "vulkan", "opencl"],
+        "`device: cuda` is for NVIDIA's GPUs and `device: mps` for Apple's; `device: auto` takes the fastest that is there",
+    ),
+    (&["metal"], "here it is called `device: mps`"),
+    (&["nvidia"], "here it is called `device: cuda`"),
     (&["include", "import", "inherits", "defaults"], "`extends: base.yaml` takes over what another file says"),
     (
         &["transform", "transforms", "preprocessing", "normalize"],

@@ -2,6 +2,8 @@
 
 use super::{
     Event, Moment, Observer, agreement,
+    answer::{Answer, AwaitedStep, ahead},
+    loss_scale::LossScale,
     reduction::Reduction,
     step::{NotFinite, Part},
     watch::{GradientNorms, dead_activations, rectified},
@@ -26,6 +28,7 @@ use crate::{
     spec::{Pipeline, Watch},
 };
 use std::{
+    collections::VecDeque,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
@@ -91,6 +94,8 @@ pub struct Session<'a> {
     stop_reason: Option<String>,
     /// What callbacks have multiplied the learning rate by.
     rate_factor: f64,
+    /// What the loss is multiplied by, where it is.
+    scale: Option<LossScale>,
     /// All optimizer steps done.
     steps: u64,
     steps_per_epoch: usize,
@@ -159,6 +164,7 @@ impl<'a> Session<'a> {
             history: Vec::new(),
             stop_reason: None,
             rate_factor: 1.0,
+            scale: LossScale::of(training.pipeline.precision),
             steps: 0,
             steps_per_epoch,
             current: Current::new(training),
@@ -177,7 +183,10 @@ impl<'a> Session<'a> {
         let position = position(files).ok_or_else(|| unfit(&format!("`{POSITION}` is missing or damaged")))?;
         fill_tensors(file(MODEL)?, self.weights()).map_err(|reason| unfit(&reason))?;
         fill_tensors(file(OPTIMIZER)?, self.optimizer_tensors()).map_err(|reason| unfit(&reason))?;
-        self.optimizer.go_on_after(position.steps);
+        if let Some(scale) = &mut self.scale {
+            scale.go_on_from(&position);
+        }
+        self.optimizer.go_on_after(position.steps - self.scale.map_or(0, LossScale::skipped).min(position.steps));
         if let Some(epoch) = position.best_epoch {
             let best = copies(self.training.model);
             let named = self.weights().map(|(name, _)| name).zip(&best);
@@ -237,6 +246,7 @@ impl<'a> Session<'a> {
             stopped_early: self.stop_reason.is_some(),
             stop_reason: self.stop_reason.clone(),
             rate_factor: (self.rate_factor != 1.0).then_some(Exact(self.rate_factor)),
+            loss_scale: self.scale.map(LossScale::kept),
             best_epoch: self.kept.as_ref().map(|(epoch, _)| *epoch),
             callbacks: self.callbacks.iter().map(|callback| callback.memory()).collect(),
             history: self.history.clone(),
@@ -364,7 +374,8 @@ impl<'a> Session<'a> {
     pub fn rehearse(&mut self) -> Result<EpochRecord> {
         self.come_together()?;
         if let Some(batch) = self.training.batches(0, 1).next().transpose()? {
-            self.step(&batch, self.learning_rate(self.steps))?;
+            let answer = self.step(&batch, self.learning_rate(self.steps))?;
+            self.hear(answer)?;
         }
         Ok(self.record())
     }
@@ -379,7 +390,7 @@ impl<'a> Session<'a> {
         let mut batches = self.training.batches(0, rates.len());
         for &rate in rates {
             let Some(batch) = batches.next().transpose()? else { break };
-            let loss = match self.step(&batch, rate) {
+            let loss = match self.step(&batch, rate).and_then(|answer| self.hear(answer)) {
                 Err(problem) if problem.code == Code::NOT_FINITE => f64::INFINITY,
                 loss => loss?,
             };
@@ -414,26 +425,65 @@ impl<'a> Session<'a> {
             steps,
             before,
         })?;
+        let (ahead, rest) = self.pace();
+        let mut under_way = VecDeque::new();
         for step in first + 1..=steps {
             let Some(batch) = batches.next().transpose()? else { break };
-            let loss = self.step(&batch, self.learning_rate(self.steps))?;
+            under_way.push_back((step, self.step(&batch, self.learning_rate(self.steps))?));
             self.current.step = step;
             self.current.data_wait_seconds = waited_before + batches.waited().as_secs_f64();
-            let figures = &self.current.figures;
-            observer.observe(&Event::StepEnded {
-                step,
-                images: figures.examples(),
-                loss,
-                figures: &figures.quick_values(),
-            })?;
-            if self.is_stopped() {
+            let stopped = self.is_stopped();
+            let rests = stopped || step == steps || step % rest == 0;
+            while under_way.len() > if rests { 0 } else { ahead } {
+                let Some((step, answer)) = under_way.pop_front() else { break };
+                let loss = self.hear(answer)?;
+                let figures = &self.current.figures;
+                observer.observe(&Event::StepEnded {
+                    step,
+                    images: figures.examples(),
+                    loss,
+                    figures: &figures.quick_values(),
+                })?;
+            }
+            if stopped {
                 break;
             }
-            if step < steps {
+            if rests && step < steps {
                 observer.at_rest(self, Moment::Step)?;
             }
         }
         Ok(())
+    }
+
+    /// How many steps the device may be ahead of what is known of them, and after how many it is waited for, so that training can be
+    /// kept.
+    fn pace(&self) -> (usize, usize) {
+        const REST: u64 = 64;
+        match ahead(self.training.model.device(), self.training.group) {
+            0 => (0, 1),
+            ahead => (ahead, self.training.pipeline.training.checkpoint.steps.unwrap_or(REST).max(1) as usize),
+        }
+    }
+
+    /// What a step said, once it has said it: the mean loss over its batch.
+    fn hear(&mut self, answer: Answer) -> Result<f64> {
+        let AwaitedStep { batch, number, rate } = match answer {
+            Answer::Known(loss) => return Ok(loss),
+            Answer::Awaited(step) => step,
+        };
+        let failed = |error: TchError| computation(&error, "a training step");
+        let (loss, outputs, labels) = batch.finish().map_err(failed)?;
+        if !loss.is_finite() {
+            let place = match self.steps - number {
+                0 => "the device doesn't say where that began; `device: cpu` does".to_owned(),
+                further => format!("the device was {further} steps further by then; where that began, `device: cpu` says"),
+            };
+            let epoch = self.history.len() + 1;
+            return Err(NotFinite { loss, rate, step: number, epoch }.told(place));
+        }
+        let (figures, logits) = (&mut self.current.figures, self.training.model.gives_logits());
+        figures.add(loss, &outputs, &labels, &self.training.pipeline.training.loss, logits).map_err(failed)?;
+        Ok(loss)
     }
 
     /// Validates, and lets the callbacks judge.
@@ -520,8 +570,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// One step of the optimizer at some rate; gives the mean loss over the batch.
-    fn step(&mut self, batch: &HostBatch, rate: f64) -> Result<f64> {
+    /// One step of the optimizer at some rate.
+    fn step(&mut self, batch: &HostBatch, rate: f64) -> Result<Answer> {
         let training = self.training;
         let failed = |error: TchError| computation(&error, "a training step");
         for parameter in training.model.trainable() {
@@ -530,12 +580,14 @@ impl<'a> Session<'a> {
         let seed = training.pipeline.seed;
         let pass = Pass { first: batch.first, group: Some(training.group), ..Pass::training(seed, self.steps) };
         let part = Part::of(batch, &pass, training)?;
-        let value = match training.group.is_alone() {
-            true => part.value()?,
-            false => self.way_back_together(&part, batch)?,
+        let alone = training.group.is_alone();
+        let value = match ahead(training.model.device(), training.group) {
+            _ if !alone => Some(self.way_back_together(&part, batch)?),
+            0 => Some(part.value()?),
+            _ => None,
         };
-        if !value.is_finite() {
-            let place = NotFinite { loss: value, rate, step: self.steps + 1, epoch: self.history.len() + 1 };
+        if let Some(loss) = value.filter(|loss| !loss.is_finite()) {
+            let place = NotFinite { loss, rate, step: self.steps + 1, epoch: self.history.len() + 1 };
             let mut problem = place.found(batch, &pass, training)?;
             if !training.group.is_first() {
                 // All have come to the same, and the first rank tells it.
@@ -543,21 +595,36 @@ impl<'a> Session<'a> {
             }
             return Err(problem);
         }
-        if training.group.is_alone() {
-            part.way_back()?;
+        if alone {
+            part.way_back(self.scale)?;
         }
-        if let Some(norms) = &mut self.current.norms {
-            tch::no_grad(|| norms.add(training.model)).map_err(failed)?;
-        }
-        self.optimizer.step(rate).map_err(failed)?;
-        training.model.constrain().map_err(failed)?;
+        self.change_weights(rate).map_err(failed)?;
         self.steps += 1;
-        if training.group.is_alone() {
+        let Some(value) = value else {
+            let batch = part.awaited(batch)?;
+            return Ok(Answer::Awaited(AwaitedStep { batch, number: self.steps, rate }));
+        };
+        if alone {
             part.add_to(&mut self.current.figures, value, batch, training)?;
         } else if self.steps.is_multiple_of(agreement::COMPARED_EVERY) {
             self.agree()?;
         }
-        Ok(value)
+        Ok(Answer::Known(value))
+    }
+
+    /// Lets the optimizer make its step by the gradients, unless these were scaled too far.
+    fn change_weights(&mut self, rate: f64) -> std::result::Result<(), TchError> {
+        let model = self.training.model;
+        if let Some(scale) = &mut self.scale
+            && !tch::no_grad(|| scale.unscale(model))?
+        {
+            return Ok(());
+        }
+        if let Some(norms) = &mut self.current.norms {
+            tch::no_grad(|| norms.add(model))?;
+        }
+        self.optimizer.step(rate)?;
+        model.constrain()
     }
 
     /// The way back of several processes, behind which all have the gradients and the figures of the whole batch; gives its loss.
@@ -569,7 +636,7 @@ impl<'a> Session<'a> {
         let told: Vec<f64> = [part.value()?, stops].into_iter().chain(own.metric_sums()).collect();
         let reduction = self.reduction.as_ref().expect("the processes have come together");
         let share = batch.labels.len() as f64 / batch.whole.max(1) as f64;
-        let sums = reduction.way_back(part.loss.as_ref(), &told, share)?;
+        let sums = reduction.way_back(part.scaled(self.scale)?.as_ref(), &told, share)?;
         let (loss, stops) = (sums[0], sums[1]);
         self.hear_of_stop(stops > 0.0);
         let remembered = own.gathered_memories(training.group)?;

@@ -1,6 +1,6 @@
 //! The way forward of a step with a process's part of a batch, and what to say where that leads to no number.
 
-use super::Training;
+use super::{Training, answer::Awaited, loss_scale::LossScale};
 use crate::{
     data::HostBatch,
     diagnostic::{Code, Diagnostic, Result},
@@ -69,12 +69,32 @@ impl Part {
         self.loss.as_ref().map_or(Ok(0.0), |loss| loss.f_double_value(&[])).map_err(failed)
     }
 
-    /// Gives the parameters their gradients.
+    /// Gives the parameters their gradients, multiplied by `scale` where there is one.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn way_back(&self) -> Result<()> {
-        self.loss.as_ref().map_or(Ok(()), Tensor::f_backward).map_err(failed)
+    pub fn way_back(&self, scale: Option<LossScale>) -> Result<()> {
+        self.scaled(scale)?.map_or(Ok(()), |loss| loss.f_backward()).map_err(failed)
+    }
+
+    /// The loss from which the way back begins.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn scaled(&self, scale: Option<LossScale>) -> Result<Option<Tensor>> {
+        let scaled = |loss: &Tensor| scale.map_or_else(|| Ok(loss.shallow_clone()), |scale| scale.scaled(loss));
+        self.loss.as_ref().map(scaled).transpose().map_err(failed)
+    }
+
+    /// Sends for what it came to.
+    ///
+    /// # Errors
+    /// What libtorch reports.
+    pub fn awaited(&self, batch: &HostBatch) -> Result<Awaited> {
+        let (Some(loss), Some(outputs)) = (&self.loss, &self.outputs) else {
+            unreachable!("a process that is alone has all examples of a batch")
+        };
+        Awaited::begin(loss, outputs, &batch.labels).map_err(failed)
     }
 
     /// Adds what it came to, with a mean loss, to `figures`.
@@ -111,19 +131,24 @@ impl NotFinite {
     /// # Errors
     /// Where another process is gone.
     pub fn found(&self, batch: &HostBatch, pass: &Pass<'_>, training: &Training<'_>) -> Result<Box<Diagnostic>> {
-        let NotFinite { loss, rate, step, epoch } = self;
         let own = self.place(batch, pass, training).unwrap_or_default();
         let places = training.group.gather_bytes(own.as_bytes())?;
         let place =
             places.iter().find(|place| !place.is_empty()).map(|place| String::from_utf8_lossy(place).into_owned());
         let place =
             place.unwrap_or_else(|| "all that the layers gave is finite; the loss itself overflowed".to_owned());
-        Ok(Box::new(
+        Ok(self.told(place))
+    }
+
+    /// What to say of it, where that is known.
+    pub fn told(&self, place: String) -> Box<Diagnostic> {
+        let NotFinite { loss, rate, step, epoch } = self;
+        Box::new(
             Diagnostic::error(Code::NOT_FINITE, format!("the loss became {loss} at step {step} (epoch {epoch})"))
                 .fact(place)
                 .fact(format!("the learning rate was {rate}"))
                 .help("lower the learning rate, or scale the input with `rescaling`"),
-        ))
+        )
     }
 
     /// Where it began, as far as it was in this process.

@@ -16,7 +16,7 @@ pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
 use super::{
     Ending, LintArguments,
-    context::{Output, set_up_threads, stop_flag, stopped_by},
+    context::{Output, set_up_means, set_up_threads, stop_flag, stopped_by},
     evaluate::print_metrics,
     outcome::{OutcomeArguments, print_expectations},
     reproduce::hold_to_lock,
@@ -25,17 +25,16 @@ use super::{
 };
 use crate::{
     check::{self, Checked, Options},
-    device,
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
-    distributed::{Group, Placement},
+    distributed::Group,
     gate::{Suite, suite_of_run},
-    model::Means,
     progress::{Terminal, duration},
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
     },
-    spec::{Pipeline, contract},
+    path,
+    spec::{Pipeline, contract, load::Sound},
 };
 use ranks::Task;
 use recorder::Recorder;
@@ -337,8 +336,7 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
     };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline, recorded_threads, processes.placement());
-    let Placement { local_rank, local_size, .. } = *processes.placement();
-    let means = Means::of(pipeline, device::open_for(&pipeline.device, local_rank, local_size)?, optimize);
+    let means = set_up_means(pipeline, optimize, processes.placement())?;
     if !output.quiet {
         eprintln!("{}", layer_table(plan));
     }
@@ -421,6 +419,7 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
             Err(Box::new(problem.fact(format!("after step {}", recorder.losses.len()))))
         })
     });
+    let result = result.map_err(|problem| located(problem, sound));
     // Where a process is gone, torchrun tells the others to end by the same signal as `kill`.
     let is_gone = |problem: &Diagnostic| problem.code == Code::RANK && stopped_by() == SIGTERM as usize;
     let stopped = stop_flag().load(Ordering::Relaxed) && !result.as_ref().is_err_and(|problem| is_gone(problem));
@@ -469,6 +468,15 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
         conclude(&finished, output);
     }
     Ok(finished)
+}
+
+/// Where memory doesn't suffice while the run is under way, the line that asks for so much of it.
+fn located(problem: Box<Diagnostic>, sound: &Sound) -> Box<Diagnostic> {
+    if problem.code != Code::MEMORY {
+        return problem;
+    }
+    let batch = sound.pipeline.dataset.train.iter().position(|stage| stage.batch_size().is_some()).unwrap_or(0);
+    Box::new(problem.at(sound.tree.place_of(path!["dataset", "train", batch]), "this many at once"))
 }
 
 /// Says how the run ended.

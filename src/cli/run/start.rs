@@ -75,12 +75,14 @@ pub fn first_info(
         lineage: None,
         reproduction: None,
         seeds: None,
+        device_use: None,
         weights_digest: None,
         provenance: Provenance::of(
             Circumstances {
                 libtorch: device::torch_version(),
                 device: device::name(means.device),
-                nondeterministic: device::nondeterministic(means.device),
+                nondeterministic: device::nondeterministic(means.device, means.deterministic),
+                numerics: means.numerics(),
                 cpu_capability: device::cpu_capability(),
                 threads,
                 processes,

@@ -9,17 +9,18 @@ use crate::{
         evaluate::{Trained, evaluate_into, help_evaluate},
     },
     data::{Feed, InputPipeline, OnUnreadable, readable},
+    device,
     diagnostic::{Code, Diagnostic, Result, io_error},
     distributed::Group,
     evaluation::{estimates, significance::Paired},
     gate::judge,
     memo::sum_of,
     model::{
-        Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
+        self, Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
         wants_statistics, weights_bytes, whiten,
     },
     run::{
-        DataInfo, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
+        DataInfo, DeviceUse, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
         checkpoint::Files, read_answers, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
@@ -147,8 +148,10 @@ impl Work<'_> {
         opened: Option<Opened>,
         output: &Output,
     ) -> Result<Option<EvaluationRecord>> {
-        let Work { pipeline, plan, threads, group, .. } = *self;
-        let ready = group.first_on_each_machine(|| self.ready(opened, output))?;
+        let Work { pipeline, plan, means, threads, group, .. } = *self;
+        let mut ready = group.first_on_each_machine(|| self.ready(opened, output))?;
+        device::forget_peak(means.device);
+        let resident_data = self.keep_on_device(&mut ready)?;
         if !ready.skipped.is_empty() && !output.quiet {
             eprintln!("{} examples cannot be read and are left out; the report lists them", ready.skipped.len());
         }
@@ -184,8 +187,17 @@ impl Work<'_> {
         recorder.save()?;
         group.barrier()?;
 
+        let watch = device::Watch::begin(means.device);
         let trained = session.train(recorder);
         recorder.end_training();
+        let busy = watch.and_then(device::Watch::end);
+        recorder.info.device_use = device::device_memory(means.device).map(|memory| DeviceUse {
+            memory: memory.total,
+            most_used: memory.most_used,
+            most_reserved: memory.most_reserved,
+            resident_data: (resident_data > 0).then_some(resident_data),
+            busy,
+        });
         // Whatever was trained is saved, even where it ended badly.
         let kept = keep(recorder, &model);
         let Outcome { steps, interrupted, stop_reason, best_epoch, .. } = trained?;
@@ -219,7 +231,8 @@ impl Work<'_> {
     /// # Errors
     /// As above.
     pub fn follow(&self, output: &Output) -> Result<()> {
-        let ready = self.group.first_on_each_machine(|| self.ready(None, output))?;
+        let mut ready = self.group.first_on_each_machine(|| self.ready(None, output))?;
+        self.keep_on_device(&mut ready)?;
         same_everywhere(&ready.dataset, self.group)?;
         let model = self.model(&ready)?;
         let training = self.training(&ready, &model);
@@ -267,6 +280,23 @@ impl Work<'_> {
         // A checkpoint holds what is taken from the data, too.
         let beginning = Beginning { data: &ready.train, initial_weights: self.initial_weights.as_deref() };
         build(self.pipeline, self.plan, self.means, self.files.is_none().then_some(beginning))
+    }
+
+    /// Lets the data lie on the device for good, those to train on before the others, as far as they leave room for training; gives
+    /// their bytes.
+    fn keep_on_device(&self, ready: &mut Ready) -> Result<u64> {
+        let Work { pipeline, plan, means, .. } = *self;
+        let Some(memory) = device::device_memory(means.device) else { return Ok(0) };
+        let training = plan.memory(pipeline.batch_size(), pipeline.training.optimizer.numbers_per_parameter()).total();
+        // What training takes is an estimate, and libraries have memory of their own.
+        let all = (memory.free / 2).min(memory.free.saturating_sub(2 * training));
+        let mut room = all;
+        for data in std::iter::once(&mut ready.train).chain(&mut ready.validation) {
+            if model::keep_on_device(data, means.device, room)? {
+                room -= data.choice_bytes().unwrap_or(0);
+            }
+        }
+        Ok(all - room)
     }
 
     fn training<'a>(&'a self, ready: &'a Ready, model: &'a Model) -> Training<'a> {

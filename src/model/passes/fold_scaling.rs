@@ -7,10 +7,14 @@ use crate::{
     layer::{Forward, Operator, Pass},
     model::{Means, Operation},
 };
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 /// Puts one operation in the place of those that scale at the beginning of the row, where there are several.
-pub fn rewrite(operations: &mut Vec<Operation>, _: &Means) -> Result<(), TchError> {
+pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), TchError> {
+    // The numbers would be asked back from another device at each step.
+    if means.device != Device::Cpu {
+        return Ok(());
+    }
     let scales = |operation: &&Operation| matches!(operation.operator(), Operator::Scaling(_));
     let count = operations.iter().take_while(scales).count();
     if count > 1 {
@@ -66,7 +70,6 @@ impl Forward for Scale {
 mod tests {
     use super::*;
     use crate::layer::{Build, Layer, Precision};
-    use tch::Device;
 
     #[test]
     fn one_pass_gives_what_several_give() {

@@ -1,0 +1,199 @@
+//! Drives the real program on another device than the processors: `TRAINYARD_TEST_DEVICE=cuda` names it, and without it these tests
+//! only say that they did nothing.
+
+mod bench;
+
+use bench::{
+    Bench,
+    net::{NET, SAME, assert_same, history, info, only_run, runs},
+};
+use std::path::{Path, PathBuf};
+
+/// The device to test, as a flag.
+fn device() -> Option<String> {
+    let wanted = std::env::var("TRAINYARD_TEST_DEVICE").ok();
+    if wanted.is_none() {
+        eprintln!("skipped: TRAINYARD_TEST_DEVICE names no device");
+    }
+    wanted.map(|wanted| format!("device={wanted}"))
+}
+
+/// Runs `text` with `sets`; gives its run.
+fn run(text: &str, sets: &[&str]) -> (Bench, PathBuf) {
+    let bench = Bench::new();
+    bench.write("net.yaml", text);
+    let mut arguments = vec!["run", "--quiet", "net.yaml"];
+    sets.iter().for_each(|set| arguments.extend(["--set", set]));
+    let (code, _, stderr) = bench.call(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    let run = only_run(&bench);
+    (bench, run)
+}
+
+/// Without what a device draws by itself, so that it can be compared with the processors.
+fn without_noise() -> String {
+    NET.replace("    - dropout: 0.2\n", "")
+}
+
+/// The figures of the epochs: a row each.
+fn figures(run: &Path) -> Vec<Vec<f64>> {
+    let rows = history(run);
+    rows[1..].iter().map(|row| row.split(',').map(|cell| cell.parse().unwrap()).collect()).collect()
+}
+
+fn accuracy(run: &Path) -> f64 {
+    let text = std::fs::read(run.join("evaluation.json")).unwrap();
+    let evaluation: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    evaluation["metrics"]["test_accuracy"].as_f64().unwrap()
+}
+
+#[test]
+fn a_device_trains_as_the_processors_do() {
+    let Some(device) = device() else { return };
+    let (_one, there) = run(&without_noise(), &[&device]);
+    let (_other, here) = run(&without_noise(), &["device=cpu"]);
+    let (there_figures, here_figures) = (figures(&there), figures(&here));
+    assert_eq!(there_figures.len(), here_figures.len());
+    // Roundings grow with the steps: the first epoch shows that it is the same computation.
+    for (one, other) in there_figures[0].iter().zip(&here_figures[0]) {
+        assert!((one - other).abs() <= 0.01 * other.abs().max(0.1), "{there_figures:?}\n{here_figures:?}");
+    }
+    assert!((accuracy(&there) - accuracy(&here)).abs() < 0.03, "{} and {}", accuracy(&there), accuracy(&here));
+    let provenance = &info(&there)["provenance"];
+    assert!(!provenance["device"].as_str().unwrap().starts_with("cpu"), "{provenance}");
+    let taken = &info(&there)["device_use"];
+    if !taken.is_null() {
+        assert!(taken["most_used"].as_u64() > Some(0) && taken["memory"].as_u64() > taken["most_reserved"].as_u64(), "{taken}");
+    }
+}
+
+#[test]
+fn the_same_run_twice_gives_the_same_bytes_on_a_device() {
+    let Some(device) = device() else { return };
+    let (_one, first) = run(NET, &[&device]);
+    let (_other, second) = run(NET, &[&device]);
+    assert_same(&second, &first, "a second time");
+    assert!(info(&first)["provenance"]["nondeterministic"].is_null());
+}
+
+#[test]
+fn examples_that_lie_on_the_device_change_nothing() {
+    let Some(device) = device() else { return };
+    // Without augmentation, batches are choices among what lies there; with one that does nothing, they are sent.
+    let plain = NET.replace("augment: [random_flip: horizontal], ", "");
+    let sent = NET.replace("random_flip: horizontal", "random_translation: {height_factor: 0, width_factor: 0}");
+    assert!(plain != NET && sent != NET);
+    let (_one, resident) = run(&plain, &[&device]);
+    let (_other, sent) = run(&sent, &[&device]);
+    for name in SAME {
+        assert!(std::fs::read(resident.join(name)).unwrap() == std::fs::read(sent.join(name)).unwrap(), "{name} differs");
+    }
+    let lies_there = |run: &Path| info(run)["device_use"]["resident_data"].as_u64().unwrap_or(0);
+    assert!(lies_there(&resident) > lies_there(&sent), "{}", info(&resident)["device_use"]);
+}
+
+#[test]
+fn a_run_on_a_device_goes_on_as_if_nothing_had_happened() {
+    let Some(device) = device() else { return };
+    let (_whole, whole) = run(NET, &[&device]);
+    let bench = Bench::new();
+    bench.write("net.yaml", NET);
+    let mut child = std::process::Command::new(program())
+        .current_dir(bench.path(""))
+        .env("XDG_CACHE_HOME", bench.path("cache"))
+        .args(["run", "--quiet", "net.yaml", "--set", &device])
+        .spawn()
+        .unwrap();
+    let begin = std::time::Instant::now();
+    while !runs(&bench, "net").iter().any(|run| run.join("checkpoint/000001").is_dir()) {
+        assert!(begin.elapsed().as_secs() < 120, "no checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_same(&only_run(&bench), &whole, "killed");
+}
+
+/// What lets `NET` learn.
+const LEARNS: [&str; 2] = ["training.epochs=15", "model.layers[2].batch_normalization.momentum=0.9"];
+
+fn program() -> PathBuf {
+    std::env::var_os("TRAINYARD").map_or_else(|| assert_cmd::cargo::cargo_bin("trainyard"), PathBuf::from)
+}
+
+#[test]
+fn every_precision_learns_on_a_device() {
+    let Some(device) = device() else { return };
+    let [epochs, momentum] = LEARNS;
+    for precision in ["tensor_float32", "mixed_bfloat16", "mixed_float16"] {
+        let precision = format!("precision={precision}");
+        let (_bench, run) = run(NET, &[&device, &precision, epochs, momentum]);
+        assert!(accuracy(&run) > 0.8, "{precision}: {}", accuracy(&run));
+    }
+}
+
+#[test]
+fn without_determinism_a_device_learns_too_and_the_record_says_so() {
+    let Some(device) = device() else { return };
+    let [epochs, momentum] = LEARNS;
+    let (_bench, run) = run(NET, &[&device, "deterministic=false", epochs, momentum]);
+    assert!(accuracy(&run) > 0.8, "{}", accuracy(&run));
+    assert!(!info(&run)["provenance"]["nondeterministic"].is_null());
+}
+
+#[test]
+fn optimizers_and_what_stands_around_them_work_on_a_device() {
+    let Some(device) = device() else { return };
+    let optimizers = [
+        "{adamw: {global_clipnorm: 1.0, use_ema: true, lookahead: {sync_period: 3}}}",
+        "{sgd: {learning_rate: 0.05, momentum: 0.9, nesterov: true, clipvalue: 0.5}}",
+        "{rmsprop: {momentum: 0.9, centered: true, clipnorm: 1.0}}",
+        "{muon: {exclude_layers: [dense], gradient_accumulation_steps: 2}}",
+        "adagrad",
+        "{lion: {learning_rate: 0.0003}}",
+    ];
+    for optimizer in optimizers {
+        let optimizer = format!("training.optimizer={optimizer}");
+        let watch = "training.watch=[gradient_norm, dead_activations]";
+        let metrics = "training.metrics=[accuracy, auc, {top_k_categorical_accuracy: 3}]";
+        let sets = [&device, &optimizer, watch, metrics, "training.epochs=2"];
+        let (_bench, run) = run(NET, &sets);
+        let rows = figures(&run);
+        assert!(rows.iter().flatten().all(|figure| figure.is_finite()), "{optimizer}: {rows:?}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_told_on_its_line() {
+    let Some(device) = device() else { return };
+    let bench = Bench::new();
+    let text = "\
+version: 1
+name: net
+dataset:
+  source: {synthetic: {train: 200000, test: 64}}
+  train: [{batch: 64}]
+  evaluate: [{batch: 8}]
+model:
+  layers:
+    - rescaling: {scale: 1/255}
+    - conv2d: {filters: 512, kernel_size: 3, padding: same, activation: relu}
+    - global_average_pooling2d
+    - dense: 8
+training: {loss: sparse_categorical_crossentropy, epochs: 1}
+";
+    bench.write("net.yaml", text);
+    let (code, planned, stderr) = bench.call(&["plan", "--json", "net.yaml", "--set", &device]);
+    assert_eq!(code, 0, "{stderr}");
+    let planned: serde_json::Value = serde_json::from_str(&planned).unwrap();
+    let number = |name: &str| planned[name].as_f64().unwrap();
+    // More than there is, and not so much more that the check knows it already.
+    let batch = (1.7 * 64.0 * number("machine_memory") / number("memory_total")) as u64;
+    let batch = format!("dataset.train[0].batch.batch_size={batch}");
+    let (code, _, stderr) = bench.call(&["run", "--quiet", "net.yaml", "--set", &device, "--set", &batch]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("error[memory]") && stderr.contains("net.yaml:5:") && stderr.contains("smaller"), "{stderr}");
+    assert!(!stderr.contains("PYTORCH") && !stderr.contains("panicked"), "{stderr}");
+}
