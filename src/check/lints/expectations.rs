@@ -79,8 +79,9 @@ fn misplaced(sound: &Sound, name: &str, expectation: &Expectation, (low, high): 
     };
     // A percentage, where a share was expected.
     let shares = [min, max].into_iter().flatten().filter(|bound| *bound > 1.0);
-    let shares =
-        shares.chain(max_drop.filter(|drop| *drop >= 1.0)).filter(|share| *share <= 100.0 && low.is_finite() && high == 1.0);
+    let shares = shares
+        .chain(max_drop.filter(|drop| *drop >= 1.0))
+        .filter(|share| *share <= 100.0 && low.is_finite() && high == 1.0);
     Some(match shares.map(|percent| percent / 100.0).next() {
         Some(share) => problem.help(format!("it is a share, and no percentage: write `{share}`")),
         None if high.is_infinite() => problem.help(format!("for example `{name}: {{max: 0.7}}`")),
