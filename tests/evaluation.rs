@@ -8,6 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+use trainyard::{evaluation::Evaluation, task::Task};
 
 const DIGITS: &str = "version: 1
 name: p
@@ -50,7 +51,7 @@ fn steps(bench: &Bench) -> Vec<String> {
     for name in
         text.split('"').filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit()))
     {
-        if trainyard::evaluation::Evaluation::NAMES.contains(&name) && !found.iter().any(|known| known == name) {
+        if Evaluation::NAMES.contains(&name) && !found.iter().any(|known| known == name) {
             found.push(name.to_owned());
         }
     }
@@ -60,8 +61,14 @@ fn steps(bench: &Bench) -> Vec<String> {
 #[test]
 fn every_step_is_computed_written_and_shown() {
     let bench = Bench::new();
-    let names = steps(&bench);
-    assert_eq!(names.len(), trainyard::evaluation::Evaluation::NAMES.len());
+    let mut names = steps(&bench);
+    assert_eq!(names.len(), Evaluation::NAMES.len());
+    // Those of predicted numbers have a test of their own.
+    names.retain(|name| {
+        let step = serde_json::from_value::<Evaluation>(serde_json::json!({ name.as_str(): {} }));
+        step.is_ok_and(|step| step.suits(Task::Classification))
+    });
+    assert!(names.len() > 20, "{names:?}");
     let list: String = names.iter().map(|name| format!("  - {name}\n")).collect();
     let path = run(&bench, &format!("{DIGITS}evaluation:\n{list}"), 0);
 

@@ -126,6 +126,9 @@ fn a_number_is_predicted_from_a_table_and_all_of_it_is_told() {
     let (code, stdout, _) = bench.call(&["runs", "best", "--metric", "test_mean_absolute_error"]);
     assert!(code == 0 && stdout.contains(run.file_name().unwrap().to_str().unwrap()), "{stdout}");
 
+    let (_, listed, _) = bench.call(&["runs", "list"]);
+    let headings = listed.lines().next().unwrap_or_default();
+    assert!(headings.contains("test accuracy  test mean absolute error  "), "{listed}");
     let (code, stdout, stderr) =
         bench.call(&["run", "houses.yaml", "--set", "expect.test_mean_absolute_error.max=0.01", "--quiet"]);
     assert!(
@@ -136,6 +139,9 @@ fn a_number_is_predicted_from_a_table_and_all_of_it_is_told() {
     assert!(code == 0 && stdout.contains("lower quartile") && stdout.contains('#'), "{stdout}");
     let (code, _, stderr) = bench.call(&["check", "houses.yaml", "--deep", "--set", "model.layers[2].dense.units=3"]);
     assert!(code == 2 && stderr.contains("error[class-count]: the model doesn't end in the one number"), "{stderr}");
+    let every = "evaluation=[learning_curves, metrics, residuals, latency]";
+    let evaluated = json(&bench.run(&["--set", every]).join("evaluation.json"));
+    assert_eq!(evaluated["steps"].as_array().unwrap().len(), 4);
     let (code, _, stderr) = bench.call(&["predict", run.to_str().unwrap(), "houses.csv"]);
     assert!(code == 1 && stderr.contains("takes the rows of a `table`"), "{stderr}");
 }

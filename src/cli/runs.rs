@@ -248,10 +248,19 @@ fn sort<'a>(runs: &mut [&Listed], key: &'a str) -> Result<Option<&'a str>> {
 }
 
 fn listing(runs: &[&Listed], figure: Option<&str>, root: &Path) -> String {
-    let more = figure.filter(|figure| !["test_accuracy", "test_loss"].contains(figure));
-    let mut headings = vec!["run", "status", "began", "epochs", "test accuracy", "test loss", "time"];
-    headings.extend(more);
-    let mut table = Table::new(&headings, format!("<<<>>>>{}", if more.is_some() { ">" } else { "" }));
+    let has = |run: &&Listed, name: &str| {
+        let figures = run.contents.as_ref().ok().and_then(|contents| contents.figures.as_ref());
+        figures.is_some_and(|figures| figures.metrics.contains_key(name))
+    };
+    // Of predicted numbers there is no accuracy.
+    let error = Some("test_mean_absolute_error").filter(|error| runs.iter().any(|run| has(run, error)));
+    let shown = ["test_accuracy"].into_iter().chain(error).chain(["test_loss"]).collect::<Vec<&str>>();
+    let more = figure.filter(|figure| !shown.contains(figure));
+    let mut headings = ["run", "status", "began", "epochs"].map(str::to_owned).to_vec();
+    headings.extend(shown.iter().map(|name| name.replace('_', " ")));
+    headings.push("time".to_owned());
+    headings.extend(more.map(str::to_owned));
+    let mut table = Table::new(&headings, format!("<<<{}", ">".repeat(headings.len() - 3)));
     for run in runs {
         let mut row = vec![shown_path(run, root), state_name(run)];
         match &run.contents {
@@ -262,8 +271,7 @@ fn listing(runs: &[&Listed], figure: Option<&str>, root: &Path) -> String {
                 }
                 row.push(figure::moment(&info.started));
                 row.push(format!("{} of {}", info.training.epochs_done, info.training.epochs));
-                row.push(with_interval(contents, "test_accuracy"));
-                row.push(with_interval(contents, "test_loss"));
+                row.extend(shown.iter().map(|name| with_interval(contents, name)));
                 row.push(if info.timings.total > 0.0 { figure::duration(info.timings.total) } else { String::new() });
                 row.extend(more.map(|name| run.figure(name).map_or(String::new(), |value| figure::of(name, value))));
             }

@@ -121,7 +121,7 @@ fn shown_target(inspection: &Inspection, target: &str) -> Option<Value> {
     Some(json!({
         "name": target,
         "rows": known().map(row).collect::<Vec<_>>(),
-        "histogram": chart.data("data-target", Some(&residuals::numbers(&first.histogram, &title))),
+        "histogram": chart.data("data-target", Some(&residuals::numbers(&first.histogram, &format!("{title}, by range")))),
     }))
 }
 

@@ -33,7 +33,7 @@ fn data(record: &Record) -> Option<Value> {
         "scatter": scatter(outcome, target).map(|chart| chart.data("residuals-scatter", None)),
         "histogram": outcome.histogram.as_ref().and_then(|histogram| {
             let chart = bars(histogram, "Residuals", &format!("{target}, true less predicted"))?;
-            Some(chart.data("residuals-histogram", Some(&numbers(histogram, "Residuals"))))
+            Some(chart.data("residuals-histogram", Some(&numbers(histogram, "Residuals by range"))))
         }),
         "worst": outcome.worst.iter().map(missed).collect::<Vec<_>>(),
     }))

@@ -21,7 +21,9 @@ pub fn valid_because(mutant: &Mutant) -> Option<Because> {
         Kind::MisspellKey if at == "training.optimizer.adamw" && what == "`adam`" => {
             Some(Wanted("a letter less is another optimizer"))
         }
-        Kind::OutOfRange if at.ends_with(".bias_initializer.constant") => Some(Wanted("a bias may begin anywhere")),
+        Kind::OutOfRange if at.ends_with(".bias_initializer.constant") && what == "`-1`" => {
+            Some(Wanted("a bias may begin anywhere"))
+        }
         Kind::MisspellKey | Kind::WrongType | Kind::OutOfRange => None,
         Kind::MisspellValue => misspelt(at, what),
         Kind::Duplicate => duplicated(mutant, at),
