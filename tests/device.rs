@@ -63,7 +63,10 @@ fn a_device_trains_as_the_processors_do() {
     assert!(!provenance["device"].as_str().unwrap().starts_with("cpu"), "{provenance}");
     let taken = &info(&there)["device_use"];
     if !taken.is_null() {
-        assert!(taken["most_used"].as_u64() > Some(0) && taken["memory"].as_u64() > taken["most_reserved"].as_u64(), "{taken}");
+        assert!(
+            taken["most_used"].as_u64() > Some(0) && taken["memory"].as_u64() > taken["most_reserved"].as_u64(),
+            "{taken}"
+        );
     }
 }
 
@@ -86,7 +89,10 @@ fn examples_that_lie_on_the_device_change_nothing() {
     let (_one, resident) = run(&plain, &[&device]);
     let (_other, sent) = run(&sent, &[&device]);
     for name in SAME {
-        assert!(std::fs::read(resident.join(name)).unwrap() == std::fs::read(sent.join(name)).unwrap(), "{name} differs");
+        assert!(
+            std::fs::read(resident.join(name)).unwrap() == std::fs::read(sent.join(name)).unwrap(),
+            "{name} differs"
+        );
     }
     let lies_there = |run: &Path| info(run)["device_use"]["resident_data"].as_u64().unwrap_or(0);
     assert!(lies_there(&resident) > lies_there(&sent), "{}", info(&resident)["device_use"]);
@@ -194,6 +200,9 @@ training: {loss: sparse_categorical_crossentropy, epochs: 1}
     let batch = format!("dataset.train[0].batch.batch_size={batch}");
     let (code, _, stderr) = bench.call(&["run", "--quiet", "net.yaml", "--set", &device, "--set", &batch]);
     assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.contains("error[memory]") && stderr.contains("net.yaml:5:") && stderr.contains("smaller"), "{stderr}");
+    assert!(
+        stderr.contains("error[memory]") && stderr.contains("net.yaml:5:") && stderr.contains("smaller"),
+        "{stderr}"
+    );
     assert!(!stderr.contains("PYTORCH") && !stderr.contains("panicked"), "{stderr}");
 }

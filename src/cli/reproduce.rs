@@ -186,7 +186,9 @@ fn other_surroundings(lock: &Lock, prepared: &Prepared, placement: &Placement) -
     let threads = threads_of(pipeline, prepared.threads, placement);
     let passes = pass_names(&Means::of(pipeline, opened, prepared.optimize));
     let mut others = lock.surroundings.differing(&surroundings(&device, threads, placement.size, passes));
-    others.extend(device::nondeterministic(opened, pipeline.deterministic).iter().map(|what| format!("{device}: {what}")));
+    others.extend(
+        device::nondeterministic(opened, pipeline.deterministic).iter().map(|what| format!("{device}: {what}")),
+    );
     Ok(others)
 }
 

@@ -204,9 +204,7 @@ pub fn upload_bytes(bytes: &[u8], size: &[i64], kind: Kind, device: Device) -> R
     let count = size.iter().product::<i64>() as usize;
     assert!(bytes.len() == count * kind.elt_size_in_bytes(), "as many numbers as the size says");
     // SAFETY: so many bytes lie there, and are copied before the call is over.
-    owned(unsafe {
-        shim_upload(bytes.as_ptr().cast(), size.as_ptr(), size.len(), number_of(kind), code(device))
-    })
+    owned(unsafe { shim_upload(bytes.as_ptr().cast(), size.as_ptr(), size.len(), number_of(kind), code(device)) })
 }
 
 /// libtorch's number of a kind.
@@ -242,7 +240,8 @@ impl Event {
         let spare = SPARE.with_borrow_mut(Vec::pop).filter(|event| event.device == device);
         let mut event = spare.unwrap_or(Event { recorded: std::ptr::null_mut(), device });
         // SAFETY: the event, where there is one, is this one's own; it is handed over and comes back.
-        event.recorded = unsafe { shim_event(std::mem::replace(&mut event.recorded, std::ptr::null_mut()), code(device)) };
+        event.recorded =
+            unsafe { shim_event(std::mem::replace(&mut event.recorded, std::ptr::null_mut()), code(device)) };
         if event.recorded.is_null() { outcome(-1).map(|()| event) } else { Ok(event) }
     }
 

@@ -13,8 +13,8 @@ pub use process::{end_with, signal};
 
 pub use crate::machine::processors as available_threads;
 pub use accelerator::{
-    DeviceMemory, Download, Resident, device_memory, forget_peak, has_generator, reseed, runs_ahead, set_up_computation,
-    upload, upload_bytes,
+    DeviceMemory, Download, Resident, device_memory, forget_peak, has_generator, reseed, runs_ahead,
+    set_up_computation, upload, upload_bytes,
 };
 pub use driver::Watch;
 pub use native::{
@@ -54,11 +54,7 @@ pub fn open(wanted: &str) -> Result<tch::Device> {
 
 fn missing(name: &str, why: impl Into<String>) -> Box<Diagnostic> {
     let problem = Diagnostic::error(Code::DEVICE, format!("no device `{name}` on this machine"));
-    Box::new(
-        problem
-            .fact(why)
-            .help("`device: auto` takes the best one that is there; `device: cpu` is always there"),
-    )
+    Box::new(problem.fact(why).help("`device: auto` takes the best one that is there; `device: cpu` is always there"))
 }
 
 /// As [`open`], for the process `index` of `count` on this machine: each of them has an accelerator of its own.

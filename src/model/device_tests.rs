@@ -137,6 +137,9 @@ fn numbers_go_there_and_come_back() {
     assert_eq!(Vec::<u8>::try_from(some.select(0, 1)).unwrap(), bytes[..16]);
     assert_eq!(Vec::<u8>::try_from(some.select(0, 2)).unwrap(), bytes[48..64]);
     if let Some(memory) = device::device_memory(device) {
-        assert!(memory.total > memory.free && memory.most_used > 0 && memory.most_reserved >= memory.most_used, "{memory:?}");
+        assert!(
+            memory.total > memory.free && memory.most_used > 0 && memory.most_reserved >= memory.most_used,
+            "{memory:?}"
+        );
     }
 }

@@ -36,7 +36,8 @@ fn device_is_full(told: &str, during: &str) -> Box<Diagnostic> {
     // advises on libtorch's own settings.
     let mut sentences = told.split(". ").map(|sentence| sentence.trim_end_matches('.'));
     let wanted = sentences.next().unwrap_or_default().trim_start_matches("Tried to allocate ");
-    let problem = Diagnostic::error(Code::MEMORY, format!("the device's memory is full in {during}: it wanted {wanted} more"));
+    let problem =
+        Diagnostic::error(Code::MEMORY, format!("the device's memory is full in {during}: it wanted {wanted} more"));
     let problem = sentences.take(1).fold(problem, Diagnostic::fact);
     Box::new(problem.help(
         "make `batch` smaller, or `image_size`, or the model; `precision: mixed_bfloat16` takes about half as much for what layers \
@@ -134,7 +135,10 @@ mod tests {
                     memory is large try setting PYTORCH_ALLOC_CONF.";
         let problem = computation(&TchError::Torch(lack.to_owned()), "`conv2d_1`");
         let told = Renderer::plain().render(&SourceMap::default(), &problem);
-        assert!(told.starts_with("error[memory]: the device's memory is full in `conv2d_1`: it wanted 24.00 GiB more"), "{told}");
+        assert!(
+            told.starts_with("error[memory]: the device's memory is full in `conv2d_1`: it wanted 24.00 GiB more"),
+            "{told}"
+        );
         assert!(told.contains("GPU 0 has a total capacity of 79.11 GiB of which 1.06 GiB is free"), "{told}");
         assert!(told.contains("make `batch` smaller") && !told.contains("PYTORCH"), "{told}");
     }

@@ -583,7 +583,8 @@ fn mixed_bfloat16_computes_nearly_the_same() {
         let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
         let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
         let model = |precision, optimize| {
-            Model::new(&layers, &plan, 1, Means { device: Device::Cpu, precision, optimize, deterministic: true }).unwrap()
+            Model::new(&layers, &plan, 1, Means { device: Device::Cpu, precision, optimize, deterministic: true })
+                .unwrap()
         };
         let x = images(5, [12, 8, 3]);
         let exact = run(&model(Precision::Float32, true), &x, &TRAINING);

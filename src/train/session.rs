@@ -476,7 +476,9 @@ impl<'a> Session<'a> {
         if !loss.is_finite() {
             let place = match self.steps - number {
                 0 => "the device doesn't say where that began; `device: cpu` does".to_owned(),
-                further => format!("the device was {further} steps further by then; where that began, `device: cpu` says"),
+                further => {
+                    format!("the device was {further} steps further by then; where that began, `device: cpu` says")
+                }
             };
             let epoch = self.history.len() + 1;
             return Err(NotFinite { loss, rate, step: number, epoch }.told(place));

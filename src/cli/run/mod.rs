@@ -28,12 +28,12 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result, SourceMap, nearest},
     distributed::Group,
     gate::{Suite, suite_of_run},
+    path,
     progress::{Terminal, duration},
     run::{
         EvaluationRecord, Lineage, Resumption, RunDirectory, RunInfo, RunLock, Status, TEMPLATE,
         checkpoint::{Files, position},
     },
-    path,
     spec::{Pipeline, contract, load::Sound},
 };
 use ranks::Task;

@@ -20,8 +20,8 @@ use crate::{
         wants_statistics, weights_bytes, whiten,
     },
     run::{
-        DataInfo, DeviceUse, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status, Unreadable,
-        checkpoint::Files, read_answers, store,
+        DataInfo, DeviceUse, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status,
+        Unreadable, checkpoint::Files, read_answers, store,
     },
     source::{Dataset, Examples, Subset, Surroundings},
     spec::{OnError, Pipeline, Validation},
