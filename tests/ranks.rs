@@ -199,6 +199,16 @@ fn a_hanging_process_ends_all_within_the_timeout() {
 }
 
 #[test]
+fn where_the_first_process_hangs_the_others_say_so() {
+    let mut underway = Underway::new("strategy={data_parallel: {processes: 2, timeout: 5}}");
+    signal("-STOP", underway.ranks[0]);
+    let (code, stderr) = underway.end(5 + AT_ONCE);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("error[rank-failed]: rank 0 gives no sign of life"), "{stderr}");
+    underway.assert_resumes();
+}
+
+#[test]
 fn ctrl_c_ends_all_in_order_with_a_checkpoint() {
     let mut underway = Underway::new(TWO);
     signal("-INT", underway.parent.id());

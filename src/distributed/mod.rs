@@ -229,6 +229,11 @@ impl Group {
         }
     }
 
+    /// Whether the first member is to blame for a failure, as far as anybody knows, so that it cannot tell of it.
+    pub fn blames_first(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.watch.blames_first())
+    }
+
     /// Tells the others that this member has done all that there was to do.
     pub fn leave(&self) {
         if let Some(joined) = &self.joined {

@@ -27,8 +27,11 @@ const SILENCE: Duration = Duration::from_millis(2500);
 /// How often a member that waits looks again.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What is said of a silent member.
+const NO_SIGN: &str = "no sign of life: killed, hanging, or on a machine that is gone";
+
 /// What the store calls the first failure.
-pub(super) const FAILURE: &str = "failure";
+const FAILURE: &str = "failure";
 
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +83,16 @@ impl Board {
 pub(super) fn leave_failure(store: &KeyStore, prefix: &str, rank: usize, how: &str) {
     // Where the store is gone, so is whoever would read it.
     let _ = store.set_once(&format!("{prefix}/{FAILURE}"), format!("{rank} {how}").as_bytes());
+}
+
+/// Who failed first, and how.
+pub(super) fn first_failure(store: &KeyStore, prefix: &str) -> Result<Option<(usize, String)>, TchError> {
+    let word = store.get(&format!("{prefix}/{FAILURE}"))?;
+    let text = word.map(|word| String::from_utf8_lossy(&word).into_owned());
+    Ok(text.and_then(|text| {
+        let (rank, how) = text.split_once(' ')?;
+        Some((rank.parse().ok()?, how.to_owned()))
+    }))
 }
 
 fn beat(board: &Weak<Board>, rank: usize) {
@@ -220,21 +233,28 @@ impl Watch {
         (0..self.size).map(|rank| self.board.sign_of(rank)).collect()
     }
 
-    /// An error where another member left word that it failed.
+    /// Whether rank 0 is to blame, or nobody can tell: then it cannot be what tells of it.
+    pub fn blames_first(&self) -> bool {
+        !matches!(first_failure(&self.board.store, &self.board.prefix), Ok(Some((rank, _))) if rank > 0)
+    }
+
+    /// An error where there is word of a failure.
     fn look_for_failure(&self) -> Result<()> {
-        let word = self.board.get(FAILURE).map_err(|_| self.store_is_gone())?;
-        let Some(word) = word else { return Ok(()) };
-        let (rank, how) = word.split_once(' ').unwrap_or((&word, "failed"));
+        let word = first_failure(&self.board.store, &self.board.prefix).map_err(|_| self.store_is_gone())?;
+        let Some((rank, how)) = word else { return Ok(()) };
         let problem = Diagnostic::error(Code::RANK, format!("rank {rank} {how}"));
-        Err(Box::new(match rank.parse().ok().and_then(|rank| self.about(rank)) {
+        Err(Box::new(match self.about(rank) {
             Some(about) => problem.fact(format!("it was {about}")),
             None => problem,
         }))
     }
 
+    /// Leaves word that these members are gone.
     fn silent(&self, silent: &[usize], waited: Option<Duration>) -> Box<Diagnostic> {
-        let message = format!("{} no sign of life: killed, hanging, or on a machine that is gone", gives(silent));
-        let mut problem = Diagnostic::error(Code::RANK, message);
+        for rank in silent {
+            leave_failure(&self.board.store, &self.board.prefix, *rank, &format!("gives {NO_SIGN}"));
+        }
+        let mut problem = Diagnostic::error(Code::RANK, format!("{} {NO_SIGN}", gives(silent)));
         for rank in silent {
             if let Some(about) = self.about(*rank) {
                 problem = problem.fact(format!("rank {rank} is {about}"));
