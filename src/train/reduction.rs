@@ -248,7 +248,7 @@ mod tests {
                 // Of the first leaf the second member has no gradient.
                 let mut loss = leaves[1].sum(Kind::Float) * 2.0 + (&leaves[2] * &leaves[2]).sum(Kind::Float);
                 if group.is_first() {
-                    loss = loss + leaves[0].sum(Kind::Float);
+                    loss += leaves[0].sum(Kind::Float);
                 }
                 lock(&reduction.buckets).begin();
                 tch::no_grad(|| reduction.mount(&[group.rank() as f64 + 0.5], 0.5)).unwrap();

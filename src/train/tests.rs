@@ -249,6 +249,18 @@ fn all_stop_at_the_step_at_which_one_wants_to() {
 }
 
 #[test]
+fn the_first_member_decides_what_callbacks_want() {
+    // As if the others had another clock: they would go on.
+    let stops = pipeline(PIPELINE, &["training.callbacks=[{target_metric: {monitor: loss, target: 1000}}]"]);
+    let goes_on = pipeline(PIPELINE, &["training.callbacks=[{target_metric: {monitor: loss, target: 0.0001}}]"]);
+    let all = together(3, |group| train(if group.is_first() { &stops } else { &goes_on }, group));
+    for member in &all {
+        assert_eq!(member.outcome, all[0].outcome);
+        assert_eq!((member.outcome.epochs, member.outcome.stop_reason.is_some()), (1, true));
+    }
+}
+
+#[test]
 fn a_member_with_other_weights_is_named() {
     let pipeline = pipeline(PIPELINE, &["training.epochs=1"]);
     let all = together(3, |group| {
@@ -264,7 +276,8 @@ fn a_member_with_other_weights_is_named() {
 
 #[test]
 fn what_a_checkpoint_keeps_goes_on_bit_by_bit() {
-    let pipeline = pipeline(PIPELINE, &["training.optimizer={adam: {use_ema: true}}"]);
+    let callback = "training.callbacks=[{early_stopping: {patience: 5, restore_best_weights: true}}]";
+    let pipeline = pipeline(PIPELINE, &["training.optimizer={adam: {use_ema: true}}", callback]);
     let kept = std::sync::Mutex::new(Vec::new());
     let whole = together(2, |group| {
         let keep = |session: &Session<'_>| {
