@@ -12,6 +12,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
+        mpsc::channel,
     },
     thread::sleep,
     time::{Duration, Instant},
@@ -42,7 +43,11 @@ enum Sign {
     Left,
 }
 
+/// The store answers within so long, or it is out of reach.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Gives signs of this member's life and reads those of others.
+#[derive(Clone)]
 pub struct Watch {
     board: Arc<Board>,
     rank: usize,
@@ -198,6 +203,20 @@ impl Watch {
 
     /// Who is to blame for an exchange that failed after `waited`.
     pub fn blame(&self, error: &TchError, waited: Duration) -> Box<Diagnostic> {
+        let told = brief(error);
+        let found = self.within(SILENCE + ANSWER, move |watch| watch.find_who_is_to_blame(&told, waited));
+        found.unwrap_or_else(|| self.store_is_gone())
+    }
+
+    /// What `ask` comes to on a thread of its own, where it does in time: where a network is cut, the store never answers.
+    fn within<T: Send + 'static>(&self, limit: Duration, ask: impl FnOnce(&Watch) -> T + Send + 'static) -> Option<T> {
+        let (send, receive) = channel();
+        let watch = self.clone();
+        std::thread::spawn(move || send.send(ask(&watch)));
+        receive.recv_timeout(limit).ok()
+    }
+
+    fn find_who_is_to_blame(&self, told: &str, waited: Duration) -> Box<Diagnostic> {
         let own = self.board.exchanges.load(Ordering::Relaxed);
         let Ok(before) = self.signs() else { return self.store_is_gone() };
         let began = Instant::now();
@@ -226,7 +245,7 @@ impl Watch {
             }
             true => Diagnostic::error(Code::RANK, "the ranks lost each other"),
         };
-        Box::new(problem.fact(brief(error)))
+        Box::new(problem.fact(told))
     }
 
     fn signs(&self) -> Result<Vec<Option<Sign>>, TchError> {
@@ -235,7 +254,8 @@ impl Watch {
 
     /// Whether rank 0 is to blame, or nobody can tell: then it cannot be what tells of it.
     pub fn blames_first(&self) -> bool {
-        !matches!(first_failure(&self.board.store, &self.board.prefix), Ok(Some((rank, _))) if rank > 0)
+        let first = self.within(ANSWER, |watch| first_failure(&watch.board.store, &watch.board.prefix));
+        !matches!(first, Some(Ok(Some((rank, _)))) if rank > 0)
     }
 
     /// An error where there is word of a failure.
