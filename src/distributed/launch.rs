@@ -22,7 +22,7 @@ use std::{
 };
 
 /// How long the others have to end in order after one failed, and how long where rank 0 has ended, which had the most to do.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 const SHORT_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the store may take to open.
