@@ -281,8 +281,10 @@ impl Watch {
             }
         }
         Box::new(match waited {
-            Some(waited) => problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64())),
-            None => problem,
+            Some(waited) if waited > Duration::from_secs(1) => {
+                problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64()))
+            }
+            _ => problem,
         })
     }
 

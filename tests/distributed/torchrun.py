@@ -164,6 +164,21 @@ def complete_and_restarted():
     assert bench.said().count("expected test_accuracy at least 0.999: NOT MET") == 2, bench.said()
 
 
+def interrupted(wanted):
+    """Ctrl-C in a terminal reaches torchrun and the processes, which torchrun hands it once more."""
+    bench = Bench()
+    torchrun = bench.torchrun("--standalone", "--nproc-per-node", "2")
+    wait_for_checkpoint(bench, torchrun)
+    for process in [*children(torchrun.pid).values(), torchrun.pid]:
+        os.kill(process, signal.SIGINT)
+    torchrun.wait(60)
+    (run,) = bench.runs()
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted", bench.said()
+    two = "strategy={data_parallel: {processes: 2, timeout: 60}}"
+    bench.end(bench.start(TRAINYARD, "run", "--quiet", "--resume", "last", "--set", two, "--allow", "strategy"))
+    assert weights(bench.only_run()[0]) == wanted, "other weights than of a run that nobody disturbed"
+
+
 def on_two_machines(bench, names):
     return [
         bench.torchrun(
@@ -238,6 +253,7 @@ def main():
             wanted, 0, "--master-addr", "127.0.0.1", "--master-port", "29512"
         ),
         "complete and started again": complete_and_restarted,
+        "interrupted": lambda: interrupted(wanted),
         "between two network namespaces": between_namespaces,
     }
     only = sys.argv[3:]
