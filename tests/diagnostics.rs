@@ -480,3 +480,23 @@ fn a_resolved_pipeline_resolves_to_itself() {
     }
     assert!(count >= 6);
 }
+
+#[test]
+fn strategies() {
+    let content = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}");
+    let two = "strategy={data_parallel: {processes: 2, threads_per_process: 1}}";
+    let cases: [(&str, &[&str]); 7] = [
+        ("sound", &["strategy=data_parallel"]),
+        ("one process is like none", &["strategy={data_parallel: 1}", "device=cuda:1"]),
+        ("a single accelerator", &["strategy=data_parallel", "device=cuda:1"]),
+        ("no backend", &["strategy=data_parallel", "device=mps"]),
+        ("threads twice", &[two, "threads=2"]),
+        ("out of range", &["strategy={data_parallel: {processes: 0, timeout: 0, backend: mpi}}"]),
+        ("unknown argument", &["strategy={data_parallel: {world_size: 2}}"]),
+    ];
+    let mut all = String::new();
+    for (name, sets) in cases {
+        writeln!(all, "==== {name}\n{}", said(&content, sets)).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}

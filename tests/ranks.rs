@@ -20,7 +20,7 @@ const TWO: &str = "strategy={data_parallel: {processes: 2, timeout: 120}}";
 const ENDLESS: &str = "training.epochs=100000";
 
 /// A process that fails or is killed ends all within so many seconds. It takes one; tests have little of the machine.
-const AT_ONCE: u64 = 10;
+const AT_ONCE: u64 = 15;
 
 fn net() -> Bench {
     let bench = Bench::new();
@@ -196,6 +196,16 @@ fn a_hanging_process_ends_all_within_the_timeout() {
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("error[rank-failed]: rank 2 gives no sign of life"), "{stderr}");
     assert!(stderr.contains(&format!("process {}", underway.ranks[2])), "{stderr}");
+}
+
+#[test]
+fn where_the_first_process_hangs_the_others_say_so() {
+    let mut underway = Underway::new("strategy={data_parallel: {processes: 2, timeout: 5}}");
+    signal("-STOP", underway.ranks[0]);
+    let (code, stderr) = underway.end(5 + AT_ONCE);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("error[rank-failed]: rank 0 gives no sign of life"), "{stderr}");
+    underway.assert_resumes();
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Starting the processes of a group on this machine, watching them, and ending all where one fails.
 
-use super::{ATTEMPT, placement::PARENT, watch::leave_failure};
+use super::{
+    ATTEMPT,
+    placement::PARENT,
+    watch::{first_failure, leave_failure},
+};
 use crate::{
     device::{self, KeyStore},
     diagnostic::{Code, Diagnostic, Result},
@@ -18,7 +22,7 @@ use std::{
 };
 
 /// How long the others have to end in order after one failed, and how long where rank 0 has ended, which had the most to do.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 const SHORT_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the store may take to open.
@@ -56,7 +60,7 @@ pub struct Left {
 pub struct Failed {
     /// Its rank.
     pub rank: usize,
-    /// `was ended by signal 9 (SIGKILL)`, `ended with exit code 1`.
+    /// `was ended by signal 9 (SIGKILL)`, `ended with exit code 1`, or what the ranks say of it.
     pub how: String,
     /// The last that it said; nothing of rank 0, which speaks for itself.
     pub said: String,
@@ -124,9 +128,7 @@ impl Launch {
                 let Ok(Some(status)) = member.child.try_wait() else { continue };
                 member.ended = Some(status);
                 if failed.is_none() && is_failure(status) {
-                    let how = in_words(status);
-                    leave_failure(&self.store, &format!("{ATTEMPT}/0"), rank, &how);
-                    failed = Some((Failed { rank, how, said: String::new() }, Instant::now()));
+                    failed = Some((self.first_failure(rank, in_words(status)), Instant::now()));
                 }
             }
             if let Some(signal) = stop().filter(|_| !told_to_stop) {
@@ -140,8 +142,20 @@ impl Launch {
             sleep(LOOK);
         }
         let code = self.members.first().and_then(|first| first.ended).and_then(|status| status.code());
-        let failed = failed.map(|(failed, _)| Failed { said: self.members[failed.rank].last_words(), ..failed });
+        let said = |rank: usize| self.members.get(rank).map(Member::last_words).unwrap_or_default();
+        let failed = failed.map(|(failed, _)| Failed { said: said(failed.rank), ..failed });
         Left { code, failed }
+    }
+
+    /// What there is to say where `rank` ended first, and `how`: the ranks may blame another one, which hangs and is killed.
+    fn first_failure(&mut self, rank: usize, how: String) -> Failed {
+        let prefix = format!("{ATTEMPT}/0");
+        leave_failure(&self.store, &prefix, rank, &how);
+        let (rank, how) = first_failure(&self.store, &prefix).ok().flatten().unwrap_or((rank, how));
+        if let Some(member) = self.members.get_mut(rank).filter(|member| member.ended.is_none()) {
+            let _ = member.child.kill();
+        }
+        Failed { rank, how, said: String::new() }
     }
 
     fn living(&mut self) -> impl Iterator<Item = &mut Member> {

@@ -229,6 +229,11 @@ impl Group {
         }
     }
 
+    /// Whether the first member is to blame for a failure, as far as anybody knows, so that it cannot tell of it.
+    pub fn blames_first(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.watch.blames_first())
+    }
+
     /// Tells the others that this member has done all that there was to do.
     pub fn leave(&self) {
         if let Some(joined) = &self.joined {
@@ -291,5 +296,70 @@ impl Pending {
         let Some((exchange, joined)) = self.0 else { return Ok(()) };
         let began = Instant::now();
         joined.noting(exchange.wait().map_err(|error| joined.watch.blame(&error, began.elapsed())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{trial::together, *};
+    use tch::Kind;
+
+    #[test]
+    fn a_process_alone_keeps_what_it_has() {
+        let group = Group::alone();
+        let tensor = Tensor::from_slice(&[1.0f32, 2.0]);
+        group.sum(&[tensor.shallow_clone()]).unwrap();
+        group.begin_sum(&tensor).unwrap().wait().unwrap();
+        group.broadcast(&[tensor.shallow_clone()]).unwrap();
+        group.barrier().unwrap();
+        assert_eq!(Vec::<f32>::try_from(&tensor).unwrap(), [1.0, 2.0]);
+        assert_eq!(group.gather_bytes(b"own").unwrap(), [b"own"]);
+        assert_eq!(group.broadcast_bytes(b"own".to_vec()).unwrap(), b"own");
+        assert!(group.is_alone() && group.is_first() && !group.is_broken());
+    }
+
+    #[test]
+    fn members_add_up_and_take_over() {
+        let told = together(3, |group| {
+            let rank = group.rank();
+            let floats = Tensor::from_slice(&[1.0f32, 10.0]) * (rank as f64 + 1.0);
+            let doubles = Tensor::from_slice(&[0.5f64]);
+            let grid = Tensor::from_slice(&[rank as i64; 4]).view([2, 2]).transpose(0, 1);
+            let empty = Tensor::zeros([0], (Kind::Float, tch::Device::Cpu));
+            group.sum(&[floats.shallow_clone(), doubles.shallow_clone(), grid.shallow_clone(), empty]).unwrap();
+            let later = Tensor::from_slice(&[rank as f32]);
+            group.begin_sum(&later).unwrap().wait().unwrap();
+            let own = Tensor::from_slice(&[rank as f32 + 7.0]);
+            group.broadcast(&[own.shallow_clone()]).unwrap();
+            let (sums, grid) = (Vec::<f32>::try_from(&floats).unwrap(), grid.sum(Kind::Int64).int64_value(&[]));
+            (sums, doubles.double_value(&[0]), grid, later.double_value(&[0]), own.double_value(&[0]))
+        });
+        assert!(told.iter().all(|one| *one == (vec![6.0, 60.0], 1.5, 12, 3.0, 7.0)), "{told:?}");
+    }
+
+    #[test]
+    fn members_exchange_bytes() {
+        let told = together(3, |group| {
+            let own = vec![group.rank() as u8 + 1; group.rank() * 2];
+            let first = if group.is_first() { b"first".to_vec() } else { Vec::new() };
+            let nothing = group.gather_bytes(&[]).unwrap();
+            (group.gather_bytes(&own).unwrap(), group.broadcast_bytes(first).unwrap(), nothing)
+        });
+        let wanted = (vec![vec![], vec![2; 2], vec![3; 4]], b"first".to_vec(), vec![Vec::new(); 3]);
+        assert!(told.iter().all(|one| *one == wanted), "{told:?}");
+    }
+
+    #[test]
+    fn who_waits_hears_of_a_failure() {
+        let told = together(3, |group| {
+            if group.rank() == 1 {
+                group.fail(&Diagnostic::error(Code::IO, "no space left"));
+                return String::new();
+            }
+            let problem = group.barrier().unwrap_err();
+            assert!(group.is_broken() && problem.code == Code::RANK && !group.blames_first());
+            problem.message
+        });
+        assert_eq!(told, ["rank 1 failed: no space left", "", "rank 1 failed: no space left"]);
     }
 }

@@ -12,6 +12,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
+        mpsc::channel,
     },
     thread::sleep,
     time::{Duration, Instant},
@@ -27,8 +28,11 @@ const SILENCE: Duration = Duration::from_millis(2500);
 /// How often a member that waits looks again.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What is said of a silent member.
+const NO_SIGN: &str = "no sign of life: killed, hanging, or on a machine that is gone";
+
 /// What the store calls the first failure.
-pub(super) const FAILURE: &str = "failure";
+const FAILURE: &str = "failure";
 
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +43,11 @@ enum Sign {
     Left,
 }
 
+/// The store answers within so long, or it is out of reach.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Gives signs of this member's life and reads those of others.
+#[derive(Clone)]
 pub struct Watch {
     board: Arc<Board>,
     rank: usize,
@@ -80,6 +88,16 @@ impl Board {
 pub(super) fn leave_failure(store: &KeyStore, prefix: &str, rank: usize, how: &str) {
     // Where the store is gone, so is whoever would read it.
     let _ = store.set_once(&format!("{prefix}/{FAILURE}"), format!("{rank} {how}").as_bytes());
+}
+
+/// Who failed first, and how.
+pub(super) fn first_failure(store: &KeyStore, prefix: &str) -> Result<Option<(usize, String)>, TchError> {
+    let word = store.get(&format!("{prefix}/{FAILURE}"))?;
+    let text = word.map(|word| String::from_utf8_lossy(&word).into_owned());
+    Ok(text.and_then(|text| {
+        let (rank, how) = text.split_once(' ')?;
+        Some((rank.parse().ok()?, how.to_owned()))
+    }))
 }
 
 fn beat(board: &Weak<Board>, rank: usize) {
@@ -185,6 +203,20 @@ impl Watch {
 
     /// Who is to blame for an exchange that failed after `waited`.
     pub fn blame(&self, error: &TchError, waited: Duration) -> Box<Diagnostic> {
+        let told = brief(error);
+        let found = self.within(SILENCE + ANSWER, move |watch| watch.find_who_is_to_blame(&told, waited));
+        found.unwrap_or_else(|| self.store_is_gone())
+    }
+
+    /// What `ask` comes to on a thread of its own, where it does in time: where a network is cut, the store never answers.
+    fn within<T: Send + 'static>(&self, limit: Duration, ask: impl FnOnce(&Watch) -> T + Send + 'static) -> Option<T> {
+        let (send, receive) = channel();
+        let watch = self.clone();
+        std::thread::spawn(move || send.send(ask(&watch)));
+        receive.recv_timeout(limit).ok()
+    }
+
+    fn find_who_is_to_blame(&self, told: &str, waited: Duration) -> Box<Diagnostic> {
         let own = self.board.exchanges.load(Ordering::Relaxed);
         let Ok(before) = self.signs() else { return self.store_is_gone() };
         let began = Instant::now();
@@ -213,36 +245,46 @@ impl Watch {
             }
             true => Diagnostic::error(Code::RANK, "the ranks lost each other"),
         };
-        Box::new(problem.fact(brief(error)))
+        Box::new(problem.fact(told))
     }
 
     fn signs(&self) -> Result<Vec<Option<Sign>>, TchError> {
         (0..self.size).map(|rank| self.board.sign_of(rank)).collect()
     }
 
-    /// An error where another member left word that it failed.
+    /// Whether rank 0 is to blame, or nobody can tell: then it cannot be what tells of it.
+    pub fn blames_first(&self) -> bool {
+        let first = self.within(ANSWER, |watch| first_failure(&watch.board.store, &watch.board.prefix));
+        !matches!(first, Some(Ok(Some((rank, _)))) if rank > 0)
+    }
+
+    /// An error where there is word of a failure.
     fn look_for_failure(&self) -> Result<()> {
-        let word = self.board.get(FAILURE).map_err(|_| self.store_is_gone())?;
-        let Some(word) = word else { return Ok(()) };
-        let (rank, how) = word.split_once(' ').unwrap_or((&word, "failed"));
+        let word = first_failure(&self.board.store, &self.board.prefix).map_err(|_| self.store_is_gone())?;
+        let Some((rank, how)) = word else { return Ok(()) };
         let problem = Diagnostic::error(Code::RANK, format!("rank {rank} {how}"));
-        Err(Box::new(match rank.parse().ok().and_then(|rank| self.about(rank)) {
+        Err(Box::new(match self.about(rank) {
             Some(about) => problem.fact(format!("it was {about}")),
             None => problem,
         }))
     }
 
+    /// Leaves word that these members are gone.
     fn silent(&self, silent: &[usize], waited: Option<Duration>) -> Box<Diagnostic> {
-        let message = format!("{} no sign of life: killed, hanging, or on a machine that is gone", gives(silent));
-        let mut problem = Diagnostic::error(Code::RANK, message);
+        for rank in silent {
+            leave_failure(&self.board.store, &self.board.prefix, *rank, &format!("gives {NO_SIGN}"));
+        }
+        let mut problem = Diagnostic::error(Code::RANK, format!("{} {NO_SIGN}", gives(silent)));
         for rank in silent {
             if let Some(about) = self.about(*rank) {
                 problem = problem.fact(format!("rank {rank} is {about}"));
             }
         }
         Box::new(match waited {
-            Some(waited) => problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64())),
-            None => problem,
+            Some(waited) if waited > Duration::from_secs(1) => {
+                problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64()))
+            }
+            _ => problem,
         })
     }
 

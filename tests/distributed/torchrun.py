@@ -1,7 +1,7 @@
 """Has a real torchrun start the program: on one machine, with a process that is killed and started again, and between two network
 namespaces, as between two machines. The last takes root and iproute2, and is passed over elsewhere.
 
-    python3 tests/distributed/torchrun.py TORCHRUN TRAINYARD
+    python3 tests/distributed/torchrun.py TORCHRUN TRAINYARD [CASE...]
 """
 
 import json
@@ -106,16 +106,24 @@ def rank_of(process, parent):
     return variables.get("RANK") if int(status[1]) == parent else None
 
 
-def kill_rank(bench, rank, parent):
-    """Kills a rank once there is a checkpoint."""
+def children(torchrun):
+    """The processes that torchrun has started, by rank."""
+    processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    ranks = [(rank_of(process, torchrun), process) for process in processes]
+    return {rank: process for rank, process in ranks if rank is not None}
+
+
+def wait_for_checkpoint(bench, torchrun):
     limit = time.monotonic() + 240
     while not any((run / "checkpoint" / "000003").is_dir() for run in bench.runs()):
-        assert parent.poll() is None and time.monotonic() < limit, f"no checkpoint\n{bench.said()}"
+        assert torchrun.poll() is None and time.monotonic() < limit, f"no checkpoint\n{bench.said()}"
         time.sleep(0.01)
-    processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    killed = [process for process in processes if rank_of(process, parent.pid) == str(rank)]
-    assert len(killed) == 1, f"{killed}"
-    os.kill(killed[0], signal.SIGKILL)
+
+
+def kill_rank(bench, rank, torchrun):
+    """Kills a rank once there is a checkpoint."""
+    wait_for_checkpoint(bench, torchrun)
+    os.kill(children(torchrun.pid)[str(rank)], signal.SIGKILL)
 
 
 def undisturbed():
@@ -156,7 +164,60 @@ def complete_and_restarted():
     assert bench.said().count("expected test_accuracy at least 0.999: NOT MET") == 2, bench.said()
 
 
-def between_namespaces(wanted):
+def interrupted(wanted):
+    """Ctrl-C in a terminal reaches torchrun and the processes, which torchrun hands it once more."""
+    bench = Bench()
+    torchrun = bench.torchrun("--standalone", "--nproc-per-node", "2")
+    wait_for_checkpoint(bench, torchrun)
+    for process in [*children(torchrun.pid).values(), torchrun.pid]:
+        os.kill(process, signal.SIGINT)
+    torchrun.wait(60)
+    (run,) = bench.runs()
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted", bench.said()
+    two = "strategy={data_parallel: {processes: 2, timeout: 60}}"
+    bench.end(bench.start(TRAINYARD, "run", "--quiet", "--resume", "last", "--set", two, "--allow", "strategy"))
+    assert weights(bench.only_run()[0]) == wanted, "other weights than of a run that nobody disturbed"
+
+
+def on_two_machines(bench, names):
+    return [
+        bench.torchrun(
+            "--nnodes", "2", "--node-rank", str(at), "--nproc-per-node", "1",
+            "--master-addr", "10.213.77.1", "--master-port", "29511",
+            before=["ip", "netns", "exec", name],
+        )
+        for at, name in enumerate(names)
+    ]  # fmt: skip
+
+
+def trained_on_two_machines(names):
+    bench = Bench()
+    bench.end(*on_two_machines(bench, names))
+    _, info = bench.only_run()
+    assert info["provenance"]["processes"] == 2
+
+
+def cut_off(names, ends):
+    """Where the network is cut, the processes on both sides end."""
+    bench = Bench()
+    pipeline = (bench.path / "net.yaml").read_text().replace("timeout: 60", "timeout: 8").replace("epochs: 40", "epochs: 99999")
+    (bench.path / "net.yaml").write_text(pipeline)
+    agents = on_two_machines(bench, names)
+    try:
+        wait_for_checkpoint(bench, agents[0])
+        subprocess.run(["ip", "-n", names[1], "link", "set", ends[1], "down"], check=True)
+        limit = time.monotonic() + 60
+        while any(children(agent.pid) for agent in agents):
+            assert time.monotonic() < limit, f"a process hangs\n{bench.said()}"
+            time.sleep(0.1)
+    finally:
+        for agent in agents:
+            agent.kill()
+    assert "rank 1 gives no sign of life" in bench.said(), bench.said()
+    assert "the meeting place of the ranks is gone" in bench.said(), bench.said()
+
+
+def between_namespaces():
     if os.geteuid() != 0 or not shutil.which("ip"):
         print("passed over: between two network namespaces, which takes root and iproute2")
         return
@@ -176,18 +237,8 @@ def between_namespaces(wanted):
         except subprocess.CalledProcessError as error:
             print(f"passed over: between two network namespaces: {error.stderr.decode().strip()}")
             return
-        bench = Bench()
-        agents = [
-            bench.torchrun(
-                "--nnodes", "2", "--node-rank", str(at), "--nproc-per-node", "1",
-                "--master-addr", "10.213.77.1", "--master-port", "29511",
-                before=["ip", "netns", "exec", name],
-            )
-            for at, name in enumerate(names)
-        ]  # fmt: skip
-        bench.end(*agents)
-        _, info = bench.only_run()
-        assert info["provenance"]["processes"] == 2
+        trained_on_two_machines(names)
+        cut_off(names, ends)
     finally:
         for name in names:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True)
@@ -202,9 +253,13 @@ def main():
             wanted, 0, "--master-addr", "127.0.0.1", "--master-port", "29512"
         ),
         "complete and started again": complete_and_restarted,
-        "between two network namespaces": lambda: between_namespaces(wanted),
+        "interrupted": lambda: interrupted(wanted),
+        "between two network namespaces": between_namespaces,
     }
+    only = sys.argv[3:]
     for name, case in cases.items():
+        if only and name not in only:
+            continue
         began = time.monotonic()
         case()
         print(f"{name}: done ({time.monotonic() - began:.0f} s)", flush=True)

@@ -222,8 +222,11 @@ fn follow(group: &Group, output: &Output) -> Result<Ending> {
         }
         Err(problem) => {
             group.fail(&problem);
-            // What follows from another one's failure, or from the user's wish, the first process tells.
-            if ![Code::RANK, Code::INTERRUPTED].contains(&problem.code) {
+            // What follows from another one's failure, or from the user's wish, the first process tells, where it can.
+            if match problem.code {
+                Code::RANK => group.blames_first(),
+                code => code != Code::INTERRUPTED,
+            } {
                 output.tell(&SourceMap::default(), &problem);
             }
             Ok(Ending::Failed)
