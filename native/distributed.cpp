@@ -2,6 +2,7 @@
 // Gloo. libtorch ships Gloo's code without its headers; gloo_decl/ declares what c10d's own headers name of it.
 #include "guard.h"
 
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -35,6 +36,8 @@ extern "C" {
 // Connects to the store at `host`; with a `listener` (a socket, else -1) this process keeps it.
 int shim_store_open(const char* host, int port, int listener, int64_t timeout_ms, void** out) {
   return guard([&] {
+    // What fails is told by this program; c10d's own warnings, as of hosts without a name, are for its developers.
+    FLAGS_caffe2_log_level = 2;
     c10d::TCPStoreOptions options;
     options.port = static_cast<uint16_t>(port);
     options.isServer = listener >= 0;
