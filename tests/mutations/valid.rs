@@ -206,7 +206,9 @@ fn swapped(mutant: &Mutant, at: &str, what: &str) -> Option<Because> {
         | ("model.layers[conv2d]", "with batch_normalization")
         | ("model.layers[max_pooling2d]", "with batch_normalization" | "with activation")
         | ("model.layers[batch_normalization]", "with activation")
-        | ("model.layers[activation]", "with conv2d" | "with flatten") => Wanted("these layers go in either order"),
+        | ("model.layers[activation]", "with conv2d" | "with flatten" | "with global_max_pooling2d") => {
+            Wanted("these layers go in either order")
+        }
         (step, _) if step.starts_with("model.layers[normalization].normalization.") => {
             Wanted("mean and variance may be any numbers")
         }
@@ -274,7 +276,7 @@ pub fn told_at(mutant: &Mutant) -> Option<&'static str> {
         (Kind::Drop, "allow" | "allow[validation-on-test]") => "validation:",
         // What is left behind is told.
         (Kind::Misplace, "model.layers[activation].activation") => "-",
-        (Kind::Misplace, "model.layers[flatten]") => "- dense:",
+        (Kind::Misplace, "model.layers[flatten]" | "model.layers[global_max_pooling2d]") => "- dense:",
         (Kind::Misplace, "dataset.train[augment].augment[alternating_flip]") => "- augment:",
         (Kind::Misplace, "training.parameter_groups[layers].layers[dense]") => "- {layers:",
         (Kind::Drop, "model.layers[position_embedding]") => "exclude_from_weight_decay:",
