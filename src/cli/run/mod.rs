@@ -407,10 +407,9 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
 
     let initial_weights = check::initial_weights(sound, &checked.sources);
     let files = files.as_ref();
-    let task = Task::new(pipeline, initial_weights.as_ref(), recorded_threads, optimize);
     let group = processes;
     let work = Work { pipeline, plan, means, threads, group, start: began, files, initial_weights, other_callbacks };
-    let begun = recorder.save().and_then(|()| task.begin(group, files, other_callbacks));
+    let begun = recorder.save().and_then(|()| Task::begin(&work, recorded_threads));
     let result = begun.and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {

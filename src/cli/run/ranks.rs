@@ -8,13 +8,12 @@ use crate::{
     check::{self, Checked, Options},
     cli::{
         Ending,
-        context::{Output, set_up_threads, stopped_by},
+        context::{Output, set_up_means, set_up_threads, stopped_by},
     },
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap, io_error},
     distributed::{Group, Launch, Placement},
     machine,
-    model::Means,
     run::checkpoint::Files,
     spec::{self, Pipeline},
     strategy::DataParallel,
@@ -50,27 +49,23 @@ pub struct Task {
 }
 
 impl Task {
-    /// The training that a run is.
-    pub fn new(pipeline: &Pipeline, initial_weights: Option<&PathBuf>, threads: Option<usize>, optimize: bool) -> Self {
-        let mut own = pipeline.clone();
-        own.report = Default::default();
-        own.expect.clear();
-        if let (Some(initial), Some(file)) = (&mut own.model.initial_weights, initial_weights) {
-            initial.file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-        }
-        Task { pipeline: own.to_yaml(), threads, optimize, other_callbacks: false, goes_on: false }
-    }
-
-    /// Tells the other processes to train with this one, from `files` on where there are some.
+    /// Tells the other processes to do `work` with this one, by so many `threads` where the pipeline says `auto`.
     ///
     /// # Errors
     /// Where one of them is gone.
-    pub fn begin(mut self, group: &Group, files: Option<&Files>, other_callbacks: bool) -> Result<()> {
+    pub fn begin(work: &Work<'_>, threads: Option<usize>) -> Result<()> {
+        let Work { pipeline, means, group, files, other_callbacks, .. } = *work;
         if group.is_alone() {
             return Ok(());
         }
-        (self.goes_on, self.other_callbacks) = (files.is_some(), other_callbacks);
-        order(group, &Order::Run(self))?;
+        let mut own = pipeline.clone();
+        own.report = Default::default();
+        own.expect.clear();
+        if let (Some(initial), Some(file)) = (&mut own.model.initial_weights, &work.initial_weights) {
+            initial.file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        }
+        let (optimize, goes_on) = (means.optimize, files.is_some());
+        order(group, &Order::Run(Task { pipeline: own.to_yaml(), threads, optimize, other_callbacks, goes_on }))?;
         files.map_or(Ok(()), |files| group.broadcast_bytes(packed(files)).map(|_| ()))
     }
 }
@@ -253,11 +248,11 @@ fn train(task: &Task, group: &Group, output: &Output) -> Result<()> {
     let (Some(sound), Some(plan)) = (&checked.pipeline, &checked.plan) else { return Err(unsound(&checked)) };
     let pipeline = &sound.pipeline;
     let threads = set_up_threads(pipeline, task.threads, group.placement());
-    let Placement { local_rank, local_size, .. } = *group.placement();
+    let means = set_up_means(pipeline, task.optimize, group.placement())?;
     let work = Work {
         pipeline,
         plan,
-        means: Means::of(pipeline, device::open_for(&pipeline.device, local_rank, local_size)?, task.optimize),
+        means,
         threads,
         group,
         start: began,

@@ -18,13 +18,19 @@ fn word_of(pipeline: &Pipeline) -> String {
 
 /// Tells processes that may be started in the place of these where the run of this pipeline is.
 pub fn leave_word(pipeline: &Pipeline, directory: &RunDirectory, group: &Group) {
+    if !group.placement().store_is_kept {
+        return;
+    }
     let place = std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned());
     group.leave_word(&word_of(pipeline), &place.to_string_lossy());
 }
 
 /// The run of the processes in whose place these were started.
 pub fn left(prepared: &Prepared, group: &Group) -> Option<RunDirectory> {
-    let word = group.word(&word_of(prepared.pipeline()?)).filter(|_| group.placement().attempt > 0)?;
+    if group.placement().attempt == 0 {
+        return None;
+    }
+    let word = group.word(&word_of(prepared.pipeline()?))?;
     RunDirectory::open(Path::new(&word)).ok()
 }
 
