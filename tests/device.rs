@@ -5,9 +5,10 @@ mod bench;
 
 use bench::{
     Bench,
-    net::{NET, SAME, assert_same, history, info, only_run, runs},
+    net::{NET, SAME, assert_same, history, info, only_run, runs, trained},
+    program,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The device to test, as a flag.
 fn device() -> Option<String> {
@@ -16,18 +17,6 @@ fn device() -> Option<String> {
         eprintln!("skipped: TRAINYARD_TEST_DEVICE names no device");
     }
     wanted.map(|wanted| format!("device={wanted}"))
-}
-
-/// Runs `text` with `sets`; gives its run.
-fn run(text: &str, sets: &[&str]) -> (Bench, PathBuf) {
-    let bench = Bench::new();
-    bench.write("net.yaml", text);
-    let mut arguments = vec!["run", "--quiet", "net.yaml"];
-    sets.iter().for_each(|set| arguments.extend(["--set", set]));
-    let (code, _, stderr) = bench.call(&arguments);
-    assert_eq!(code, 0, "{stderr}");
-    let run = only_run(&bench);
-    (bench, run)
 }
 
 /// Without what a device draws by itself, so that it can be compared with the processors.
@@ -50,8 +39,8 @@ fn accuracy(run: &Path) -> f64 {
 #[test]
 fn a_device_trains_as_the_processors_do() {
     let Some(device) = device() else { return };
-    let (_one, there) = run(&without_noise(), &[&device]);
-    let (_other, here) = run(&without_noise(), &["device=cpu"]);
+    let (_one, there) = trained(&without_noise(), &[&device]);
+    let (_other, here) = trained(&without_noise(), &["device=cpu"]);
     let (there_figures, here_figures) = (figures(&there), figures(&here));
     assert_eq!(there_figures.len(), here_figures.len());
     // Roundings grow with the steps: the first epoch shows that it is the same computation.
@@ -73,8 +62,8 @@ fn a_device_trains_as_the_processors_do() {
 #[test]
 fn the_same_run_twice_gives_the_same_bytes_on_a_device() {
     let Some(device) = device() else { return };
-    let (_one, first) = run(NET, &[&device]);
-    let (_other, second) = run(NET, &[&device]);
+    let (_one, first) = trained(NET, &[&device]);
+    let (_other, second) = trained(NET, &[&device]);
     assert_same(&second, &first, "a second time");
     assert!(info(&first)["provenance"]["nondeterministic"].is_null());
 }
@@ -86,8 +75,8 @@ fn examples_that_lie_on_the_device_change_nothing() {
     let plain = NET.replace("augment: [random_flip: horizontal], ", "");
     let sent = NET.replace("random_flip: horizontal", "random_translation: {height_factor: 0, width_factor: 0}");
     assert!(plain != NET && sent != NET);
-    let (_one, resident) = run(&plain, &[&device]);
-    let (_other, sent) = run(&sent, &[&device]);
+    let (_one, resident) = trained(&plain, &[&device]);
+    let (_other, sent) = trained(&sent, &[&device]);
     for name in SAME {
         assert!(
             std::fs::read(resident.join(name)).unwrap() == std::fs::read(sent.join(name)).unwrap(),
@@ -101,7 +90,7 @@ fn examples_that_lie_on_the_device_change_nothing() {
 #[test]
 fn a_run_on_a_device_goes_on_as_if_nothing_had_happened() {
     let Some(device) = device() else { return };
-    let (_whole, whole) = run(NET, &[&device]);
+    let (_whole, whole) = trained(NET, &[&device]);
     let bench = Bench::new();
     bench.write("net.yaml", NET);
     let mut child = std::process::Command::new(program())
@@ -125,17 +114,13 @@ fn a_run_on_a_device_goes_on_as_if_nothing_had_happened() {
 /// What lets `NET` learn.
 const LEARNS: [&str; 2] = ["training.epochs=15", "model.layers[2].batch_normalization.momentum=0.9"];
 
-fn program() -> PathBuf {
-    std::env::var_os("TRAINYARD").map_or_else(|| assert_cmd::cargo::cargo_bin("trainyard"), PathBuf::from)
-}
-
 #[test]
 fn every_precision_learns_on_a_device() {
     let Some(device) = device() else { return };
     let [epochs, momentum] = LEARNS;
     for precision in ["tensor_float32", "mixed_bfloat16", "mixed_float16"] {
         let precision = format!("precision={precision}");
-        let (_bench, run) = run(NET, &[&device, &precision, epochs, momentum]);
+        let (_bench, run) = trained(NET, &[&device, &precision, epochs, momentum]);
         assert!(accuracy(&run) > 0.8, "{precision}: {}", accuracy(&run));
     }
 }
@@ -144,7 +129,7 @@ fn every_precision_learns_on_a_device() {
 fn without_determinism_a_device_learns_too_and_the_record_says_so() {
     let Some(device) = device() else { return };
     let [epochs, momentum] = LEARNS;
-    let (_bench, run) = run(NET, &[&device, "deterministic=false", epochs, momentum]);
+    let (_bench, run) = trained(NET, &[&device, "deterministic=false", epochs, momentum]);
     assert!(accuracy(&run) > 0.8, "{}", accuracy(&run));
     assert!(!info(&run)["provenance"]["nondeterministic"].is_null());
 }
@@ -165,7 +150,7 @@ fn optimizers_and_what_stands_around_them_work_on_a_device() {
         let watch = "training.watch=[gradient_norm, dead_activations]";
         let metrics = "training.metrics=[accuracy, auc, {top_k_categorical_accuracy: 3}]";
         let sets = [&device, &optimizer, watch, metrics, "training.epochs=2"];
-        let (_bench, run) = run(NET, &sets);
+        let (_bench, run) = trained(NET, &sets);
         let rows = figures(&run);
         assert!(rows.iter().flatten().all(|figure| figure.is_finite()), "{optimizer}: {rows:?}");
     }

@@ -1,12 +1,9 @@
 //! The Rust side of `native/distributed.cpp`: PyTorch's store of keys and its process group over Gloo.
 
-use super::native::outcome;
+use super::native::{RawTensor, outcome};
 use libc::{c_char, c_int, c_void};
 use std::{ffi::CString, net::TcpListener, os::fd::IntoRawFd, ptr::NonNull, time::Duration};
 use tch::{TchError, Tensor};
-use torch_sys::C_tensor;
-
-type RawTensor = *mut C_tensor;
 
 unsafe extern "C" {
     fn shim_store_open(

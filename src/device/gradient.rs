@@ -1,12 +1,9 @@
 //! The Rust side of `native/gradient.cpp`: who hears of a leaf's gradient on the way back, and gradients that are put there.
 
-use super::native::outcome;
+use super::native::{RawTensor, outcome};
 use libc::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tch::{TchError, Tensor};
-use torch_sys::C_tensor;
-
-type RawTensor = *mut C_tensor;
 
 unsafe extern "C" {
     fn shim_listen_to_gradient(

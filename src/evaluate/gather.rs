@@ -1,12 +1,13 @@
 //! What several processes found out about batches, brought together.
 
+use super::host_numbers;
 use crate::{
     data::BatchLabels,
     diagnostic::{Diagnostic, Result},
     distributed::Group,
     model::computation,
 };
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 /// A batch with what a model said of it.
 pub(super) struct Scored {
@@ -20,8 +21,7 @@ pub(super) struct Scored {
 
 impl Scored {
     fn to_bytes(&self) -> std::result::Result<Vec<u8>, TchError> {
-        let outputs = self.outputs.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
-        let outputs = Vec::<f32>::try_from(&outputs)?;
+        let outputs = host_numbers(&self.outputs.f_to_kind(Kind::Float)?)?;
         let (is_number, labels): (u64, Vec<[u8; 8]>) = match &self.labels {
             BatchLabels::Classes(labels) => (0, labels.iter().map(|label| label.to_le_bytes()).collect()),
             BatchLabels::Numbers(labels) => (1, labels.iter().map(|label| f64::from(*label).to_le_bytes()).collect()),

@@ -5,9 +5,9 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result},
     evaluation::{Activations, Answers, Curve, Estimates, Kernels, LayerShape, Predictions, Split, Subject},
     layer::Pass,
-    model::{LayerError, Model, computation, in_layer},
+    model::{LayerError, Model, computation, in_layer, kind_of},
     run::EpochRecord,
-    source::{Examples, Form},
+    source::Examples,
     spec::Pipeline,
     task::Task,
 };
@@ -78,11 +78,7 @@ impl<'a> Answering<'a> {
         let form = self.inquiry.plan.input;
         let count = examples.len() / form.bytes().max(1);
         let size: Vec<i64> = std::iter::once(count).chain(form.shape()).map(|n| n as i64).collect();
-        let kind = match form {
-            Form::Image(_) => Kind::Uint8,
-            Form::Features(_) => Kind::Float,
-        };
-        Tensor::f_from_data_size(examples, &size, kind)?.f_to_device(self.plain.device())
+        Tensor::f_from_data_size(examples, &size, kind_of(form))?.f_to_device(self.plain.device())
     }
 
     /// The output of `class` for one image, with the image as numbers and what leaves `layer`, all in one graph.

@@ -9,7 +9,7 @@ use super::{
     Estimates, EvaluationStep, FigureName, Predictions, StepResult, Subject,
     estimates::{self, FIGURES},
     figures::named,
-    statistics::{Tally, bootstrap, log_losses, mean_area, percentiles, quantile, rankings, wilson},
+    statistics::{Tally, bootstrap, log_losses, mean_area, moments, percentiles, quantile, rankings, wilson},
     top_k::right_within,
 };
 use crate::{diagnostic::Result, task::Task};
@@ -176,12 +176,9 @@ fn constant(targets: &[f32]) -> Option<Constant> {
     let mut sorted: Vec<f64> = targets.iter().map(|target| f64::from(*target)).collect();
     sorted.sort_by(f64::total_cmp);
     let median = quantile(&sorted, 0.5)?;
-    let mean_of = |value: &dyn Fn(f64) -> f64| sorted.iter().map(|&target| value(target)).sum::<f64>() / sorted.len() as f64;
-    let mean = mean_of(&|target| target);
-    Some(Constant {
-        mean_absolute_error: mean_of(&|target| (target - median).abs()),
-        root_mean_squared_error: mean_of(&|target| (target - mean).powi(2)).sqrt(),
-    })
+    let (_, deviation) = moments(&sorted)?;
+    let off: f64 = sorted.iter().map(|target| (target - median).abs()).sum();
+    Some(Constant { mean_absolute_error: off / sorted.len() as f64, root_mean_squared_error: deviation })
 }
 
 fn proportion(name: &str, right: Option<u64>, examples: usize) -> Figure {

@@ -3,6 +3,7 @@
 use super::{
     Estimates, EvaluationStep, Histogram, StepResult, Subject,
     gallery::by_chance,
+    statistics::moments,
 };
 use crate::{diagnostic::Result, task::Task};
 use schemars::JsonSchema;
@@ -63,11 +64,7 @@ impl Residuals {
     pub fn outcome(&self, estimates: &Estimates, name: impl Fn(usize) -> String) -> Outcome {
         let finite: Vec<usize> = (0..estimates.len()).filter(|&index| estimates.residual(index).is_finite()).collect();
         let residuals: Vec<f64> = finite.iter().map(|&index| estimates.residual(index)).collect();
-        let mean_of = |values: &mut dyn Iterator<Item = f64>| {
-            (!residuals.is_empty()).then(|| values.sum::<f64>() / residuals.len() as f64)
-        };
-        let mean = mean_of(&mut residuals.iter().copied());
-        let variance = mean.and_then(|mean| mean_of(&mut residuals.iter().map(|residual| (residual - mean).powi(2))));
+        let moments = moments(&residuals);
         let shown = by_chance(finite.len(), MOST_POINTS, "residuals");
         let mut worst = finite.clone();
         worst.sort_by(|&a, &b| estimates.residual(b).abs().total_cmp(&estimates.residual(a).abs()).then(a.cmp(&b)));
@@ -79,8 +76,8 @@ impl Residuals {
         };
         Outcome {
             examples: finite.len(),
-            mean,
-            deviation: variance.map(f64::sqrt),
+            mean: moments.map(|(mean, _)| mean),
+            deviation: moments.map(|(_, deviation)| deviation),
             histogram: Histogram::of(&residuals),
             points: shown
                 .into_iter()

@@ -1,6 +1,6 @@
 //! Whether a difference between two models on the same examples is more than chance.
 
-use super::Answers;
+use super::{Answers, Estimates};
 
 /// A p-value below this is called significant.
 pub const LEVEL: f64 = 0.05;
@@ -130,14 +130,20 @@ impl Paired {
                 let (first, second) = only_one_right(&one.labels, &one.predicted, &other.predicted);
                 same.then(|| Paired { first, second, p: mcnemar(first, second) })
             }
-            (Answers::Numbers(one), Answers::Numbers(other)) if one.targets == other.targets => {
-                let (a, b) = (one.residuals(), other.residuals());
-                let (first, second) = only_one_nearer(&a, &b);
-                let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a.abs() - b.abs()).collect();
-                Some(Paired { first, second, p: wilcoxon(&differences) })
-            }
+            (Answers::Numbers(one), Answers::Numbers(other)) => Paired::of_numbers(one, other),
             _ => None,
         }
+    }
+
+    /// Of numbers that two models predicted; `None` where the true ones aren't the same.
+    pub fn of_numbers(one: &Estimates, other: &Estimates) -> Option<Self> {
+        if one.targets != other.targets {
+            return None;
+        }
+        let (a, b) = (one.residuals(), other.residuals());
+        let (first, second) = only_one_nearer(&a, &b);
+        let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a.abs() - b.abs()).collect();
+        Some(Paired { first, second, p: wilcoxon(&differences) })
     }
 }
 

@@ -62,7 +62,15 @@ pub fn mean_interval(values: &[f64], mean: f64) -> Option<(f64, f64)> {
     if off.is_nan() || off > 1e-3 * mean.abs().max(1e-2) {
         return None;
     }
-    percentiles(bootstrap(values.len(), RESAMPLES, |counts| weighted(&|example| counts[example])).into_iter())
+    interval_of(values.len(), |count| Some(weighted(count)))
+}
+
+/// The mean of values and their standard deviation; nothing of none.
+pub fn moments(values: &[f64]) -> Option<(f64, f64)> {
+    let share = |sum: f64| sum / values.len() as f64;
+    let mean = share(values.iter().sum());
+    let variance = share(values.iter().map(|value| (value - mean).powi(2)).sum());
+    (!values.is_empty()).then_some((mean, variance.sqrt()))
 }
 
 /// The interval of a figure over so many examples, by the bootstrap; `figure` is handed how often each of them counts.

@@ -5,7 +5,7 @@
 
 use super::{
     Instructions,
-    batch::{Scratch, stretches, transpose},
+    batch::{Scratch, in_stretches, stretches, total, transpose},
     compiled,
     vector::Vector,
 };
@@ -169,16 +169,9 @@ impl Depthwise {
         window: &Window,
         [from_length, length]: [usize; 2],
     ) {
-        let count = into.len() / length;
-        assert!(into.len() == count * length && from.len() == count * from_length);
+        assert!(from.len() == into.len() / length * from_length);
         assert!(turned.kept().len() >= 9 * self.channels && bias.len() == self.channels);
-        let mut into = into;
-        let mut tasks = Vec::new();
-        for stretch in stretches(self.threads, count) {
-            let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
-            tasks.push((stretch, own));
-        }
-        in_parallel(tasks, |(stretch, into)| {
+        in_stretches(self.threads, into, length, |stretch, into| {
             for (image, into) in stretch.zip(into.chunks_exact_mut(length)) {
                 let from = from[image * from_length..].as_ptr();
                 let (kernel, bias) = (turned.kept().as_ptr(), bias.as_ptr());
@@ -203,12 +196,7 @@ impl Depthwise {
                 unsafe { add_products(self.instructions, image, slopes, sums, &window, self.channels) }
             }
         });
-        let mut all = all.into_iter();
-        let mut sums = all.next().expect("there is a stretch");
-        // In their order, so that the same number of threads gives the same sums.
-        for other in all {
-            sums.numbers().iter_mut().zip(other.kept()).for_each(|(sum, other)| *sum += *other);
-        }
+        let sums = total(all).expect("there is a stretch");
         let mut stored = vec![0.0; 9 * self.channels];
         transpose(&sums.kept()[..9 * self.channels], &mut stored, 9);
         stored

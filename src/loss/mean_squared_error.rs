@@ -1,6 +1,6 @@
 //! `(y - p)^2`, as Keras' `MeanSquaredError`.
 
-use super::{FromLogits, LossDefinition, Targets, reduce, residuals};
+use super::{LossDefinition, Targets, reduce, residuals};
 use crate::task::Task;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,23 +28,7 @@ impl LossDefinition for MeanSquaredError {
         Task::Regression
     }
 
-    fn accepts(&self, units: usize, _classes: usize) -> bool {
-        units == 1
-    }
-
-    fn bears_softmax(&self) -> bool {
-        false
-    }
-
-    fn probabilities(&self, outputs: &Tensor, _logits: bool) -> Result<Tensor, TchError> {
-        Ok(outputs.shallow_clone())
-    }
-
     fn of_residual(&self, residual: f64) -> Option<f64> {
         Some(residual.powi(2))
-    }
-
-    fn outputs_are_logits(&self) -> FromLogits {
-        FromLogits::Auto
     }
 }

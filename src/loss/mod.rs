@@ -109,7 +109,7 @@ pub trait LossDefinition {
 
     /// Whether a model may end in softmax.
     fn bears_softmax(&self) -> bool {
-        true
+        self.task() == Task::Classification
     }
 
     /// What is the larger the more probable a class is, `[batch, classes]`.
@@ -125,9 +125,10 @@ pub trait LossDefinition {
     /// # Errors
     /// What libtorch reports.
     fn probabilities(&self, outputs: &Tensor, logits: bool) -> Result<Tensor, TchError> {
-        match logits {
-            true => outputs.f_softmax(1, Kind::Float),
-            false => shares(outputs),
+        match (self.task(), logits) {
+            (Task::Regression, _) => Ok(outputs.shallow_clone()),
+            (Task::Classification, true) => outputs.f_softmax(1, Kind::Float),
+            (Task::Classification, false) => shares(outputs),
         }
     }
 
@@ -143,7 +144,9 @@ pub trait LossDefinition {
     }
 
     /// What the pipeline says of the model's outputs.
-    fn outputs_are_logits(&self) -> FromLogits;
+    fn outputs_are_logits(&self) -> FromLogits {
+        FromLogits::Auto
+    }
 }
 
 /// Whether the model's outputs are logits, any numbers, or probabilities.

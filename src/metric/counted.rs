@@ -1,6 +1,6 @@
 //! What metrics share that follow from how many examples of each class were predicted to be of which.
 
-use super::Running;
+use super::{Running, averaged};
 use crate::evaluation::{Answers, Predictions, statistics::Tally};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,33 +75,11 @@ impl<F: Fn(&Tally) -> Option<f64>> Running for Counting<F> {
 
 /// The share of examples that are right in some sense.
 pub(super) fn share(is_right: impl Fn(&Predictions, usize) -> bool + 'static) -> Box<dyn Running> {
-    Box::new(Share { right: 0.0, is_right })
-}
-
-struct Share<F> {
-    right: f64,
-    is_right: F,
-}
-
-impl<F: Fn(&Predictions, usize) -> bool> Running for Share<F> {
-    fn add(&mut self, answers: &Answers) {
-        let examples = answers.predictions();
-        self.right += (0..examples.len()).filter(|&index| (self.is_right)(examples, index)).count() as f64;
-    }
-
-    fn value(&self, examples: usize) -> f64 {
-        self.right / examples as f64
-    }
-
-    fn sums(&self) -> Vec<f64> {
-        vec![self.right]
-    }
-
-    fn take_up(&mut self, sums: &[f64], _: &[u8]) -> bool {
-        let fits = sums.len() == 1;
-        if fits {
-            self.right += sums[0];
-        }
-        fits
-    }
+    averaged(
+        move |answers| {
+            let examples = answers.predictions();
+            (0..examples.len()).filter(|&index| is_right(examples, index)).count() as f64
+        },
+        |share| share,
+    )
 }

@@ -72,6 +72,39 @@ pub trait Running {
     }
 }
 
+/// What `whole` makes of what `sum` gives for all examples together, divided by how many they are.
+fn averaged(sum: impl Fn(&Answers) -> f64 + 'static, whole: fn(f64) -> f64) -> Box<dyn Running> {
+    Box::new(Averaged { total: 0.0, sum, whole })
+}
+
+struct Averaged<F> {
+    total: f64,
+    sum: F,
+    whole: fn(f64) -> f64,
+}
+
+impl<F: Fn(&Answers) -> f64> Running for Averaged<F> {
+    fn add(&mut self, answers: &Answers) {
+        self.total += (self.sum)(answers);
+    }
+
+    fn value(&self, examples: usize) -> f64 {
+        (self.whole)(self.total / examples as f64)
+    }
+
+    fn sums(&self) -> Vec<f64> {
+        vec![self.total]
+    }
+
+    fn take_up(&mut self, sums: &[f64], _: &[u8]) -> bool {
+        let fits = sums.len() == 1;
+        if fits {
+            self.total += sums[0];
+        }
+        fits
+    }
+}
+
 family! {
     /// A figure that is told while training.
     pub enum Metric("metric"): MetricDefinition {

@@ -27,7 +27,7 @@ fn means(device: Device, precision: Precision, deterministic: bool) -> Means {
 }
 
 fn pass(training: bool, step: u64) -> Pass<'static> {
-    Pass { training, seed: 5, step, first: 0, group: None }
+    Pass { training, ..Pass::training(5, step) }
 }
 
 /// What leaves a model, and the gradients of a sum over it in which each number counts otherwise.

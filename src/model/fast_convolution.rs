@@ -115,9 +115,11 @@ impl Forward for FastConvolution {
         let Affine { kernel, bias } = self.weights.stored()?;
         let output = device::filled(&[x.size()[0], height, width, outputs], |into| {
             let images = device::numbers(&images);
-            let fresh = self.turned.is_none().then(|| computed.turned(device::numbers(&kernel)));
-            let turned = self.turned.as_ref().or(fresh.as_ref()).expect("one of the two");
-            computed.forward(images, turned, bias.as_ref().map(device::numbers), into);
+            let bias = bias.as_ref().map(device::numbers);
+            match &self.turned {
+                Some(turned) => computed.forward(images, turned, bias, into),
+                None => computed.forward(images, &computed.turned(device::numbers(&kernel)), bias, into),
+            }
         })?;
         let output = as_computed(&output)?;
         if self.weights.is_recorded(x) {

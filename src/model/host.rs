@@ -61,15 +61,20 @@ pub fn in_layer(error: &LayerError) -> Box<Diagnostic> {
     computation(&error.error, &format!("`{}`", error.layer))
 }
 
+/// The kind of the values of examples.
+pub fn kind_of(form: Form) -> Kind {
+    match form {
+        Form::Image(_) => Kind::Uint8,
+        Form::Features(_) => Kind::Float,
+    }
+}
+
 /// A batch on the device: examples, `[batch, height, width, channels]` or `[batch, features]`, and what their outputs are
 /// compared with.
 pub fn to_device(batch: &HostBatch, form: Form, device: Device) -> std::result::Result<(Tensor, Targets), TchError> {
     let examples = batch.labels.len() as i64;
     let size: Vec<i64> = std::iter::once(examples).chain(form.shape().iter().map(|&n| n as i64)).collect();
-    let kind = match form {
-        Form::Image(_) => Kind::Uint8,
-        Form::Features(_) => Kind::Float,
-    };
+    let kind = kind_of(form);
     let labels = || match &batch.labels {
         BatchLabels::Classes(labels) => device::upload(labels, &[examples], device),
         BatchLabels::Numbers(labels) => device::upload(labels, &[examples], device),
@@ -98,11 +103,8 @@ pub fn keep_on_device(data: &mut InputPipeline, device: Device, room: u64) -> Re
         return Ok(false);
     }
     let all = data.choice()?;
-    let (bytes, kind) = match data.form() {
-        Form::Image(_) => (data.form().bytes(), Kind::Uint8),
-        Form::Features(_) => (data.form().bytes() / 4, Kind::Float),
-    };
-    let size = [(all.len() / data.form().bytes()) as i64, bytes as i64];
+    let (bytes, kind) = (data.form().bytes(), kind_of(data.form()));
+    let size = [(all.len() / bytes) as i64, (bytes / kind.elt_size_in_bytes()) as i64];
     // Not by way of pinned memory, which libtorch would keep.
     let there = Tensor::f_from_data_size(&all, &size, kind).and_then(|all| all.f_to_device(device));
     let there = there.map_err(|error| computation(&error, "bringing the data to the device"))?;

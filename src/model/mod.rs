@@ -14,7 +14,7 @@ mod weights;
 mod whiten;
 
 pub use adapt::{adapt, normalized, wants_statistics};
-pub use host::{computation, in_layer, keep_on_device, to_device};
+pub use host::{computation, in_layer, keep_on_device, kind_of, to_device};
 pub use passes::{OperationRow, Purpose, names as pass_names};
 pub use weights::{digest, fill_tensors, load_initial_weights, load_weights, tensors_bytes, weights_bytes};
 pub use whiten::{WHITENING_EXAMPLES, wants_images, whiten};

@@ -499,7 +499,7 @@ fn with_and_without_passes(layers: &str) -> (Model, Model) {
     let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
     let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
     let model = |optimize| {
-        let means = Means { device: Device::Cpu, precision: Precision::Float32, optimize, deterministic: true };
+        let means = Means { optimize, ..Means::from(Device::Cpu) };
         Model::new(&layers, &plan, 1, means).unwrap()
     };
     (model(true), model(false))
@@ -583,8 +583,7 @@ fn mixed_bfloat16_computes_nearly_the_same() {
         let layers: Vec<Layer> = serde_json::from_str(layers).unwrap();
         let plan = Plan::new(&layers, [12, 8, 3]).unwrap_or_else(|error| panic!("{}", error.message));
         let model = |precision, optimize| {
-            Model::new(&layers, &plan, 1, Means { device: Device::Cpu, precision, optimize, deterministic: true })
-                .unwrap()
+            Model::new(&layers, &plan, 1, Means { precision, optimize, ..Means::from(Device::Cpu) }).unwrap()
         };
         let x = images(5, [12, 8, 3]);
         let exact = run(&model(Precision::Float32, true), &x, &TRAINING);

@@ -4,6 +4,14 @@ use crate::evaluation::significance::LEVEL;
 
 pub use crate::text::thousands as grouped;
 
+/// The figures that are told first, in this order.
+pub const FIRST: [&str; 3] = ["test_accuracy", "test_mean_absolute_error", "test_loss"];
+
+/// The place of a figure among [`FIRST`]; of all others, behind them.
+pub fn rank(name: &str) -> usize {
+    FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len())
+}
+
 /// A count held as `usize`.
 pub fn count(number: usize) -> String {
     grouped(number as u64)

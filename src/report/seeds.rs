@@ -34,13 +34,7 @@ pub fn render(seeds: &Seeds, runs: &[Compared]) -> Result<String> {
 fn data(seeds: &Seeds) -> Json {
     let mut figures: Vec<(&String, &Spread)> = seeds.figures.iter().collect();
     // Those of the test first, of training last.
-    let rank = |name: &str| {
-        let first = ["test_accuracy", "test_mean_absolute_error", "test_loss"]
-            .iter()
-            .position(|first| *first == name)
-            .unwrap_or(3);
-        (!name.starts_with("test_"), !name.starts_with("val_"), first)
-    };
+    let rank = |name: &str| (!name.starts_with("test_"), !name.starts_with("val_"), figure::rank(name));
     figures.sort_by_key(|(name, _)| rank(name));
     let columns = [
         "test_accuracy",

@@ -109,12 +109,7 @@ fn metrics(record: &Record) -> Vec<Value> {
         // Those of single classes, such as `test_recall[cat]`, have their place in the classification report.
         let mut figures: Vec<(&String, &f64)> =
             evaluation.metrics.iter().filter(|(name, _)| !name.contains('[')).collect();
-        let rank = |name: &str| match name {
-            "test_accuracy" | "test_mean_absolute_error" => 0,
-            "test_loss" => 1,
-            _ => 2,
-        };
-        figures.sort_by_key(|(name, _)| rank(name));
+        figures.sort_by_key(|(name, _)| figure::rank(name));
         for (name, &value) in figures {
             let note = match evaluation.interval(name) {
                 Some(bounds) => format!("95% interval {}", figure::interval_of(name, bounds)),
@@ -124,7 +119,7 @@ fn metrics(record: &Record) -> Vec<Value> {
                 "name": figure::capitalised(&figure::in_words(name)),
                 "value": figure::of(name, value),
                 "note": note,
-                "large": rank(name) < 2,
+                "large": figure::rank(name) < figure::FIRST.len(),
             }));
         }
     }

@@ -1,6 +1,9 @@
 //! What was seen of the data, as plain numbers and small pictures: `data.json`.
 
-use crate::evaluation::{Histogram, statistics::quantile};
+use crate::evaluation::{
+    Histogram,
+    statistics::{moments, quantile},
+};
 use serde::{Deserialize, Serialize};
 
 /// What was seen of a source's data.
@@ -77,15 +80,9 @@ impl Targets {
         let histogram = Histogram::of(&numbers)?;
         let mut sorted: Vec<f64> = numbers.into_iter().filter(|number| number.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
-        let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
-        let squares: f64 = sorted.iter().map(|number| (number - mean).powi(2)).sum();
+        let (mean, deviation) = moments(&sorted)?;
         let at = |share: f64| quantile(&sorted, share).unwrap_or(f64::NAN);
-        Some(Targets {
-            mean,
-            deviation: (squares / sorted.len() as f64).sqrt(),
-            quartiles: [0.0, 0.25, 0.5, 0.75, 1.0].map(at),
-            histogram,
-        })
+        Some(Targets { mean, deviation, quartiles: [0.0, 0.25, 0.5, 0.75, 1.0].map(at), histogram })
     }
 }
 

@@ -17,47 +17,41 @@ const GROWTH_STEPS: u32 = 2000;
 
 /// The scale, as it stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct LossScale {
-    scale: f64,
-    /// Steps since it last changed.
-    steps: u32,
-    /// Steps that were left out.
-    skipped: u64,
-}
+pub(super) struct LossScale(Scaling);
 
 impl LossScale {
     /// The scale that training with `precision` begins with, where it wants one.
     pub fn of(precision: Precision) -> Option<Self> {
-        (precision == Precision::MixedFloat16).then_some(LossScale { scale: INITIAL, steps: 0, skipped: 0 })
+        (precision == Precision::MixedFloat16).then_some(LossScale(Scaling { scale: INITIAL, steps: 0, skipped: 0 }))
     }
 
     /// What a checkpoint keeps of it.
     pub fn kept(self) -> Scaling {
-        Scaling { scale: self.scale, steps: self.steps, skipped: self.skipped }
+        self.0
     }
 
     /// Goes on from what a checkpoint kept.
     pub fn go_on_from(&mut self, position: &Position) {
-        if let Some(Scaling { scale, steps, skipped }) = position.loss_scale {
-            *self = LossScale { scale, steps, skipped };
+        if let Some(scaling) = position.loss_scale {
+            self.0 = scaling;
         }
     }
 
     /// Steps that were left out so far.
     pub fn skipped(self) -> u64 {
-        self.skipped
+        self.0.skipped
     }
 
     /// The loss to go back from.
     pub fn scaled(self, loss: &Tensor) -> Result<Tensor, TchError> {
-        loss.f_mul_scalar(self.scale)
+        loss.f_mul_scalar(self.0.scale)
     }
 
     /// Brings the gradients of `model` back to their size, and says whether all of them are finite, so that they make a step.
     pub fn unscale(&mut self, model: &Model) -> Result<bool, TchError> {
         let gradients: Vec<Tensor> = model.trainable().map(|it| it.tensor.f_grad()).collect::<Result<_, _>>()?;
         for gradient in &gradients {
-            let _ = gradient.shallow_clone().f_mul_scalar_(1.0 / self.scale)?;
+            let _ = gradient.shallow_clone().f_mul_scalar_(1.0 / self.0.scale)?;
         }
         let finite = gradients.is_empty() || norm(&gradients)?.f_double_value(&[])?.is_finite();
         self.heed(finite);
@@ -65,11 +59,12 @@ impl LossScale {
     }
 
     fn heed(&mut self, finite: bool) {
-        self.steps += 1;
+        let Scaling { scale, steps, skipped } = &mut self.0;
+        *steps += 1;
         if !finite {
-            (self.scale, self.steps, self.skipped) = (self.scale / 2.0, 0, self.skipped + 1);
-        } else if self.steps == GROWTH_STEPS {
-            (self.scale, self.steps) = (self.scale * 2.0, 0);
+            (*scale, *steps, *skipped) = (*scale / 2.0, 0, *skipped + 1);
+        } else if *steps == GROWTH_STEPS {
+            (*scale, *steps) = (*scale * 2.0, 0);
         }
     }
 }
@@ -85,12 +80,12 @@ mod tests {
         for _ in 1..GROWTH_STEPS {
             scale.heed(true);
         }
-        assert_eq!(scale.scale, INITIAL);
+        assert_eq!(scale.0.scale, INITIAL);
         scale.heed(true);
-        assert_eq!(scale, LossScale { scale: 2.0 * INITIAL, steps: 0, skipped: 0 });
+        assert_eq!(scale, LossScale(Scaling { scale: 2.0 * INITIAL, steps: 0, skipped: 0 }));
         scale.heed(true);
         scale.heed(false);
-        assert_eq!(scale, LossScale { scale: INITIAL, steps: 0, skipped: 1 });
+        assert_eq!(scale, LossScale(Scaling { scale: INITIAL, steps: 0, skipped: 1 }));
         let mut after = LossScale::of(Precision::MixedFloat16).unwrap();
         after.go_on_from(&Position { loss_scale: Some(scale.kept()), ..Position::default() });
         assert_eq!(after, scale);

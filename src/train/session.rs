@@ -57,10 +57,7 @@ pub struct Training<'a> {
 impl Training<'_> {
     /// This process's part of so many batches from the `first` on.
     fn batches(&self, first: u64, count: usize) -> Batches {
-        let share = match self.group.is_alone() {
-            true => Share::Whole,
-            false => Share::Stretch { index: self.group.rank(), of: self.group.size() },
-        };
+        let share = Share::Stretch { index: self.group.rank(), of: self.group.size() };
         self.data.stream(first, count, share)
     }
 }

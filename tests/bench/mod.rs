@@ -9,6 +9,11 @@ use std::{fs, path::PathBuf};
 /// Threads that wait for each other by spinning take from the other tests what these compute with.
 pub const WAITING: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
 
+/// The program; another binary, where these tests are carried to another machine.
+pub fn program() -> PathBuf {
+    std::env::var_os("TRAINYARD").map_or_else(|| assert_cmd::cargo::cargo_bin("trainyard"), PathBuf::from)
+}
+
 /// A pipeline that trains in a fraction of a second.
 #[allow(dead_code)] // not every test runs it
 pub const SMALL: &str = "\
@@ -47,9 +52,7 @@ impl Bench {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        // Another binary, where these tests are carried to another machine.
-        let carried = std::env::var_os("TRAINYARD").map(Command::new);
-        let mut command = carried.unwrap_or_else(|| Command::cargo_bin("trainyard").unwrap());
+        let mut command = Command::new(program());
         command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
         // Nobody listens there, and nothing is kept there.
         command.env("TRAINYARD_MIRROR", "http://127.0.0.1:1").env("XDG_CACHE_HOME", self.path("cache"));

@@ -74,8 +74,13 @@ pub fn only_run(bench: &Bench) -> PathBuf {
 
 /// An uninterrupted run of `NET`.
 pub fn reference(sets: &[&str]) -> (Bench, PathBuf) {
+    trained(NET, sets)
+}
+
+/// An uninterrupted run of a pipeline that is called `net`.
+pub fn trained(text: &str, sets: &[&str]) -> (Bench, PathBuf) {
     let bench = Bench::new();
-    bench.write("net.yaml", NET);
+    bench.write("net.yaml", text);
     let mut arguments = vec!["run", "--quiet", "net.yaml"];
     sets.iter().for_each(|set| arguments.extend(["--set", set]));
     let (code, _, stderr) = bench.call(&arguments);

@@ -1,6 +1,9 @@
 //! What is expected of the figures, and what they are measured against.
 
-use super::training::{figures, unknown_figure};
+use super::{
+    members,
+    training::{figures, unknown_figure},
+};
 use crate::{
     diagnostic::{Code, Diagnostic, SourceMap, Spot, nearest},
     evaluation::{Evaluation, FigureName},
@@ -91,11 +94,8 @@ fn misplaced(sound: &Sound, name: &str, expectation: &Expectation, (low, high): 
 
 /// The complaint about an expectation that names no figure; where a step would give it, says so.
 fn unknown_expectation(name: &str, task: Task, known: &[String], always: &[String], place: Spot) -> Diagnostic {
-    let steps = Evaluation::NAMES.iter().filter_map(|step| {
-        serde_json::from_value::<Evaluation>(serde_json::json!({ *step: {} })).ok().map(|evaluation| (step, evaluation))
-    });
-    let mut giving =
-        steps.filter(|(_, step)| step.suits(task) && step.figures(task).iter().any(|figure| figure.is(name, None)));
+    let mut giving = members::<Evaluation>(Evaluation::NAMES)
+        .filter(|(_, step)| step.suits(task) && step.figures(task).iter().any(|figure| figure.is(name, None)));
     // A class that isn't there is another mistake.
     let given = known.iter().any(|figure| figure.split('[').next() == name.split('[').next());
     match giving.next().filter(|_| !given) {

@@ -27,7 +27,7 @@ use crate::{
         tree::{Step, display_path},
     },
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
 /// Reports what is suspicious in `sound`, whatever machine it may run on.
@@ -47,6 +47,12 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
         model::lint(sound, declared, plan, problems);
         parameters::lint(sound, plan, problems);
     }
+}
+
+/// The members of a family that need no arguments, with their names.
+fn members<T: DeserializeOwned>(names: &'static [&'static str]) -> impl Iterator<Item = (&'static str, T)> {
+    let read = |name: &'static str| Some((name, serde_json::from_value(serde_json::json!({ name: {} })).ok()?));
+    names.iter().copied().filter_map(read)
 }
 
 /// Reports what stands twice in a list where the second one adds nothing.

@@ -75,11 +75,12 @@ fn outputs(sound: &Sound, declared: &Declared, plan: &Plan, problems: &mut Vec<D
     let place = sound.tree.place_of(path!["model", "layers", last]);
     let shape = display_shape(plan.output());
     let loss = &sound.pipeline.training.loss;
-    if sound.pipeline.task() == Task::Regression {
-        return task::output(sound, plan, problems);
-    }
+    // Of a loss that doesn't fit another complaint tells.
     if loss.task() != sound.pipeline.task() {
         return;
+    }
+    if loss.task() == Task::Regression {
+        return task::output(sound, plan, problems);
     }
     match (plan.output(), declared.classes) {
         ([_], None) => {}

@@ -1,5 +1,6 @@
 //! Whether what is predicted, classes or a number, is what loss, metrics, evaluation and the model's end are for.
 
+use super::members;
 use crate::{
     check::Plan,
     diagnostic::{Code, Diagnostic, Spot},
@@ -74,14 +75,13 @@ fn at_source(problem: Diagnostic, sound: &Sound, task: Task) -> Diagnostic {
 }
 
 /// The members of a family that suit.
-fn suiting<T: DeserializeOwned>(names: &[&'static str], suits: impl Fn(&T) -> bool) -> Vec<&'static str> {
-    let read = |name: &str| serde_json::from_value::<T>(serde_json::json!({ name: {} })).ok();
-    names.iter().copied().filter(|name| read(name).is_some_and(|member| suits(&member))).collect()
+fn suiting<T: DeserializeOwned>(names: &'static [&'static str], suits: impl Fn(&T) -> bool) -> Vec<&'static str> {
+    members(names).filter(|(_, member)| suits(member)).map(|(name, _)| name).collect()
 }
 
 /// A model of numbers that doesn't end in one.
 pub(super) fn output(sound: &Sound, plan: &Plan, problems: &mut Vec<Diagnostic>) {
-    if plan.output() == [1] || sound.pipeline.training.loss.task() == Task::Classification {
+    if plan.output() == [1] {
         return;
     }
     let last = plan.layers.len() - 1;

@@ -196,7 +196,7 @@ fn tell(record: &Seeds, page: &Path, output: &Output) {
     if !output.quiet {
         eprintln!("{complete} of {} seeds are complete", record.runs.len());
         for run in &record.runs {
-            let figures: Vec<(String, f64)> = ["test_accuracy", "test_mean_absolute_error", "test_loss"]
+            let figures: Vec<(String, f64)> = crate::report::figure::FIRST
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), *run.figures.get(*name)?)))
                 .collect();

@@ -2,10 +2,7 @@
 
 use super::changes::p_value;
 use crate::{
-    evaluation::{
-        Estimates,
-        significance::{only_one_nearer, wilcoxon},
-    },
+    evaluation::{Estimates, significance::Paired},
     report::figure,
 };
 use serde::Serialize;
@@ -31,21 +28,17 @@ pub struct Distances {
 
 /// How two runs stand, or why that cannot be told.
 pub(super) fn between(one: &Estimates, other: &Estimates) -> Result<Distances, String> {
-    if one.targets != other.targets {
+    let Some(Paired { first: nearer, second: farther, p }) = Paired::of_numbers(one, other) else {
         return Err("their test examples aren't the same ones".to_owned());
-    }
+    };
     let error = |estimates: &Estimates| estimates.mean_absolute_error(&|_| 1);
     let Some((first, second)) = error(one).zip(error(other)) else {
         return Err("there is no test example, or not every prediction is a number".to_owned());
     };
-    let (a, b) = (one.residuals(), other.residuals());
-    let nearer = only_one_nearer(&a, &b);
-    let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a.abs() - b.abs()).collect();
-    let p = wilcoxon(&differences);
     Ok(Distances {
         examples: one.len(),
         mean_absolute_errors: [first, second],
-        nearer: nearer.into(),
+        nearer: [nearer, farther],
         p,
         p_adjusted: p,
         tests: 1,

@@ -20,6 +20,7 @@ pub use text::{Form, render as text};
 use crate::{
     diagnostic::Result,
     evaluation::Answers,
+    report::figure,
     run::{
         EpochRecord, Figures, RunDirectory, RunInfo, Status, read_answers,
         store::{kept_epoch, smaller_is_better},
@@ -223,11 +224,7 @@ fn metrics(runs: &[Compared]) -> Vec<Metric> {
             names.push(name);
         }
     }
-    names.sort_by_key(|name| {
-        let first = ["test_accuracy", "test_mean_absolute_error", "test_loss"];
-        let rank = first.iter().position(|first| first == name).unwrap_or(first.len());
-        (name.starts_with("val_"), rank)
-    });
+    names.sort_by_key(|name| (name.starts_with("val_"), figure::rank(name)));
     names.into_iter().map(|name| metric(name, runs)).filter(|m| m.values.iter().any(Option::is_some)).collect()
 }
 
