@@ -1,7 +1,6 @@
 //! What kernels over a batch share: its images and their borders, room to compute in, stretches for the threads.
 
 use super::{Instructions, Shape, transform_kernel};
-use crate::device::in_parallel;
 use std::ops::Range;
 
 /// The images of a batch.
@@ -123,30 +122,6 @@ impl Scratch {
 pub fn stretches(threads: usize, images: usize) -> Vec<Range<usize>> {
     let count = threads.clamp(1, images.max(1));
     (0..count).map(|at| images * at / count..images * (at + 1) / count).collect()
-}
-
-/// Gives every thread its stretch of the batch and what it writes: so many numbers of `into` for each image.
-///
-/// # Panics
-/// Where `into` isn't made of whole images.
-pub fn in_stretches(threads: usize, into: &mut [f32], length: usize, work: impl Fn(Range<usize>, &mut [f32]) + Sync) {
-    let count = into.len() / length;
-    assert!(into.len() == count * length);
-    let mut into = into;
-    let mut tasks = Vec::new();
-    for stretch in stretches(threads, count) {
-        let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
-        tasks.push((stretch, own));
-    }
-    in_parallel(tasks, |(stretch, own)| work(stretch, own));
-}
-
-/// The sums of what each thread has summed up, in their order, so that the same number of threads gives the same; nothing of none.
-pub fn total(parts: Vec<Scratch>) -> Option<Scratch> {
-    parts.into_iter().reduce(|mut sums, other| {
-        sums.numbers().iter_mut().zip(other.kept()).for_each(|(sum, other)| *sum += *other);
-        sums
-    })
 }
 
 /// A kernel, `[3, 3, inputs, outputs]`, as Winograd's method wants it; `pairs` is the product of inputs and outputs.

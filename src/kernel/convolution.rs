@@ -2,7 +2,7 @@
 
 use super::{
     Block, Instructions, Shape, TILE,
-    batch::{Border, Images, Scratch, in_stretches, stretches, tiles_of_kernel, total, transpose},
+    batch::{Border, Images, Scratch, stretches, tiles_of_kernel, transpose},
     kernel_of_products, products_room, room, tile_products, winograd_convolution,
 };
 use crate::device::in_parallel;
@@ -44,14 +44,21 @@ impl Convolution {
     pub fn forward(&self, images: &[f32], turned: &Scratch, bias: Option<&[f32]>, into: &mut [f32]) {
         let Shape { height, width, inputs, outputs } = self.shape;
         let length = height * width * outputs;
-        assert!(images.len() == into.len() / length * height * width * inputs);
+        let count = into.len() / length;
+        assert!(into.len() == count * length && images.len() == count * height * width * inputs);
         let tiles = turned.kept();
         assert!(tiles.len() >= TILE * inputs * outputs);
         let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
         let bias = bias.unwrap_or(&zeros);
         assert!(bias.len() == outputs);
         let border = Border { shape: self.shape, same: true };
-        in_stretches(self.threads, into, length, |stretch, into| {
+        let mut into = into;
+        let mut tasks = Vec::new();
+        for stretch in stretches(self.threads, count) {
+            let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
+            tasks.push((stretch, own));
+        }
+        in_parallel(tasks, |(stretch, into)| {
             let mut padded = Scratch::new(self.shape.padded());
             let mut room = Scratch::new(room(&self.shape));
             for (image, into) in stretch.zip(into.chunks_exact_mut(length)) {
@@ -129,11 +136,16 @@ impl Convolution {
                 }
             }
         });
-        let sums = total(all).filter(|_| wants_kernel)?;
+        let mut all = all.into_iter();
+        let mut sums = all.next().filter(|_| wants_kernel)?;
+        for other in &mut all {
+            let mut other = other;
+            sums.numbers().iter_mut().zip(other.numbers()).for_each(|(sum, other)| *sum += *other);
+        }
         let mut of_kernel = Scratch::new(9 * pairs);
         // SAFETY: both have so many numbers.
         unsafe {
-            let (sums, of_kernel) = (sums.kept().as_ptr(), of_kernel.numbers().as_mut_ptr());
+            let (sums, of_kernel) = (sums.numbers().as_ptr(), of_kernel.numbers().as_mut_ptr());
             kernel_of_products(self.instructions, sums, of_kernel, pairs);
         }
         let mut stored = vec![0.0; 9 * pairs];

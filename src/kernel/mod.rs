@@ -3,7 +3,7 @@
 //! One file a kernel; each is written once, over [`vector::Vector`], and compiled for every instruction set. They know only
 //! slices of numbers. All unsafe code of the crate is here and in `device/native.rs`: kernels take pointers, because a check
 //! of bounds in their inner loops would cost more than the multiplication beside it. What they are given is checked by
-//! [`Block`], [`Convolution`], [`Depthwise`] and [`Normalization`], and every length by their tests, which `make memcheck` runs under valgrind.
+//! [`Block`], [`Convolution`] and [`Normalization`], and every length by their tests, which `make memcheck` runs under valgrind.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -12,7 +12,6 @@ mod avx512;
 mod batch;
 mod block;
 mod convolution;
-mod depthwise;
 mod dropout;
 mod first_gradient;
 mod forward;
@@ -28,7 +27,6 @@ mod winograd_gradient;
 pub use batch::{Images, Scratch};
 pub use block::{Block, Gradients};
 pub use convolution::Convolution;
-pub use depthwise::Depthwise;
 pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;

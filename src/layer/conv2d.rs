@@ -230,18 +230,6 @@ impl Convolution {
         let border = (self.padding[0] == self.padding[1]).then_some(self.padding[0] as usize);
         border.filter(|_| plain)
     }
-
-    /// Whether it takes windows of 3x3 of each channel on its own, one filter a channel; then, the rows and columns from one window
-    /// to the next, and how many zeros are put around the image.
-    pub fn depthwise_3x3(&self) -> Option<(usize, usize)> {
-        let alike = |pair: [i64; 2]| (pair[0] == pair[1]).then_some(pair[0] as usize);
-        let channels = self.input[2] as i64;
-        let is_depthwise = self.weights.kernel.size() == [channels, 1, 3, 3]
-            && self.groups == channels
-            && self.dilation_rate == [1, 1]
-            && self.uneven_padding.is_none();
-        alike(self.strides).zip(alike(self.padding)).filter(|_| is_depthwise)
-    }
 }
 
 impl Forward for Convolution {

@@ -1,8 +1,7 @@
-//! Convolutions of 3x3 with nothing to fuse behind them: of all channels together by Winograd's method, of each on its own by
-//! going through the images once.
+//! Convolutions of 3x3 with nothing to fuse behind them by Winograd's method, forward and for the gradient of the images.
 //!
-//! By Winograd's method outputs of 2x2 take 16 multiplications instead of 36. The sums are the same but for roundings. The
-//! gradient of a large kernel of the first kind is libtorch's.
+//! Outputs of 2x2 take 16 multiplications instead of 36; the sums are the same but for roundings. The gradient of the kernel is
+//! libtorch's.
 
 use crate::{
     layer::Operator,
