@@ -3,7 +3,7 @@
 //! One file a kernel; each is written once, over [`vector::Vector`], and compiled for every instruction set. They know only
 //! slices of numbers. All unsafe code of the crate is here and in `device/native.rs`: kernels take pointers, because a check
 //! of bounds in their inner loops would cost more than the multiplication beside it. What they are given is checked by
-//! [`Block`], [`Convolution`] and [`Normalization`], and every length by their tests, which `make memcheck` runs under valgrind.
+//! [`Block`], [`Convolution`], [`Pointwise`] and [`Normalization`], and every length by their tests, which `make memcheck` runs under valgrind.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,6 +17,7 @@ mod first_gradient;
 mod forward;
 mod input_gradient;
 mod normalization;
+mod pointwise;
 #[cfg(test)]
 mod trial;
 mod vector;
@@ -32,6 +33,7 @@ use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
 pub use normalization::{Back, Cut, Normalization, Scaling};
+pub use pointwise::Pointwise;
 use weight_gradient::{Lists, weight_gradient};
 use winograd::{TILE, room, transform_kernel, winograd, winograd_convolution};
 use winograd_gradient::{kernel_of_products, products_room, tile_products};

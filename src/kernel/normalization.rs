@@ -74,15 +74,19 @@ pub struct Sums {
     pub product: Vec<f64>,
 }
 
-/// Numbers of a block: half of the fastest cache of a small processor.
-const BLOCK: usize = 4096;
+/// Numbers of a block, which stay in the cache.
+const BLOCK: usize = 8192;
+/// The fewest rows of a block, lest there are as many sums as numbers.
+const FEWEST: usize = 16;
+/// The most channels: so many rows of them still lie in a processor's own cache.
+const MOST: usize = 4096;
 /// Numbers of the widest vector.
 const WIDEST: usize = 16;
 
 impl Normalization {
     /// Whether the kernel serves images of so many places with so many channels: several of them fill whole vectors.
     pub fn fits(places: usize, channels: usize) -> bool {
-        channels > 0 && channels <= BLOCK / WIDEST && places.is_multiple_of(Self::beside(channels))
+        channels > 0 && channels <= MOST && places.is_multiple_of(Self::beside(channels))
     }
 
     /// So many rows side by side fill whole vectors.
@@ -98,7 +102,7 @@ impl Normalization {
 
     /// Numbers of a block.
     fn block(&self) -> usize {
-        (BLOCK / self.width()).max(1) * self.width()
+        (BLOCK / self.width()).max(FEWEST) * self.width()
     }
 
     /// A number a channel, for all rows that are taken as one.

@@ -220,9 +220,9 @@ impl Convolution {
         self.precision.multiplies_32_bits()
     }
 
-    /// Whether windows of 3x3 lie beside each other at every place; then, how many zeros are put around the image.
-    pub fn plain_3x3(&self) -> Option<usize> {
-        let plain = self.weights.kernel.size()[2..] == [3, 3]
+    /// Whether square windows of so many rows lie at every place; then, how many zeros are put around the image.
+    pub fn plain(&self, rows: i64) -> Option<usize> {
+        let plain = self.weights.kernel.size()[2..] == [rows, rows]
             && self.strides == [1, 1]
             && self.dilation_rate == [1, 1]
             && self.groups == 1

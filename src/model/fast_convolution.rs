@@ -19,7 +19,7 @@ pub struct FastConvolution {
 impl FastConvolution {
     /// The same as `convolution`; nothing where the kernel doesn't serve it.
     pub fn new(convolution: &Convolution, instructions: Instructions) -> Option<Self> {
-        convolution.plain_3x3().filter(|border| *border == 1)?;
+        convolution.plain(3).filter(|border| *border == 1)?;
         let [height, width, inputs] = convolution.input;
         let shape = Shape { height, width, inputs, outputs: convolution.weights.kernel.size()[0] as usize };
         Kernel::fits(&shape).then(|| FastConvolution {

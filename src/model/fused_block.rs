@@ -38,7 +38,7 @@ impl Kept {
 impl FusedBlock {
     /// A convolution with the pooling behind it and, if wanted, ReLU; nothing where kernels don't serve it.
     pub fn new(convolution: &Convolution, relu: bool, instructions: Instructions) -> Option<Self> {
-        let border = convolution.plain_3x3().filter(|border| *border <= 1)?;
+        let border = convolution.plain(3).filter(|border| *border <= 1)?;
         let [height, width, inputs] = convolution.input;
         let outputs = convolution.weights.kernel.size()[0] as usize;
         let shape = Shape {

@@ -8,6 +8,7 @@ mod fused_block;
 mod fused_normalization;
 mod host;
 mod passes;
+mod pointwise_convolution;
 #[cfg(test)]
 mod tests;
 mod weights;

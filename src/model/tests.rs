@@ -446,7 +446,7 @@ fn assert_close(what: &str, one: &[Tensor], other: &[Tensor]) {
 }
 
 /// Networks that passes have something to say about.
-const BLOCKS: [&str; 12] = [
+const BLOCKS: [&str; 13] = [
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"residual": {"layers": [{"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "use_bias": false}},
             {"batch_normalization": {}}, {"activation": {"function": "relu"}},
@@ -492,6 +492,13 @@ const BLOCKS: [&str; 12] = [
     r#"[{"rescaling": {"scale": 0.0039}}, {"gaussian_noise": {"stddev": 0.1}}, {"reshape": {"target_shape": [-1, 12]}}, {"dense": {"units": 8, "use_bias": false}},
         {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "gelu"}}, {"layer_normalization": {}}, {"dropout": {"rate": 0.2}},
         {"dense": {"units": 4}}, {"flatten": {}}]"#,
+    // Convolutions of 1x1, and more channels than a block of the normalization has numbers in a row.
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 8, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"conv2d": {"filters": 48, "kernel_size": 1, "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}},
+        {"activation": {"function": "relu6"}}, {"conv2d": {"filters": 16, "kernel_size": 1, "activation": "tanh"}},
+        {"residual": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 1, "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}}]}},
+        {"activation": {"function": "tanh"}}, {"max_pooling2d": {"pool_size": 4}}, {"conv2d": {"filters": 528, "kernel_size": 1, "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "relu"}}, {"global_average_pooling2d": {}}]"#,
 ];
 
 /// The network on images that kernels take, once with passes and once without, with the same weights.
@@ -560,6 +567,14 @@ fn passes_do_what_they_are_for() {
             [
                 format!("{first}: kernel: scale, convolution, max-pooling, relu ({name})"),
                 format!("conv2d_1 + max_pooling2d_1: kernel: convolution, max-pooling, relu ({name})"),
+            ]
+        );
+        assert_eq!(
+            shown(BLOCKS[12])[2..5],
+            [
+                format!("conv2d_1: convolution, kernel: its gradient ({name})"),
+                format!("batch_normalization + activation: kernel: normalize, relu6 ({name})"),
+                format!("conv2d_2: convolution, kernel: its gradient ({name})"),
             ]
         );
         assert_eq!(

@@ -6,6 +6,7 @@ mod fold_scaling;
 mod fuse_blocks;
 mod fuse_normalizations;
 mod leave_out_dropout;
+mod pointwise_gradients;
 mod pool_before_activation;
 mod turn_kernels;
 
@@ -29,30 +30,49 @@ pub enum Purpose {
 struct Rewriting {
     /// Its file's name.
     name: &'static str,
-    /// Whether it is only true where weights stay.
-    for_inference: bool,
+    /// What it is for, where that isn't everything: some are only true where weights stay, others of use where they change.
+    only: Option<Purpose>,
     /// Rewrites a row.
     rewrite: fn(&mut Vec<Operation>, &Means) -> Result<(), TchError>,
 }
 
-const REWRITINGS: [Rewriting; 8] = [
-    Rewriting { name: "leave_out_dropout", for_inference: true, rewrite: leave_out_dropout::rewrite },
-    Rewriting { name: "fold_batch_normalization", for_inference: true, rewrite: fold_batch_normalization::rewrite },
+impl Rewriting {
+    fn is_for(&self, purpose: Purpose) -> bool {
+        self.only.is_none_or(|only| only == purpose)
+    }
+}
+
+const REWRITINGS: [Rewriting; 9] = [
+    Rewriting { name: "leave_out_dropout", only: Some(Purpose::Inference), rewrite: leave_out_dropout::rewrite },
+    Rewriting {
+        name: "fold_batch_normalization",
+        only: Some(Purpose::Inference),
+        rewrite: fold_batch_normalization::rewrite,
+    },
     Rewriting {
         name: "pool_before_activation",
-        for_inference: false,
+        only: None,
         rewrite: |row, means| pool_before_activation::rewrite(row, means),
     },
-    Rewriting { name: "fold_scaling", for_inference: false, rewrite: fold_scaling::rewrite },
-    Rewriting { name: "fuse_blocks", for_inference: false, rewrite: fuse_blocks::rewrite },
-    Rewriting { name: "fast_convolutions", for_inference: false, rewrite: fast_convolutions::rewrite },
-    Rewriting { name: "fuse_normalizations", for_inference: false, rewrite: fuse_normalizations::rewrite },
-    Rewriting { name: "turn_kernels", for_inference: true, rewrite: |row, means| turn_kernels::rewrite(row, means) },
+    Rewriting { name: "fold_scaling", only: None, rewrite: fold_scaling::rewrite },
+    Rewriting { name: "fuse_blocks", only: None, rewrite: fuse_blocks::rewrite },
+    Rewriting { name: "fast_convolutions", only: None, rewrite: fast_convolutions::rewrite },
+    Rewriting {
+        name: "pointwise_gradients",
+        only: Some(Purpose::Training),
+        rewrite: |row, means| pointwise_gradients::rewrite(row, means),
+    },
+    Rewriting { name: "fuse_normalizations", only: None, rewrite: fuse_normalizations::rewrite },
+    Rewriting {
+        name: "turn_kernels",
+        only: Some(Purpose::Inference),
+        rewrite: |row, means| turn_kernels::rewrite(row, means),
+    },
 ];
 
 /// The names of the passes that training makes with `means`.
 pub fn names(means: &Means) -> Vec<String> {
-    let made = REWRITINGS.iter().filter(|rewriting| means.optimize && !rewriting.for_inference);
+    let made = REWRITINGS.iter().filter(|rewriting| means.optimize && rewriting.is_for(Purpose::Training));
     made.map(|rewriting| rewriting.name.to_owned()).collect()
 }
 
@@ -63,8 +83,8 @@ pub fn optimize(operations: &mut Vec<Operation>, purpose: Purpose, means: &Means
             rows.iter_mut().try_for_each(|row| optimize(row, purpose, means))?;
         }
     }
-    let wanted = |rewriting: &&Rewriting| purpose == Purpose::Inference || !rewriting.for_inference;
-    REWRITINGS.iter().filter(wanted).try_for_each(|rewriting| (rewriting.rewrite)(operations, means))
+    let mut wanted = REWRITINGS.iter().filter(|rewriting| rewriting.is_for(purpose));
+    wanted.try_for_each(|rewriting| (rewriting.rewrite)(operations, means))
 }
 
 /// An operation, as it is shown.
