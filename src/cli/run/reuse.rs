@@ -1,6 +1,10 @@
 //! A complete run that stands for the one that would be made.
 
-use super::{Finished, Prepared, open_data, work::file_digest};
+use super::{
+    finished::Finished,
+    prepared::Prepared,
+    work::{file_digest, open_data},
+};
 use crate::{
     cli::{
         Ending,
