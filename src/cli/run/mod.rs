@@ -17,7 +17,7 @@ mod work;
 pub use execution::execute;
 pub use prepared::{Prepared, prepare};
 pub use ranks::{processes, together};
-pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
+pub use work::{Beginning, build};
 
 use super::{
     Ending, LintArguments,

@@ -1,9 +1,9 @@
 //! A pipeline that is ready to be run.
 
-use super::{start::Start, work::Opened};
+use super::start::Start;
 use crate::{
     check::{self, Checked, Options},
-    cli::context::Output,
+    cli::{context::Output, opening::Opened},
     gate::Suite,
     spec::Pipeline,
 };

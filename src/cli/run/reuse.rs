@@ -1,14 +1,11 @@
 //! A complete run that stands for the one that would be made.
 
-use super::{
-    finished::Finished,
-    prepared::Prepared,
-    work::{file_digest, open_data},
-};
+use super::{finished::Finished, prepared::Prepared};
 use crate::{
     cli::{
         Ending,
         context::{Output, threads_of},
+        opening::{file_digest, open_data},
     },
     device,
     diagnostic::Result,
