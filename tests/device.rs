@@ -5,8 +5,7 @@ mod bench;
 
 use bench::{
     Bench,
-    net::{NET, SAME, assert_same, history, info, only_run, runs, trained},
-    program,
+    net::{NET, SAME, assert_same, history, info, only_run, trained, wait_for_checkpoint},
 };
 use std::path::Path;
 
@@ -93,17 +92,8 @@ fn a_run_on_a_device_goes_on_as_if_nothing_had_happened() {
     let (_whole, whole) = trained(NET, &[&device]);
     let bench = Bench::new();
     bench.write("net.yaml", NET);
-    let mut child = std::process::Command::new(program())
-        .current_dir(bench.path(""))
-        .env("XDG_CACHE_HOME", bench.path("cache"))
-        .args(["run", "--quiet", "net.yaml", "--set", &device])
-        .spawn()
-        .unwrap();
-    let begin = std::time::Instant::now();
-    while !runs(&bench, "net").iter().any(|run| run.join("checkpoint/000001").is_dir()) {
-        assert!(begin.elapsed().as_secs() < 120, "no checkpoint");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
+    let mut child = bench.process(&["run", "--quiet", "net.yaml", "--set", &device]).spawn().unwrap();
+    wait_for_checkpoint(&bench, &mut child, 1);
     let _ = child.kill();
     child.wait().unwrap();
     let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);

@@ -1,10 +1,11 @@
 //! A complete run that stands for the one that would be made.
 
-use super::{Finished, Prepared, open_data, work::file_digest};
+use super::{finished::Finished, prepared::Prepared};
 use crate::{
     cli::{
         Ending,
         context::{Output, threads_of},
+        opening::{file_digest, open_data},
     },
     device,
     diagnostic::Result,
