@@ -301,13 +301,16 @@ impl<'a> Session<'a> {
     /// Brings several processes together: all begin with the first one's weights and with what its optimizer remembers.
     fn come_together(&mut self) -> Result<()> {
         let Training { model, group, .. } = *self.training;
-        if group.is_alone() || self.reduction.is_some() {
+        if !group.adds_up() || self.reduction.is_some() {
             return Ok(());
         }
         let slots = self.optimizer.slots();
         let kept = model.parameters().iter().map(|it| &it.tensor).chain(slots.iter().map(|slot| slot.values));
         group.broadcast(&kept.map(Tensor::detach).collect::<Vec<_>>())?;
-        self.reduction = Some(Reduction::new(model, TOLD + self.current.figures.metric_sums().len(), group)?);
+        // What the host would have to wait for is told later.
+        let figures =
+            if group.links(model.device()) { 0 } else { TOLD + self.current.figures.metric_sums().len() };
+        self.reduction = Some(Reduction::new(model, figures, group)?);
         Ok(())
     }
 
@@ -464,12 +467,27 @@ impl<'a> Session<'a> {
 
     /// What a step said, once it has said it: the mean loss over its batch.
     fn hear(&mut self, answer: Answer) -> Result<f64> {
-        let AwaitedStep { batch, number, rate } = match answer {
+        let training = self.training;
+        let AwaitedStep { batch, whole, number, rate } = match answer {
             Answer::Known(loss) => return Ok(loss),
             Answer::Awaited(step) => step,
         };
         let failed = |error: TchError| computation(&error, "a training step");
-        let (loss, outputs, labels) = batch.finish().map_err(failed)?;
+        let (own, outputs, labels) = batch.finish().map_err(failed)?;
+        // Where a link has failed, this is what the host learns it by.
+        training.group.check()?;
+        let (spec, logits) = (&training.pipeline.training, training.model.gives_logits());
+        let loss = match whole {
+            None => own,
+            Some(examples) => {
+                let mut figures = Figures::new("", &spec.metrics, training.data.classes());
+                if labels.len() > 0 {
+                    figures.add(0.0, &outputs, &labels, &spec.loss, logits).map_err(failed)?;
+                }
+                let sums = training.group.sum_numbers(&self.told(own, &figures))?;
+                self.take_in(&sums, &figures, examples)?
+            }
+        };
         if !loss.is_finite() {
             let place = match self.steps - number {
                 0 => "the device doesn't say where that began; `device: cpu` does".to_owned(),
@@ -478,10 +496,11 @@ impl<'a> Session<'a> {
                 }
             };
             let epoch = self.history.len() + 1;
-            return Err(NotFinite { loss, rate, step: number, epoch }.told(place));
+            return Err(self.told_by_first(NotFinite { loss, rate, step: number, epoch }.told(place)));
         }
-        let (figures, logits) = (&mut self.current.figures, self.training.model.gives_logits());
-        figures.add(loss, &outputs, &labels, &self.training.pipeline.training.loss, logits).map_err(failed)?;
+        if whole.is_none() {
+            self.current.figures.add(loss, &outputs, &labels, &spec.loss, logits).map_err(failed)?;
+        }
         Ok(loss)
     }
 
@@ -579,36 +598,45 @@ impl<'a> Session<'a> {
         let seed = training.pipeline.seed;
         let pass = Pass { first: batch.first, group: Some(training.group), ..Pass::training(seed, self.steps) };
         let part = Part::of(batch, &pass, training)?;
-        let alone = training.group.is_alone();
-        let value = match ahead(training.model.device(), training.group) {
+        let (alone, device) = (!training.group.adds_up(), training.model.device());
+        let linked = training.group.links(device);
+        let value = match ahead(device, training.group) {
+            _ if linked => {
+                self.way_back_to_sums(&part, batch, &[])?;
+                None
+            }
             _ if !alone => Some(self.way_back_together(&part, batch)?),
             0 => Some(part.value()?),
             _ => None,
         };
         if let Some(loss) = value.filter(|loss| !loss.is_finite()) {
             let place = NotFinite { loss, rate, step: self.steps + 1, epoch: self.history.len() + 1 };
-            let mut problem = place.found(batch, &pass, training)?;
-            if !training.group.is_first() {
-                // All have come to the same, and the first rank tells it.
-                problem.code = Code::RANK;
-            }
-            return Err(problem);
+            return Err(self.told_by_first(place.found(batch, &pass, training)?));
         }
         if alone {
             part.way_back(self.scale)?;
         }
         self.change_weights(rate).map_err(failed)?;
         self.steps += 1;
+        if self.steps.is_multiple_of(agreement::COMPARED_EVERY) {
+            self.agree()?;
+        }
         let Some(value) = value else {
-            let batch = part.awaited(batch)?;
-            return Ok(Answer::Awaited(AwaitedStep { batch, number: self.steps, rate }));
+            let (whole, number) = (linked.then_some(batch.whole), self.steps);
+            return Ok(Answer::Awaited(AwaitedStep { batch: part.awaited(batch, device)?, whole, number, rate }));
         };
         if alone {
             part.add_to(&mut self.current.figures, value, batch, training)?;
-        } else if self.steps.is_multiple_of(agreement::COMPARED_EVERY) {
-            self.agree()?;
         }
         Ok(Answer::Known(value))
+    }
+
+    /// A problem that all processes have come to; the first one tells it.
+    fn told_by_first(&self, mut problem: Box<Diagnostic>) -> Box<Diagnostic> {
+        if !self.training.group.is_first() {
+            problem.code = Code::RANK;
+        }
+        problem
     }
 
     /// Lets the optimizer make its step by the gradients, unless these were scaled too far.
@@ -631,15 +659,29 @@ impl<'a> Session<'a> {
         let training = self.training;
         let mut own = Figures::new("", &training.pipeline.training.metrics, training.data.classes());
         part.add_to(&mut own, 0.0, batch, training)?;
-        let stops = f64::from(u8::from(training.stop.load(Ordering::Relaxed)));
-        let told: Vec<f64> = [part.value()?, stops].into_iter().chain(own.metric_sums()).collect();
+        let sums = self.way_back_to_sums(part, batch, &self.told(part.value()?, &own))?;
+        self.take_in(&sums, &own, batch.whole)
+    }
+
+    /// The way back, behind which the parameters have the gradients of the whole batch; gives the sums of `told`.
+    fn way_back_to_sums(&self, part: &Part, batch: &HostBatch, told: &[f64]) -> Result<Vec<f64>> {
         let reduction = self.reduction.as_ref().expect("the processes have come together");
         let share = batch.labels.len() as f64 / batch.whole.max(1) as f64;
-        let sums = reduction.way_back(part.scaled(self.scale)?.as_ref(), &told, share)?;
+        reduction.way_back(part.scaled(self.scale)?.as_ref(), told, share)
+    }
+
+    /// What is added up of a part of a batch: its share of the loss, who wants to stop, and what the metrics are made of.
+    fn told(&self, loss: f64, own: &Figures) -> Vec<f64> {
+        let stops = f64::from(u8::from(self.training.stop.load(Ordering::Relaxed)));
+        [loss, stops].into_iter().chain(own.metric_sums()).collect()
+    }
+
+    /// Takes in the sums of what all processes told of a batch of so many examples; gives its loss.
+    fn take_in(&mut self, sums: &[f64], own: &Figures, examples: usize) -> Result<f64> {
         let (loss, stops) = (sums[0], sums[1]);
         self.hear_of_stop(stops > 0.0);
-        let remembered = own.gathered_memories(training.group)?;
-        self.current.figures.add_parts(loss, batch.whole, &sums[TOLD..], &remembered);
+        let remembered = own.gathered_memories(self.training.group)?;
+        self.current.figures.add_parts(loss, examples, &sums[TOLD..], &remembered);
         Ok(loss)
     }
 }

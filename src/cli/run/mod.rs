@@ -1,5 +1,6 @@
 //! `trainyard run`
 
+mod carrier;
 mod preflight;
 mod ranks;
 mod recorder;
