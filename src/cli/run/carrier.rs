@@ -57,6 +57,17 @@ fn hindrance(offers: &[Offer]) -> Option<(String, &'static str)> {
     None
 }
 
+/// What would carry the gradients of so many processes on this machine.
+pub fn expected(pipeline: &Pipeline, processes: usize) -> &'static str {
+    let backend = pipeline.strategy.data_parallel().map(|strategy| strategy.backend);
+    let suits = || !device::is_processor(&pipeline.device) && device::accelerators() >= processes && Nccl::open().is_ok();
+    match backend {
+        Some(Backend::Nccl) => "NCCL",
+        Some(Backend::Auto) if suits() => "NCCL",
+        _ => "Gloo",
+    }
+}
+
 /// Settles with the other processes what carries the gradients of `pipeline`, and links their GPUs where that is NCCL; gives its
 /// version then. All processes have to.
 ///

@@ -12,6 +12,7 @@ mod several;
 mod start;
 mod work;
 
+pub use carrier::expected as expected_carrier;
 pub use ranks::{processes, together};
 pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
