@@ -203,6 +203,11 @@ impl Communicator {
         self.device
     }
 
+    /// Whether a tensor can be exchanged: it lies on the device, one element behind the other, and NCCL knows its kind.
+    pub fn carries(&self, tensor: &Tensor) -> bool {
+        tensor.device() == self.device && tensor.is_contiguous() && kind_of(tensor).is_some()
+    }
+
     /// Begins to add up a tensor of all members, whose elements lie one behind the other. It holds the sum at the end that is given.
     ///
     /// # Errors
@@ -230,15 +235,8 @@ impl Communicator {
         tensor: &Tensor,
         tell: impl FnOnce(*mut c_void, usize, c_int, *mut c_void) -> Outcome,
     ) -> Result<End, String> {
-        assert!(tensor.is_contiguous() && tensor.device() == self.device, "elements of the device, one behind the other");
-        // ncclDataType_t.
-        let kind = match tensor.kind() {
-            Kind::Uint8 => 1,
-            Kind::Int64 => 4,
-            Kind::Float => 7,
-            Kind::Double => 8,
-            other => unreachable!("{other:?} isn't exchanged"),
-        };
+        assert!(self.carries(tensor), "elements of the device, one behind the other");
+        let kind = kind_of(tensor).expect("it was looked at");
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_over.load(Ordering::Acquire) {
             return Err("the exchange was broken off".to_owned());
@@ -279,6 +277,17 @@ impl Communicator {
         let _ = use_device(self.device);
         // SAFETY: nobody uses the communicator from now on, but a call that hangs, which this is to end.
         let _ = unsafe { (self.nccl.abort)(self.raw.as_ptr()) };
+    }
+}
+
+/// ncclDataType_t.
+fn kind_of(tensor: &Tensor) -> Option<c_int> {
+    match tensor.kind() {
+        Kind::Uint8 => Some(1),
+        Kind::Int64 => Some(4),
+        Kind::Float => Some(7),
+        Kind::Double => Some(8),
+        _ => None,
     }
 }
 

@@ -98,7 +98,7 @@ impl Link {
         let began = Instant::now();
         let communicator = loop {
             match receive.recv_timeout(LOOK) {
-                Ok(communicator) => break communicator.map_err(|reason| said(&reason))?,
+                Ok(communicator) => break communicator.map_err(|reason| failed(joined.as_deref(), &reason))?,
                 Err(RecvTimeoutError::Disconnected) => return Err(said("nothing; the program made a mistake")),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -118,6 +118,11 @@ impl Link {
     /// The device whose tensors it carries.
     pub fn device(&self) -> Device {
         self.communicator.device()
+    }
+
+    /// Whether it can carry a tensor.
+    pub fn carries(&self, tensor: &Tensor) -> bool {
+        self.communicator.carries(tensor)
     }
 
     /// Begins to add up a tensor of all members, whose elements lie one behind the other.
@@ -153,7 +158,7 @@ impl Link {
             Err(reason) => {
                 // Where it was broken off, there is a better reason.
                 self.trouble.check()?;
-                self.trouble.begin(&self.failed(&reason));
+                self.trouble.begin(&failed(self.joined.as_deref(), &reason));
                 self.trouble.check().map(|()| unreachable!("it has begun"))
             }
         }
@@ -168,20 +173,10 @@ impl Link {
         end.hold_back().map_err(|error| said(&error.to_string()))
     }
 
-    /// What to say of an error of NCCL's: who is gone, or else the error, which the others hear of, too.
-    fn failed(&self, reason: &str) -> Box<Diagnostic> {
-        let Some(joined) = &self.joined else { return said(reason) };
-        joined.watch.blame(format!("NCCL says: {reason}"), Duration::ZERO);
-        joined.watch.look_for_failure().err().unwrap_or_else(|| {
-            joined.watch.fail(&format!("failed: NCCL says: {reason}"));
-            said(reason)
-        })
-    }
-
     /// Whether something went wrong by now.
     fn look(&self, silence: &mut Option<Silence>) -> Result<()> {
         if let Some(reason) = self.communicator.failure() {
-            return Err(self.failed(&reason));
+            return Err(failed(self.joined.as_deref(), &reason));
         }
         let waiting = self.oldest();
         let Some(Joined { watch, timeout, .. }) = self.joined.as_deref() else { return Ok(()) };
@@ -210,6 +205,15 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Where others are gone, an orderly end would wait for them.
+        if self.trouble.is_there() || self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed)) {
+            self.communicator.abort();
+        }
+    }
+}
+
 fn look_for_silence(silence: &mut Option<Silence>, watch: &Watch, limit: Duration) -> Result<()> {
     match silence {
         Some(silence) => silence.look(watch, limit),
@@ -227,6 +231,16 @@ fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
 fn said(reason: &str) -> Box<Diagnostic> {
     let problem = Diagnostic::error(Code::RANK, format!("NCCL says: {reason}"));
     Box::new(problem.help("NCCL_DEBUG=INFO lets it say more; `backend: gloo` does without it"))
+}
+
+/// What to say of an error of NCCL's: who is gone, or else the error, which the others hear of, too.
+fn failed(joined: Option<&Joined>, reason: &str) -> Box<Diagnostic> {
+    let Some(Joined { watch, .. }) = joined else { return said(reason) };
+    watch.blame(format!("NCCL says: {reason}"), Duration::ZERO);
+    watch.look_for_failure().err().unwrap_or_else(|| {
+        watch.fail(&format!("failed: NCCL says: {reason}"));
+        said(reason)
+    })
 }
 
 /// What the thread does, until the link is no more.

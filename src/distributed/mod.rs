@@ -207,7 +207,7 @@ impl Group {
         self.in_messages(&rest, |gloo, message| gloo.broadcast(message))
     }
 
-    /// Lets the link carry what lies on its device, one element behind the other; gives the rest.
+    /// Lets the link carry what it can; gives the rest.
     fn over_link(
         &self,
         tensors: &[Tensor],
@@ -215,7 +215,7 @@ impl Group {
     ) -> Result<Vec<Tensor>> {
         let mut rest = Vec::new();
         for tensor in tensors.iter().filter(|tensor| tensor.numel() > 0) {
-            match self.link_of(tensor.device()).filter(|_| tensor.is_contiguous()) {
+            match self.link.get().filter(|link| link.carries(tensor)) {
                 Some(link) => link.hold_back(&*begin(link, tensor)?)?,
                 None => rest.push(tensor.shallow_clone()),
             }

@@ -88,27 +88,26 @@ pub fn settle(
     let offers = group.gather_bytes(&own)?;
     let offers: Vec<Offer> =
         offers.iter().map(|offer| serde_json::from_slice(offer).expect("the same program wrote it")).collect();
-    match (hindrance(&offers), Nccl::open()) {
-        (None, Ok(nccl)) => {
-            let version = nccl.version();
-            let output = output.clone();
-            let last_word = move |problem: &Diagnostic| {
-                output.tell(&SourceMap::default(), problem);
-                device::leave(1)
-            };
-            group.link(nccl, device, Box::new(last_word))?;
-            Ok(Some(version))
+    if let Some((why, help)) = hindrance(&offers) {
+        if insists {
+            return Err(Box::new(Diagnostic::error(Code::BACKEND, why).help(help)));
         }
-        (Some((why, help)), _) if insists => Err(Box::new(Diagnostic::error(Code::BACKEND, why).help(help))),
-        (why, _) => {
-            // Where there is no GPU at all nobody expected it.
-            if let Some((why, _)) = why.filter(|_| !output.quiet && offers.iter().any(|offer| offer.gpu.is_some())) {
-                let note = Diagnostic::note(Code::BACKEND, "gradients travel by way of the processor's memory, over Gloo");
-                output.tell(&SourceMap::default(), &note.fact(why));
-            }
-            Ok(None)
+        // Where there is no GPU at all nobody expected it.
+        if !output.quiet && offers.iter().any(|offer| offer.gpu.is_some()) {
+            let note = Diagnostic::note(Code::BACKEND, "gradients travel by way of the processor's memory, over Gloo");
+            output.tell(&SourceMap::default(), &note.fact(why));
         }
+        return Ok(None);
     }
+    let nccl = Nccl::open().map_err(|reason| Box::new(Diagnostic::error(Code::BACKEND, reason)))?;
+    let version = nccl.version();
+    let output = output.clone();
+    let last_word = move |problem: &Diagnostic| {
+        output.tell(&SourceMap::default(), problem);
+        device::leave(1)
+    };
+    group.link(nccl, device, Box::new(last_word))?;
+    Ok(Some(version))
 }
 
 #[cfg(test)]
