@@ -72,7 +72,8 @@ pub fn open_for(wanted: &str, index: usize, count: usize) -> Result<tch::Device>
         first if count == 1 => Ok(first),
         tch::Device::Cuda(_) => Ok(tch::Device::Cuda(index % accelerators().max(1))),
         tch::Device::Mps => {
-            let problem = Diagnostic::error(Code::DEVICE, format!("{count} processes on this machine, and a single `mps`"));
+            let problem =
+                Diagnostic::error(Code::DEVICE, format!("{count} processes on this machine, and a single `mps`"));
             Err(Box::new(problem.help("start one process, or use `device: cpu`")))
         }
         first => Ok(first),

@@ -153,7 +153,10 @@ impl Nccl {
                 true => String::new(),
                 false => CStr::from_ptr(text).to_string_lossy().trim().to_owned(),
             };
-            (text((self.error_string)(outcome)), self.last_error.map_or_else(String::new, |last| text(last(communicator))))
+            (
+                text((self.error_string)(outcome)),
+                self.last_error.map_or_else(String::new, |last| text(last(communicator))),
+            )
         };
         Err(if detail.is_empty() { text } else { format!("{text}: {detail}") })
     }

@@ -64,9 +64,8 @@ impl Stream {
         let mut own = Call(Some(work), None);
         let function = function(&own);
         // SAFETY: what is pointed to lives for the whole call.
-        let end = unsafe {
-            shim_beside(stream.as_ptr(), tensor.as_ptr() as RawTensor, (&raw mut own).cast(), function)
-        };
+        let end =
+            unsafe { shim_beside(stream.as_ptr(), tensor.as_ptr() as RawTensor, (&raw mut own).cast(), function) };
         match (NonNull::new(end), own.1) {
             (Some(end), Some(done)) => Ok((done, End(Some(end)))),
             _ => outcome(-1).map(|()| unreachable!("it failed")),

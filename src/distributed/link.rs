@@ -4,10 +4,7 @@
 //! looks after sums that don't come to an end, and whether anybody has left word of a failure. Then it breaks off what is under way,
 //! whereupon the device goes on and the host hears of it. A host that doesn't is ended.
 
-use super::{
-    Joined,
-    watch::{Silence, Watch},
-};
+use super::{Joined, watch::Silence};
 use crate::{
     device::{Communicator, End, Nccl, UniqueId},
     diagnostic::{Code, Diagnostic, Result},
@@ -26,6 +23,11 @@ use tch::{Device, Tensor};
 
 /// How often the thread looks.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The store is asked for word of a failure each time that so many looks are over, and for signs of life each time that so many are:
+/// all members ask the same one.
+const WORD: u32 = 5;
+const SIGNS: u32 = 10;
 
 /// A sum that takes longer has the thread look for members that give no sign of life.
 const LONG: Duration = Duration::from_secs(2);
@@ -105,11 +107,14 @@ impl Link {
             if let Some(joined) = &joined {
                 joined.watch.look_for_failure()?;
                 if began.elapsed() > joined.timeout {
-                    return Err(joined.watch.blame("NCCL: the ranks haven't found each other".to_owned(), began.elapsed()));
+                    return Err(joined
+                        .watch
+                        .blame("NCCL: the ranks haven't found each other".to_owned(), began.elapsed()));
                 }
             }
         };
-        let link = Arc::new(Link { communicator, joined, trouble, telling: Mutex::default(), under_way: Mutex::default() });
+        let link =
+            Arc::new(Link { communicator, joined, trouble, telling: Mutex::default(), under_way: Mutex::default() });
         let weak = Arc::downgrade(&link);
         std::thread::spawn(move || look_after(&weak, &last_word));
         Ok(link)
@@ -173,24 +178,35 @@ impl Link {
         end.hold_back().map_err(|error| said(&error.to_string()))
     }
 
-    /// Whether something went wrong by now.
-    fn look(&self, silence: &mut Option<Silence>) -> Result<()> {
+    /// Whether something went wrong by the look of this number.
+    fn look(&self, number: u32, silence: &mut Option<Silence>) -> Result<()> {
         if let Some(reason) = self.communicator.failure() {
             return Err(failed(self.joined.as_deref(), &reason));
         }
         let waiting = self.oldest();
         let Some(Joined { watch, timeout, .. }) = self.joined.as_deref() else { return Ok(()) };
-        watch.look_for_failure()?;
+        if number.is_multiple_of(WORD) {
+            watch.look_for_failure()?;
+        }
         match waiting {
             Some(waited) if waited > *timeout => {
                 Err(watch.blame("NCCL hasn't come to the end of an exchange".to_owned(), waited))
             }
-            Some(waited) if waited > LONG => look_for_silence(silence, watch, SILENCE.min(*timeout)),
+            Some(waited) if waited > LONG && number.is_multiple_of(SIGNS) => match silence {
+                Some(silence) => silence.look(watch, SILENCE.min(*timeout)),
+                None => Silence::new(watch).map(|new| *silence = Some(new)),
+            },
+            Some(waited) if waited > LONG => Ok(()),
             _ => {
                 *silence = None;
                 Ok(())
             }
         }
+    }
+
+    /// Whether the host has heard of a failure.
+    fn is_broken(&self) -> bool {
+        self.trouble.is_there() || self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed))
     }
 
     /// How long ago that was begun which hasn't ended for the longest time.
@@ -208,18 +224,8 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         // Where others are gone, an orderly end would wait for them.
-        if self.trouble.is_there() || self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed)) {
+        if self.is_broken() {
             self.communicator.abort();
-        }
-    }
-}
-
-fn look_for_silence(silence: &mut Option<Silence>, watch: &Watch, limit: Duration) -> Result<()> {
-    match silence {
-        Some(silence) => silence.look(watch, limit),
-        None => {
-            *silence = Some(Silence::new(watch)?);
-            Ok(())
         }
     }
 }
@@ -245,20 +251,19 @@ fn failed(joined: Option<&Joined>, reason: &str) -> Box<Diagnostic> {
 
 /// What the thread does, until the link is no more.
 fn look_after(link: &Weak<Link>, last_word: &LastWord) {
-    let mut silence = None;
+    let (mut number, mut silence) = (0, None);
     let (problem, trouble) = loop {
         sleep(LOOK);
+        number += 1;
         let Some(link) = link.upgrade() else { return };
-        if let Some(joined) = &link.joined {
-            if joined.watch.has_left() {
-                return;
-            }
-            // What the host has heard of by another way needn't be told.
-            if joined.is_broken.load(Ordering::Relaxed) {
-                return link.communicator.abort();
-            }
+        if link.joined.as_ref().is_some_and(|joined| joined.watch.has_left()) {
+            return;
         }
-        if let Err(problem) = link.look(&mut silence) {
+        // What the host has heard of by another way needn't be told.
+        if link.is_broken() {
+            return link.communicator.abort();
+        }
+        if let Err(problem) = link.look(number, &mut silence) {
             link.trouble.begin(&problem);
             link.communicator.abort();
             break (problem, link.trouble.clone());
@@ -334,7 +339,13 @@ mod tests {
                 group.broadcast(&[own.shallow_clone(), columns.shallow_clone()]).unwrap();
                 assert_eq!(group.gather_bytes(&[group.rank() as u8]).unwrap().concat().len(), size);
                 let ends = (all[0].min().double_value(&[]), all[0].max().double_value(&[]));
-                (ends, all[1].double_value(&[0]), later, own.int64_value(&[0]), columns.sum(Kind::Double).double_value(&[]))
+                (
+                    ends,
+                    all[1].double_value(&[0]),
+                    later,
+                    own.int64_value(&[0]),
+                    columns.sum(Kind::Double).double_value(&[]),
+                )
             });
             let sum = (size * (size + 1) / 2) as f64;
             let wanted = ((sum, sum), sum, [2.0 * sum, 3.0 * sum], 7, 6.0);

@@ -208,11 +208,7 @@ impl Group {
     }
 
     /// Lets the link carry what it can; gives the rest.
-    fn over_link(
-        &self,
-        tensors: &[Tensor],
-        begin: impl Fn(&Link, &Tensor) -> Result<Arc<End>>,
-    ) -> Result<Vec<Tensor>> {
+    fn over_link(&self, tensors: &[Tensor], begin: impl Fn(&Link, &Tensor) -> Result<Arc<End>>) -> Result<Vec<Tensor>> {
         let mut rest = Vec::new();
         for tensor in tensors.iter().filter(|tensor| tensor.numel() > 0) {
             match self.link.get().filter(|link| link.carries(tensor)) {
@@ -231,7 +227,8 @@ impl Group {
         if self.is_alone() {
             return Ok(bytes);
         }
-        let give = |tensor: &Tensor| self.in_messages(std::slice::from_ref(tensor), |gloo, message| gloo.broadcast(message));
+        let give =
+            |tensor: &Tensor| self.in_messages(std::slice::from_ref(tensor), |gloo, message| gloo.broadcast(message));
         let length = Tensor::from_slice(&[bytes.len() as i64]);
         give(&length)?;
         let count = usize::try_from(length.int64_value(&[0])).unwrap_or(0);

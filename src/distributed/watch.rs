@@ -309,8 +309,8 @@ impl Silence {
     /// Looks again; a member without a sign for longer than `limit` is gone.
     pub fn look(&mut self, watch: &Watch, limit: Duration) -> Result<()> {
         let signs = watch.signs().map_err(|_| watch.store_is_gone())?;
-        for rank in 0..watch.size {
-            if signs[rank] != self.seen[rank] {
+        for (rank, sign) in signs.iter().enumerate() {
+            if *sign != self.seen[rank] {
                 self.since[rank] = Instant::now();
             } else if rank != watch.rank && self.since[rank].elapsed() > limit {
                 return Err(watch.silent(&[rank], None));

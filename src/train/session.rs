@@ -308,8 +308,7 @@ impl<'a> Session<'a> {
         let kept = model.parameters().iter().map(|it| &it.tensor).chain(slots.iter().map(|slot| slot.values));
         group.broadcast(&kept.map(Tensor::detach).collect::<Vec<_>>())?;
         // What the host would have to wait for is told later.
-        let figures =
-            if group.links(model.device()) { 0 } else { TOLD + self.current.figures.metric_sums().len() };
+        let figures = if group.links(model.device()) { 0 } else { TOLD + self.current.figures.metric_sums().len() };
         self.reduction = Some(Reduction::new(model, figures, group)?);
         Ok(())
     }
@@ -481,7 +480,7 @@ impl<'a> Session<'a> {
             None => own,
             Some(examples) => {
                 let mut figures = Figures::new("", &spec.metrics, training.data.classes());
-                if labels.len() > 0 {
+                if !labels.is_empty() {
                     figures.add(0.0, &outputs, &labels, &spec.loss, logits).map_err(failed)?;
                 }
                 let sums = training.group.sum_numbers(&self.told(own, &figures))?;

@@ -58,7 +58,7 @@ fn devices(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic
         problems.push(
             Diagnostic::error(Code::BACKEND, "`nccl` carries what NVIDIA's GPUs compute")
                 .at(sound.tree.place_of(path!["strategy", "data_parallel", "backend"]), "for these alone")
-                .at(place.clone(), "computes elsewhere")
+                .at(place, "computes elsewhere")
                 .help("leave `backend` out, or write `backend: gloo`"),
         );
     }

@@ -88,7 +88,8 @@ impl Sharing {
             rounded(self.bandwidth),
             match (self.is_measured, self.carrier) {
                 (false, _) => "",
-                (true, "NCCL") => ", measured between this machine's processors; NCCL's links are another matter (`--bandwidth`)",
+                (true, "NCCL") =>
+                    ", measured between this machine's processors; NCCL's links are another matter (`--bandwidth`)",
                 (true, _) => ", measured within this machine",
             }
         );

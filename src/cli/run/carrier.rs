@@ -44,12 +44,18 @@ fn hindrance(offers: &[Offer]) -> Option<(String, &'static str)> {
         }
         if let Some(other) = offers[..rank].iter().position(|other| other.gpu == offer.gpu) {
             let why = format!("ranks {other} and {rank} compute on the same GPU, and NCCL wants one for each");
-            return Some((why, "start as many processes as there are GPUs (`processes: auto`), or write `backend: gloo`"));
+            return Some((
+                why,
+                "start as many processes as there are GPUs (`processes: auto`), or write `backend: gloo`",
+            ));
         }
         match (&offer.nccl, &offers[0].nccl) {
             (Err(reason), _) => return Some((format!("NCCL cannot be opened in rank {rank}: {reason}"), GLOO)),
             (Ok(own), Ok(first)) if own != first => {
-                return Some((format!("rank 0 has NCCL {first}, and rank {rank} has {own}"), "let all use the same libtorch"));
+                return Some((
+                    format!("rank 0 has NCCL {first}, and rank {rank} has {own}"),
+                    "let all use the same libtorch",
+                ));
             }
             _ => {}
         }
@@ -60,7 +66,8 @@ fn hindrance(offers: &[Offer]) -> Option<(String, &'static str)> {
 /// What would carry the gradients of so many processes on this machine.
 pub fn expected(pipeline: &Pipeline, processes: usize) -> &'static str {
     let backend = pipeline.strategy.data_parallel().map(|strategy| strategy.backend);
-    let suits = || !device::is_processor(&pipeline.device) && device::accelerators() >= processes && Nccl::open().is_ok();
+    let suits =
+        || !device::is_processor(&pipeline.device) && device::accelerators() >= processes && Nccl::open().is_ok();
     match backend {
         Some(Backend::Nccl) => "NCCL",
         Some(Backend::Auto) if suits() => "NCCL",
@@ -73,12 +80,7 @@ pub fn expected(pipeline: &Pipeline, processes: usize) -> &'static str {
 ///
 /// # Errors
 /// Where the pipeline insists on NCCL and that cannot be, or another process is gone.
-pub fn settle(
-    pipeline: &Pipeline,
-    device: tch::Device,
-    group: &Group,
-    output: &Output,
-) -> Result<Option<String>> {
+pub fn settle(pipeline: &Pipeline, device: tch::Device, group: &Group, output: &Output) -> Result<Option<String>> {
     let Some(strategy) = pipeline.strategy.data_parallel() else { return Ok(None) };
     let insists = strategy.backend == Backend::Nccl;
     if strategy.backend == Backend::Gloo || (group.is_alone() && !insists) {
