@@ -246,6 +246,7 @@ fn plan_shows_what_a_run_would_do_and_where_values_come_from() {
     assert_eq!(code, 0);
     assert!(line("processes").contains("examples of a batch each"), "{stdout}");
     assert!(line("memory").contains(" for each process: "), "{stdout}");
+    assert!(line("communication").contains(" a step over Gloo, "), "{stdout}");
     assert!(line("efficiency").contains("at 1.0 Gbit/s, none of it hidden"), "{stdout}");
     let (_, stdout, _) = bench.call(&[&shared[..], &["--json"]].concat());
     let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();

@@ -25,13 +25,15 @@ impl Replicas {
     /// Where one of them is gone.
     pub fn come_together(&mut self, training: &Training<'_>, optimizer: &Update, figures: &Figures) -> Result<()> {
         let Training { model, group, .. } = *training;
-        if group.is_alone() || self.reduction.is_some() {
+        if !group.adds_up() || self.reduction.is_some() {
             return Ok(());
         }
         let slots = optimizer.slots();
         let kept = model.parameters().iter().map(|it| &it.tensor).chain(slots.iter().map(|slot| slot.values));
         group.broadcast(&kept.map(Tensor::detach).collect::<Vec<_>>())?;
-        self.reduction = Some(Reduction::new(model, TOLD + figures.metric_sums().len(), group)?);
+        // What the host would have to wait for is told later.
+        let figures = if group.links(model.device()) { 0 } else { TOLD + figures.metric_sums().len() };
+        self.reduction = Some(Reduction::new(model, figures, group)?);
         Ok(())
     }
 
@@ -50,15 +52,56 @@ impl Replicas {
     ) -> Result<f64> {
         let mut own = Figures::new("", &training.pipeline.training.metrics, training.data.classes());
         part.add_to(&mut own, 0.0, batch, training)?;
-        let stops = f64::from(u8::from(training.stop.load(Ordering::Relaxed)));
-        let told: Vec<f64> = [part.value()?, stops].into_iter().chain(own.metric_sums()).collect();
+        let sums = self.way_back_to_sums(part, batch, scale, &told(part.value()?, &own, training))?;
+        self.take_in(&sums, &own, batch.whole, training, figures)
+    }
+
+    /// The way back, behind which the parameters have the gradients of the whole batch; gives the sums of `told`.
+    ///
+    /// # Errors
+    /// As of [`Replicas::way_back`].
+    pub fn way_back_to_sums(
+        &self,
+        part: &Part,
+        batch: &HostBatch,
+        scale: Option<LossScale>,
+        told: &[f64],
+    ) -> Result<Vec<f64>> {
         let reduction = self.reduction.as_ref().expect("the processes have come together");
         let share = batch.labels.len() as f64 / batch.whole.max(1) as f64;
-        let sums = reduction.way_back(part.scaled(scale)?.as_ref(), &told, share)?;
+        reduction.way_back(part.scaled(scale)?.as_ref(), told, share)
+    }
+
+    /// Adds up what the processes have of a step that has been heard, each its `loss` and its `own` figures of its part of so many
+    /// examples, to `figures`; gives the loss of all of them.
+    ///
+    /// # Errors
+    /// Where a process is gone.
+    pub fn hear(
+        &mut self,
+        loss: f64,
+        own: &Figures,
+        examples: usize,
+        training: &Training<'_>,
+        figures: &mut Figures,
+    ) -> Result<f64> {
+        let sums = training.group.sum_numbers(&told(loss, own, training))?;
+        self.take_in(&sums, own, examples, training, figures)
+    }
+
+    /// Takes in the sums of what all processes told of a batch of so many examples; gives its loss.
+    fn take_in(
+        &mut self,
+        sums: &[f64],
+        own: &Figures,
+        examples: usize,
+        training: &Training<'_>,
+        figures: &mut Figures,
+    ) -> Result<f64> {
         let (loss, stops) = (sums[0], sums[1]);
         self.hear_of_stop(stops > 0.0, training);
         let remembered = own.gathered_memories(training.group)?;
-        figures.add_parts(loss, batch.whole, &sums[TOLD..], &remembered);
+        figures.add_parts(loss, examples, &sums[TOLD..], &remembered);
         Ok(loss)
     }
 
@@ -87,4 +130,10 @@ impl Replicas {
     pub fn is_stopped(&self, training: &Training<'_>) -> bool {
         if training.group.is_alone() { training.stop.load(Ordering::Relaxed) } else { self.stopped }
     }
+}
+
+/// What is added up of a part of a batch: its share of the loss, who wants to stop, and what the metrics are made of.
+fn told(loss: f64, own: &Figures, training: &Training<'_>) -> Vec<f64> {
+    let stops = f64::from(u8::from(training.stop.load(Ordering::Relaxed)));
+    [loss, stops].into_iter().chain(own.metric_sums()).collect()
 }

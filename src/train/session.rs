@@ -13,8 +13,8 @@ use crate::{
     callback::Ended,
     data::HostBatch,
     device::forget_gradient,
-    diagnostic::{Code, Result},
-    evaluate,
+    diagnostic::{Code, Diagnostic, Result},
+    evaluate::{self, Figures},
     layer::Pass,
     model::computation,
     run::{EpochRecord, RangeTest, checkpoint::Files},
@@ -232,12 +232,27 @@ impl<'a> Session<'a> {
 
     /// What a step said, once it has said it: the mean loss over its batch.
     fn hear(&mut self, answer: Answer) -> Result<f64> {
-        let AwaitedStep { batch, number, rate } = match answer {
+        let training = self.training;
+        let AwaitedStep { batch, whole, number, rate } = match answer {
             Answer::Known(loss) => return Ok(loss),
             Answer::Awaited(step) => step,
         };
         let failed = |error: TchError| computation(&error, "a training step");
-        let (loss, outputs, labels) = batch.finish().map_err(failed)?;
+        let (own, outputs, labels) = batch.finish().map_err(failed)?;
+        // Where a link has failed, this is what the host learns it by.
+        training.group.check()?;
+        let (spec, logits) = (&training.pipeline.training, training.model.gives_logits());
+        let figures = &mut self.state.epoch.figures;
+        let loss = match whole {
+            None => own,
+            Some(examples) => {
+                let mut of_part = Figures::new("", &spec.metrics, training.data.classes());
+                if !labels.is_empty() {
+                    of_part.add(0.0, &outputs, &labels, &spec.loss, logits).map_err(failed)?;
+                }
+                self.replicas.hear(own, &of_part, examples, training, figures)?
+            }
+        };
         if !loss.is_finite() {
             let place = match self.state.steps - number {
                 0 => "the device doesn't say where that began; `device: cpu` does".to_owned(),
@@ -246,10 +261,11 @@ impl<'a> Session<'a> {
                 }
             };
             let epoch = self.state.history.len() + 1;
-            return Err(NotFinite { loss, rate, step: number, epoch }.told(place));
+            return Err(self.told_by_first(NotFinite { loss, rate, step: number, epoch }.told(place)));
         }
-        let (figures, logits) = (&mut self.state.epoch.figures, self.training.model.gives_logits());
-        figures.add(loss, &outputs, &labels, &self.training.pipeline.training.loss, logits).map_err(failed)?;
+        if whole.is_none() {
+            figures.add(loss, &outputs, &labels, &spec.loss, logits).map_err(failed)?;
+        }
         Ok(loss)
     }
 
@@ -290,37 +306,46 @@ impl<'a> Session<'a> {
         let seed = training.pipeline.seed;
         let pass = Pass { first: batch.first, group: Some(training.group), ..Pass::training(seed, self.state.steps) };
         let part = Part::of(batch, &pass, training)?;
-        let alone = training.group.is_alone();
+        let (alone, device) = (!training.group.adds_up(), training.model.device());
+        let linked = training.group.links(device);
         let State { scale, epoch, .. } = &mut self.state;
-        let value = match ahead(training.model.device(), training.group) {
+        let value = match ahead(device, training.group) {
+            _ if linked => {
+                self.replicas.way_back_to_sums(&part, batch, *scale, &[])?;
+                None
+            }
             _ if !alone => Some(self.replicas.way_back(&part, batch, *scale, training, &mut epoch.figures)?),
             0 => Some(part.value()?),
             _ => None,
         };
         if let Some(loss) = value.filter(|loss| !loss.is_finite()) {
             let place = NotFinite { loss, rate, step: self.state.steps + 1, epoch: self.state.history.len() + 1 };
-            let mut problem = place.found(batch, &pass, training)?;
-            if !training.group.is_first() {
-                // All have come to the same, and the first rank tells it.
-                problem.code = Code::RANK;
-            }
-            return Err(problem);
+            return Err(self.told_by_first(place.found(batch, &pass, training)?));
         }
         if alone {
             part.way_back(self.state.scale)?;
         }
         self.change_weights(rate).map_err(failed)?;
         self.state.steps += 1;
+        if self.state.steps.is_multiple_of(agreement::COMPARED_EVERY) {
+            self.replicas.agree(training, self.state.steps)?;
+        }
         let Some(value) = value else {
-            let batch = part.awaited(batch)?;
-            return Ok(Answer::Awaited(AwaitedStep { batch, number: self.state.steps, rate }));
+            let (whole, number) = (linked.then_some(batch.whole), self.state.steps);
+            return Ok(Answer::Awaited(AwaitedStep { batch: part.awaited(batch, device)?, whole, number, rate }));
         };
         if alone {
             part.add_to(&mut self.state.epoch.figures, value, batch, training)?;
-        } else if self.state.steps.is_multiple_of(agreement::COMPARED_EVERY) {
-            self.replicas.agree(training, self.state.steps)?;
         }
         Ok(Answer::Known(value))
+    }
+
+    /// A problem that all processes have come to; the first one tells it.
+    fn told_by_first(&self, mut problem: Box<Diagnostic>) -> Box<Diagnostic> {
+        if !self.training.group.is_first() {
+            problem.code = Code::RANK;
+        }
+        problem
     }
 
     /// Lets the optimizer make its step by the gradients, unless these were scaled too far.

@@ -5,7 +5,7 @@ mod sharing;
 use super::{
     Ending, PipelineArguments,
     context::{Output, threads_of},
-    run::processes,
+    run::{expected_carrier, processes},
     summary::layer_table,
 };
 use crate::{
@@ -146,7 +146,10 @@ fn planned(
     let evaluated = steps.validation_examples.max(steps.test_examples);
     let dataset = &pipeline.dataset;
     let estimate = estimate(pipeline, plan, &steps, runs_directory);
-    let sharing = || Sharing::new(pipeline, plan, (processes, threads), bandwidth, estimate.as_ref());
+    let sharing = || {
+        let carrier = expected_carrier(pipeline, processes);
+        Sharing::new(pipeline, plan, (processes, threads), (carrier, bandwidth), estimate.as_ref())
+    };
     let predictions = steps.test_examples.unwrap_or(0) as u64 * (declared.classes.unwrap_or(0) as u64 * 4 + 12);
     Ok(Planned {
         origins: origins(checked, sound),

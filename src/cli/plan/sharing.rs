@@ -22,9 +22,11 @@ pub(super) struct Sharing {
     pub gradients: u64,
     /// Bytes that each process sends in a step, and receives.
     pub sent: u64,
+    /// What carries the gradients: `Gloo` or `NCCL`.
+    pub carrier: &'static str,
     /// Bits a second from one process to the next.
     pub bandwidth: f64,
-    /// Whether it was measured: within this machine.
+    /// Whether it was measured: within this machine, by way of its processors.
     pub is_measured: bool,
     /// Seconds a step.
     pub step: Option<Step>,
@@ -42,12 +44,12 @@ pub(super) struct Step {
 }
 
 impl Sharing {
-    /// That of `processes` with so many threads each, over links of `bandwidth`, which is measured where it isn't given.
+    /// That of `processes` with so many threads each, over the `carrier`'s links of `bandwidth`, which is measured where it isn't given.
     pub fn new(
         pipeline: &Pipeline,
         plan: &Plan,
         (processes, threads): (usize, usize),
-        bandwidth: Option<f64>,
+        (carrier, bandwidth): (&'static str, Option<f64>),
         past: Option<&Estimate>,
     ) -> Self {
         let batch = pipeline.batch_size();
@@ -70,6 +72,7 @@ impl Sharing {
             local_batch: [batch / processes, batch.div_ceil(processes)],
             gradients,
             sent,
+            carrier,
             bandwidth,
             is_measured: given.is_none(),
             step,
@@ -83,7 +86,12 @@ impl Sharing {
         let link = format!(
             "{}bit/s{}",
             rounded(self.bandwidth),
-            if self.is_measured { ", measured within this machine" } else { "" }
+            match (self.is_measured, self.carrier) {
+                (false, _) => "",
+                (true, "NCCL") =>
+                    ", measured between this machine's processors; NCCL's links are another matter (`--bandwidth`)",
+                (true, _) => ", measured within this machine",
+            }
         );
         let efficiency = match self.step {
             Some(Step { computing, adding_up, efficiency }) => format!(
@@ -105,8 +113,9 @@ impl Sharing {
             (
                 "communication",
                 format!(
-                    "each sends {} a step, and receives as much, for {} of gradients",
+                    "each sends {} a step over {}, and receives as much, for {} of gradients",
                     bytes(self.sent),
+                    self.carrier,
                     bytes(self.gradients)
                 ),
             ),

@@ -1,5 +1,6 @@
 //! `trainyard run`
 
+mod carrier;
 mod execution;
 mod finished;
 mod preflight;
@@ -14,6 +15,7 @@ mod several;
 mod start;
 mod work;
 
+pub use carrier::expected as expected_carrier;
 pub use execution::execute;
 pub use prepared::{Prepared, prepare};
 pub use ranks::{processes, together};

@@ -1,6 +1,6 @@
 //! From a sound pipeline to an evaluated model.
 
-use super::{preflight, recorder::Recorder};
+use super::{carrier, preflight, recorder::Recorder};
 use crate::{
     check::Plan,
     cli::{
@@ -75,6 +75,7 @@ impl Work<'_> {
         output: &Output,
     ) -> Result<Option<EvaluationRecord>> {
         let Work { pipeline, plan, means, threads, group, .. } = *self;
+        recorder.info.provenance.nccl = carrier::settle(pipeline, means.device, group, output)?;
         let mut ready = group.first_on_each_machine(|| self.ready(opened, output))?;
         device::forget_peak(means.device);
         let resident_data = self.keep_on_device(&mut ready)?;
@@ -157,6 +158,7 @@ impl Work<'_> {
     /// # Errors
     /// As above.
     pub fn follow(&self, output: &Output) -> Result<()> {
+        carrier::settle(self.pipeline, self.means.device, self.group, output)?;
         let mut ready = self.group.first_on_each_machine(|| self.ready(None, output))?;
         self.keep_on_device(&mut ready)?;
         same_everywhere(&ready.dataset, self.group)?;
