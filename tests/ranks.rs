@@ -144,6 +144,7 @@ fn two_processes_train_and_only_one_speaks() {
     let first = only_run(&bench);
     assert_eq!(info(&first)["status"], "completed");
     assert_eq!(info(&first)["provenance"]["processes"], 2);
+    assert!(!fs::read_to_string(first.join("run.json")).unwrap().contains("TRAINYARD_PARENT"), "it is no user's");
     // Again, and the same bits.
     assert_eq!(command(&bench, &[TWO]).status().unwrap().code(), Some(0));
     let second = runs(&bench, "net").into_iter().find(|run| *run != first).unwrap();
