@@ -354,6 +354,70 @@ fn a_process_that_fails_is_quoted_by_the_first() {
     assert_eq!(info(&only_run(&bench))["status"], "failed");
 }
 
+/// Waits for the end of one of several; gives its exit code and what it said.
+fn end_of(bench: &Bench, rank: usize, child: &mut Child, seconds: u64) -> (Option<i32>, String) {
+    let code = wait_for(seconds, "the end", || child.try_wait().unwrap()).code();
+    (code, fs::read_to_string(bench.path(&format!("stderr-{rank}"))).unwrap())
+}
+
+/// Something that listens at a port of this machine and never says a word.
+fn silent_listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    (listener, port)
+}
+
+#[test]
+fn where_the_ranks_do_not_meet_is_told_in_time_and_without_a_stack_trace() {
+    let bench = net();
+    let (_listener, answering) = silent_listener();
+    let address = |host: &str| ("MASTER_ADDR", host.to_owned());
+    for (host, port, told) in [
+        ("127.0.0.1", answering, "is no meeting place of the ranks"),
+        ("127.0.0.1", free_port(), "connection refused"),
+        ("no.such.host.invalid", free_port(), "rank 1 cannot find the host `no.such.host.invalid`"),
+    ] {
+        let variables = [("MASTER_PORT", port), address(host)];
+        let mut child = started(&bench, 1, 2, &variables, &["strategy={data_parallel: {timeout: 2}}"]);
+        let (code, stderr) = end_of(&bench, 1, &mut child, 2 + AT_ONCE);
+        assert!(code == Some(1) && stderr.starts_with("error[rank-failed]: "), "{code:?} {stderr}");
+        assert!(stderr.contains(told) && stderr.contains(" 2 s") && stderr.contains("= help: "), "{stderr}");
+        assert!(!stderr.contains("c10d") && !stderr.contains("frame"), "{stderr}");
+    }
+}
+
+#[test]
+fn one_that_waits_for_the_others_ends_with_the_first_signal() {
+    let bench = net();
+    let set = "strategy={data_parallel: {timeout: 600}}";
+    // It has found something else, and hears no word of it.
+    let (listener, answering) = silent_listener();
+    let mut child = started(&bench, 1, 2, &[("MASTER_PORT", answering)], &[set]);
+    let _connections = [listener.accept().unwrap(), listener.accept().unwrap()];
+    signal("-TERM", child.id());
+    let (code, stderr) = end_of(&bench, 1, &mut child, AT_ONCE);
+    assert!(code == Some(143) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+    // It keeps the meeting place, and nobody comes.
+    let port = free_port();
+    let mut child = started(&bench, 0, 2, &[("MASTER_PORT", port.clone())], &[set]);
+    let place = format!("127.0.0.1:{port}");
+    wait_for(60, "the meeting place", || std::net::TcpStream::connect(&place).ok());
+    signal("-INT", child.id());
+    let (code, stderr) = end_of(&bench, 0, &mut child, AT_ONCE);
+    assert!(code == Some(130) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+}
+
+#[test]
+fn a_taken_port_is_told() {
+    let bench = net();
+    let taken = TcpListener::bind(("::", 0)).or_else(|_| TcpListener::bind(("0.0.0.0", 0))).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut child = started(&bench, 0, 2, &[("MASTER_PORT", port.clone())], &[AUTO]);
+    let (code, stderr) = end_of(&bench, 0, &mut child, 60);
+    assert!(code == Some(1) && stderr.contains(&format!("at port {port}: address in use")), "{code:?} {stderr}");
+    assert!(stderr.contains("set MASTER_PORT to a port that is free") && !stderr.contains("os error"), "{stderr}");
+}
+
 #[test]
 fn one_that_never_comes_is_missed() {
     let bench = net();

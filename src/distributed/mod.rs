@@ -5,6 +5,7 @@
 //! them, is where they meet and leave word of themselves.
 
 mod launch;
+mod meeting;
 mod placement;
 #[cfg(test)]
 pub mod trial;
@@ -17,6 +18,7 @@ use crate::{
     device::{Exchange, KeyStore, ProcessGroup},
     diagnostic::{Code, Diagnostic, Result},
 };
+use meeting::{Patience, open_store};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -60,26 +62,27 @@ impl Group {
     }
 
     /// Meets the others at `placement`. Whoever stays away for longer than `timeout`, then or in an exchange, counts as
-    /// gone.
+    /// gone. Nobody waits any longer once `stop` is set.
     ///
     /// # Errors
-    /// Where one doesn't come.
-    pub fn join(placement: Placement, timeout: Duration) -> Result<Self> {
+    /// Where one doesn't come, or the user wants to stop.
+    pub fn join(placement: Placement, timeout: Duration, stop: &AtomicBool) -> Result<Self> {
         if let Some(parent) = placement.parent {
             crate::device::end_with(parent);
         }
+        let patience = Patience::new(timeout, stop);
         let lasting = match placement.store_is_kept {
-            true => Some(Arc::new(placement.open_store(timeout)?)),
+            true => Some(Arc::new(open_store(&placement, &patience)?)),
             false => None,
         };
         if placement.size == 1 {
             return Ok(Group { placement, joined: None, lasting });
         }
-        let store = placement.open_store(timeout)?;
+        let store = open_store(&placement, &patience)?;
         let prefix = format!("{ATTEMPT}/{}", placement.attempt);
         let watch = Watch::start(store, prefix.clone(), &placement);
-        watch.wait_for_all(timeout)?;
-        let gloo = watch.join(&format!("{prefix}/gloo"), &placement, timeout)?;
+        watch.meet(&patience)?;
+        let gloo = watch.join(&format!("{prefix}/gloo"), &placement, &Patience::new(timeout, stop))?;
         let (barriers, is_broken) = (AtomicU64::new(0), AtomicBool::new(false));
         let joined = Arc::new(Joined { gloo, watch, barriers, timeout, is_broken });
         Ok(Group { placement, joined: Some(joined), lasting })

@@ -1,14 +1,11 @@
 //! The place of a process among those that work on one run, as whoever started it says.
 
 use crate::{
-    device::{KeyStore, Reached},
+    device::Reached,
     diagnostic::{Code, Diagnostic, Result},
     machine,
 };
-use std::{
-    net::{TcpListener, UdpSocket},
-    time::Duration,
-};
+use std::net::UdpSocket;
 
 /// The place of a process among others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,28 +137,9 @@ impl Placement {
         self.processors.unwrap_or_else(|| machine::processors() / self.local_size).max(1)
     }
 
-    /// Opens the store where all meet; rank 0 keeps it where nobody else does.
-    ///
-    /// # Errors
-    /// Where it isn't there within `timeout`, or the port is taken.
-    pub(super) fn open_store(&self, timeout: Duration) -> Result<KeyStore> {
-        let Placement { host, port, .. } = self;
-        let opened = if self.rank == 0 && !self.store_is_kept {
-            let listener = TcpListener::bind(("::", *port)).or_else(|_| TcpListener::bind(("0.0.0.0", *port)));
-            let listener = listener.map_err(|error| {
-                let message = format!("cannot keep the meeting place of the ranks at port {port}: {error}");
-                Box::new(Diagnostic::error(Code::RANK, message).help("set MASTER_PORT to a port that is free"))
-            })?;
-            KeyStore::keep(listener, host, timeout)
-        } else {
-            KeyStore::connect(host, *port, timeout)
-        };
-        opened.map_err(|_| {
-            let message = format!("rank {} found no meeting place of the ranks at {host}:{port}", self.rank);
-            let problem = Diagnostic::error(Code::RANK, message);
-            let problem = problem.fact(format!("it was looked for for {} s", timeout.as_secs()));
-            Box::new(problem.help("rank 0 must run at MASTER_ADDR, and let others reach MASTER_PORT"))
-        })
+    /// The host and the port where all meet.
+    pub(super) fn meeting_place(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     /// Where the others reach this process: where it stands itself when it looks at where all meet. GLOO_SOCKET_IFNAME names

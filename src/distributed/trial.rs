@@ -2,7 +2,7 @@
 
 use super::{Group, Placement};
 use crate::device::KeyStore;
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, sync::atomic::AtomicBool, time::Duration};
 
 /// Lets the members of a group of so many do `work`, each on a thread of its own; gives what they came to, by rank.
 pub fn together<T: Send>(size: usize, work: impl Fn(&Group) -> T + Sync) -> Vec<T> {
@@ -19,7 +19,8 @@ pub fn together<T: Send>(size: usize, work: impl Fn(&Group) -> T + Sync) -> Vec<
             "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
             _ => None,
         });
-        let group = Group::join(placement.unwrap().unwrap(), TIMEOUT).unwrap_or_else(|problem| panic!("{problem}"));
+        let group = Group::join(placement.unwrap().unwrap(), TIMEOUT, &AtomicBool::new(false))
+            .unwrap_or_else(|problem| panic!("{problem}"));
         let done = work(&group);
         group.leave();
         done

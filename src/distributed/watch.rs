@@ -3,7 +3,10 @@
 //! Every member writes twice a second how often it has done so, and how many exchanges it has come to. One that fails leaves
 //! word why; of one that is killed, whoever started it does. So the others can say more than that a connection is gone.
 
-use super::Placement;
+use super::{
+    Placement,
+    meeting::{Over, Patience, interrupted},
+};
 use crate::{
     device::{KeyStore, ProcessGroup},
     diagnostic::{Code, Diagnostic, Result},
@@ -127,7 +130,22 @@ impl Watch {
     }
 
     /// Waits until every member has given a sign.
-    pub fn wait_for_all(&self, timeout: Duration) -> Result<()> {
+    pub fn meet(&self, patience: &Patience<'_>) -> Result<()> {
+        let (watch, left) = (self.clone(), patience.left());
+        match patience.wait_for(ANSWER, move || watch.wait_for_all(left)) {
+            Ok(outcome) => outcome,
+            Err(Over::Late) => Err(self.store_is_gone()),
+            Err(Over::Stopped) => Err(self.stopped()),
+        }
+    }
+
+    /// Tells the others that this member was told to stop before all had met.
+    fn stopped(&self) -> Box<Diagnostic> {
+        self.within(ANSWER, |watch| watch.fail("was told to stop before all ranks had met"));
+        interrupted()
+    }
+
+    fn wait_for_all(&self, timeout: Duration) -> Result<()> {
         let began = Instant::now();
         loop {
             let signs = self.signs().map_err(|_| self.store_is_gone())?;
@@ -146,14 +164,20 @@ impl Watch {
     }
 
     /// Joins the process group.
-    pub fn join(&self, prefix: &str, placement: &Placement, timeout: Duration) -> Result<ProcessGroup> {
+    pub fn join(&self, prefix: &str, placement: &Placement, patience: &Patience<'_>) -> Result<ProcessGroup> {
         let place = (placement.rank, placement.size);
         let reached = placement.reached();
-        ProcessGroup::join(&self.board.store, prefix, place, &reached, timeout).map_err(|error| {
-            let problem = Diagnostic::error(Code::RANK, format!("rank {} cannot reach the others", self.rank));
-            let problem = problem.fact(format!("they look for it at {reached:?}")).fact(brief(&error));
-            Box::new(problem.help("GLOO_SOCKET_IFNAME=eth0 names the network interface at which a process is reached"))
-        })
+        let (board, prefix, at, limit) = (self.board.clone(), prefix.to_owned(), reached.clone(), patience.left());
+        let joined = patience.wait_for(ANSWER, move || ProcessGroup::join(&board.store, &prefix, place, &at, limit));
+        let why = match joined {
+            Ok(Ok(group)) => return Ok(group),
+            Ok(Err(error)) => Some(brief(&error)),
+            Err(Over::Late) => None,
+            Err(Over::Stopped) => return Err(self.stopped()),
+        };
+        let problem = Diagnostic::error(Code::RANK, format!("rank {} cannot reach the others", self.rank));
+        let problem = why.into_iter().fold(problem.fact(format!("they look for it at {reached}")), Diagnostic::fact);
+        Err(Box::new(problem.help("GLOO_SOCKET_IFNAME=eth0 names the network interface at which a process is reached")))
     }
 
     /// Counts an exchange that this member has come to.

@@ -8,7 +8,7 @@ use crate::{
     check::{self, Checked, Options},
     cli::{
         Ending,
-        context::{Output, set_up_means, set_up_threads, stopped_by},
+        context::{Output, set_up_means, set_up_threads, stop_flag, stopped_by},
     },
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap, io_error},
@@ -83,15 +83,16 @@ pub fn together(
     lead: impl FnOnce(&Group) -> Result<Ending>,
 ) -> Result<Ending> {
     let placement = Placement::read()?;
+    let join = |placement, timeout| Group::join(placement, Duration::from_secs(timeout), stop_flag());
     let group = match (placement, wanted(files, options.sets)?) {
         (Some(placement), Wanted::Nothing) if placement.rank > 0 => return Ok(Ending::Invalid),
         (_, Wanted::Nothing) | (None, Wanted::One) => Group::alone(),
         (Some(placement), Wanted::One) if placement.size > 1 => return Err(not_for_several(&placement)),
-        (Some(placement), Wanted::One) => Group::join(placement, Duration::from_secs(DataParallel::default().timeout))?,
+        (Some(placement), Wanted::One) => join(placement, DataParallel::default().timeout)?,
         (Some(placement), Wanted::Several(pipeline)) => {
             let strategy = pipeline.strategy.data_parallel().cloned().unwrap_or_default();
             hold_to_size(&placement, &strategy)?;
-            Group::join(placement, Duration::from_secs(strategy.timeout))?
+            join(placement, strategy.timeout)?
         }
         (None, Wanted::Several(pipeline)) => {
             let processes = processes(&pipeline);
