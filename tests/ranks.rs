@@ -419,6 +419,24 @@ fn a_taken_port_is_told() {
 }
 
 #[test]
+fn half_an_environment_is_told() {
+    let bench = net();
+    let call = |variable: (&str, &str), set: &str| {
+        let status = command(&bench, &[set, "training.epochs=1"]).env(variable.0, variable.1).status().unwrap();
+        (status.code(), said(&bench))
+    };
+    for (variable, told) in [
+        (("RANK", "0"), "[world-size]: RANK is `0` in the environment, and WORLD_SIZE isn't set"),
+        (("WORLD_SIZE", "2"), "[world-size]: WORLD_SIZE is `2` in the environment, and RANK isn't set"),
+    ] {
+        let (code, stderr) = call(variable, AUTO);
+        assert!(code == Some(2) && stderr.contains(&format!("error{told}")), "{code:?} {stderr}");
+        let (code, stderr) = call(variable, "strategy=single");
+        assert!(code == Some(0) && stderr.contains(&format!("warning{told}")), "{code:?} {stderr}");
+    }
+}
+
+#[test]
 fn one_that_never_comes_is_missed() {
     let bench = net();
     let set = "strategy={data_parallel: {timeout: 3}}";

@@ -11,7 +11,7 @@ use crate::{
         context::{Output, set_up_means, set_up_threads, stop_flag, stopped_by},
     },
     device,
-    diagnostic::{Code, Diagnostic, Result, SourceMap, io_error},
+    diagnostic::{Code, Diagnostic, Result, Severity, SourceMap, io_error},
     distributed::{Group, Launch, Placement},
     machine,
     run::checkpoint::Files,
@@ -83,8 +83,18 @@ pub fn together(
     lead: impl FnOnce(&Group) -> Result<Ending>,
 ) -> Result<Ending> {
     let placement = Placement::read()?;
+    let wanted = wanted(files, options.sets)?;
+    if let Some(problem) = Placement::half() {
+        match wanted {
+            Wanted::Several(_) => return Err(Box::new(problem)),
+            Wanted::One if !output.quiet => {
+                output.tell(&SourceMap::default(), &Diagnostic { severity: Severity::Warning, ..problem });
+            }
+            Wanted::One | Wanted::Nothing => {}
+        }
+    }
     let join = |placement, timeout| Group::join(placement, Duration::from_secs(timeout), stop_flag());
-    let group = match (placement, wanted(files, options.sets)?) {
+    let group = match (placement, wanted) {
         (Some(placement), Wanted::Nothing) if placement.rank > 0 => return Ok(Ending::Invalid),
         (_, Wanted::Nothing) | (None, Wanted::One) => Group::alone(),
         (Some(placement), Wanted::One) if placement.size > 1 => return Err(not_for_several(&placement)),
