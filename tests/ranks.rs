@@ -114,6 +114,11 @@ impl Underway {
         wait_for(AT_ONCE, "a closed port", || TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).ok());
     }
 
+    /// How to go on with the run, as users are told.
+    fn command(&self) -> String {
+        format!("trainyard run --resume {}\n", self.run.display())
+    }
+
     fn assert_resumes(&self) {
         let done = info(&self.run)["training"]["epochs_done"].as_u64().unwrap();
         let more = format!("training.epochs={}", done + 2);
@@ -186,6 +191,8 @@ fn the_first_process_may_be_killed_too() {
     let (code, stderr) = underway.end(AT_ONCE);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("error[rank-failed]: rank 0 was ended by signal 9 (SIGKILL)"), "{stderr}");
+    assert!(stderr.contains(&format!("it was process {}", underway.ranks[0])), "{stderr}");
+    assert!(stderr.contains(&underway.command()), "{stderr}");
     underway.assert_resumes();
 }
 
@@ -206,6 +213,8 @@ fn where_the_first_process_hangs_the_others_say_so() {
     let (code, stderr) = underway.end(5 + AT_ONCE);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("error[rank-failed]: rank 0 gives no sign of life"), "{stderr}");
+    assert!(stderr.contains(&format!("it was process {}", underway.ranks[0])), "{stderr}");
+    assert!(stderr.contains("rank 1 waited for ") && stderr.contains(&underway.command()), "{stderr}");
     underway.assert_resumes();
 }
 
@@ -241,6 +250,36 @@ fn a_second_ctrl_c_ends_at_once() {
     signal("-INT", underway.parent.id());
     let (code, stderr) = underway.end(AT_ONCE);
     assert_eq!(code, Some(130), "{stderr}");
+    let last = format!("ended at once; go on with it: {}", underway.command());
+    assert!(stderr.ends_with(&last), "{stderr}");
+    let (_, listed, _) = underway.bench.call(&["runs", "list", "--status", "failed"]);
+    assert!(listed.contains("net/"), "{listed}");
+    underway.assert_resumes();
+}
+
+#[test]
+fn a_second_ctrl_c_in_a_terminal_is_told_once() {
+    let mut underway = Underway::new(TWO);
+    let all: Vec<u32> = underway.ranks.iter().copied().chain([underway.parent.id()]).collect();
+    // The last one hears nothing and keeps the others from an end in order.
+    signal("-STOP", all[1]);
+    for process in all.iter().chain(&all) {
+        signal("-INT", *process);
+    }
+    let (code, stderr) = underway.end(AT_ONCE);
+    assert_eq!((code, stderr.matches("ended at once").count()), (Some(130), 1), "{stderr}");
+    assert!(stderr.contains(&underway.command()), "{stderr}");
+}
+
+#[test]
+fn a_signal_to_one_process_ends_all_with_its_exit_code() {
+    for (name, rank, code) in [("-TERM", 1, 143), ("-INT", 1, 130), ("-HUP", 0, 129)] {
+        let mut underway = Underway::new(TWO);
+        signal(name, underway.ranks[rank]);
+        let (found, stderr) = underway.end(60);
+        assert_eq!(found, Some(code), "{name} {stderr}");
+        assert_eq!(info(&underway.run)["status"], "interrupted");
+    }
 }
 
 #[test]

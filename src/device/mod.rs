@@ -9,7 +9,7 @@ mod process;
 
 pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
 pub use gradient::{Listening, set_gradient};
-pub use process::{end_with, signal};
+pub use process::{count_signals, end_with, signal};
 
 pub use crate::machine::processors as available_threads;
 pub use accelerator::{

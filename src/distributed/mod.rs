@@ -11,7 +11,7 @@ mod placement;
 pub mod trial;
 mod watch;
 
-pub use launch::{Launch, Left};
+pub use launch::{Launch, Left, UNDER_WAY};
 pub use placement::Placement;
 
 use crate::{
@@ -242,6 +242,18 @@ impl Group {
         if let Some(joined) = &self.joined {
             joined.watch.leave();
         }
+    }
+
+    /// Says to all which signal has told this member to stop; the first one that is said counts.
+    pub fn say_signal(&self, signal: usize) {
+        if let Some(joined) = &self.joined {
+            joined.watch.say_signal(signal);
+        }
+    }
+
+    /// The signal that has told a member to stop, as far as anybody knows.
+    pub fn signal(&self) -> Option<usize> {
+        self.joined.as_ref()?.watch.signal()
     }
 
     /// Leaves word for the processes that are started in the place of these.

@@ -37,6 +37,9 @@ const NO_SIGN: &str = "no sign of life: killed, hanging, or on a machine that is
 /// What the store calls the first failure.
 const FAILURE: &str = "failure";
 
+/// What the store calls the signal that told a member to stop.
+const SIGNAL: &str = "signal";
+
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sign {
@@ -87,20 +90,45 @@ impl Board {
     }
 }
 
-/// Leaves word in the store that `rank` failed, unless another one did before.
-pub(super) fn leave_failure(store: &KeyStore, prefix: &str, rank: usize, how: &str) {
-    // Where the store is gone, so is whoever would read it.
-    let _ = store.set_once(&format!("{prefix}/{FAILURE}"), format!("{rank} {how}").as_bytes());
+/// Word of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// Whose it is.
+    pub rank: usize,
+    /// `was ended by signal 9 (SIGKILL)`
+    pub how: String,
+    /// What else is known of it.
+    pub facts: Vec<String>,
 }
 
-/// Who failed first, and how.
-pub(super) fn first_failure(store: &KeyStore, prefix: &str) -> Result<Option<(usize, String)>, TchError> {
+impl Failure {
+    pub fn new(rank: usize, how: impl Into<String>) -> Self {
+        Failure { rank, how: how.into(), facts: Vec::new() }
+    }
+
+    /// A line for what happened, and one for each fact.
+    fn written(&self) -> String {
+        let lines = std::iter::once(&self.how).chain(&self.facts).map(|line| line.replace('\n', " "));
+        format!("{} {}", self.rank, lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (rank, rest) = text.split_once(' ')?;
+        let mut lines = rest.lines().map(str::to_owned);
+        Some(Failure { rank: rank.parse().ok()?, how: lines.next()?, facts: lines.collect() })
+    }
+}
+
+/// Leaves word of a failure in the store, unless there is word of another one.
+pub(super) fn leave_failure(store: &KeyStore, prefix: &str, failure: &Failure) {
+    // Where the store is gone, so is whoever would read it.
+    let _ = store.set_once(&format!("{prefix}/{FAILURE}"), failure.written().as_bytes());
+}
+
+/// The first failure.
+pub(super) fn first_failure(store: &KeyStore, prefix: &str) -> Result<Option<Failure>, TchError> {
     let word = store.get(&format!("{prefix}/{FAILURE}"))?;
-    let text = word.map(|word| String::from_utf8_lossy(&word).into_owned());
-    Ok(text.and_then(|text| {
-        let (rank, how) = text.split_once(' ')?;
-        Some((rank.parse().ok()?, how.to_owned()))
-    }))
+    Ok(word.and_then(|word| Failure::read(&String::from_utf8_lossy(&word))))
 }
 
 fn beat(board: &Weak<Board>, rank: usize) {
@@ -187,7 +215,19 @@ impl Watch {
 
     /// Says that this member failed.
     pub fn fail(&self, how: &str) {
-        leave_failure(&self.board.store, &self.board.prefix, self.rank, how);
+        leave_failure(&self.board.store, &self.board.prefix, &Failure::new(self.rank, how));
+    }
+
+    /// Says which signal has told this member to stop, unless another one did before.
+    pub fn say_signal(&self, signal: usize) {
+        let key = format!("{}/{SIGNAL}", self.board.prefix);
+        // Where the store is gone, so is whoever would read it.
+        let _ = self.board.store.set_once(&key, signal.to_string().as_bytes());
+    }
+
+    /// The signal that was said first.
+    pub fn signal(&self) -> Option<usize> {
+        self.within(ANSWER, |watch| watch.board.get(SIGNAL))?.ok()??.parse().ok()
     }
 
     /// Says that this member has done all.
@@ -279,24 +319,26 @@ impl Watch {
     /// Whether rank 0 is to blame, or nobody can tell: then it cannot be what tells of it.
     pub fn blames_first(&self) -> bool {
         let first = self.within(ANSWER, |watch| first_failure(&watch.board.store, &watch.board.prefix));
-        !matches!(first, Some(Ok(Some((rank, _)))) if rank > 0)
+        !matches!(first, Some(Ok(Some(failure))) if failure.rank > 0)
     }
 
     /// An error where there is word of a failure.
     fn look_for_failure(&self) -> Result<()> {
         let word = first_failure(&self.board.store, &self.board.prefix).map_err(|_| self.store_is_gone())?;
-        let Some((rank, how)) = word else { return Ok(()) };
+        let Some(Failure { rank, how, facts }) = word else { return Ok(()) };
+        let about = self.about(rank).map(|about| format!("it was {about}"));
         let problem = Diagnostic::error(Code::RANK, format!("rank {rank} {how}"));
-        Err(Box::new(match self.about(rank) {
-            Some(about) => problem.fact(format!("it was {about}")),
-            None => problem,
-        }))
+        Err(Box::new(about.into_iter().chain(facts).fold(problem, Diagnostic::fact)))
     }
 
     /// Leaves word that these members are gone.
     fn silent(&self, silent: &[usize], waited: Option<Duration>) -> Box<Diagnostic> {
+        let waited = waited.filter(|waited| *waited > Duration::from_secs(1));
+        let waited = waited.map(|waited| format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64()));
         for rank in silent {
-            leave_failure(&self.board.store, &self.board.prefix, *rank, &format!("gives {NO_SIGN}"));
+            let facts = waited.iter().cloned().collect();
+            let failure = Failure { facts, ..Failure::new(*rank, format!("gives {NO_SIGN}")) };
+            leave_failure(&self.board.store, &self.board.prefix, &failure);
         }
         let mut problem = Diagnostic::error(Code::RANK, format!("{} {NO_SIGN}", gives(silent)));
         for rank in silent {
@@ -304,12 +346,7 @@ impl Watch {
                 problem = problem.fact(format!("rank {rank} is {about}"));
             }
         }
-        Box::new(match waited {
-            Some(waited) if waited > Duration::from_secs(1) => {
-                problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64()))
-            }
-            _ => problem,
-        })
+        Box::new(waited.into_iter().fold(problem, Diagnostic::fact))
     }
 
     fn about(&self, rank: usize) -> Option<String> {
@@ -358,6 +395,13 @@ mod tests {
         assert_eq!(ranks(&[1, 2, 5]), "ranks 1, 2 and 5");
         assert_eq!(gives(&[0]), "rank 0 gives");
         assert_eq!(gives(&[0, 1]), "ranks 0 and 1 give");
+    }
+
+    #[test]
+    fn word_of_a_failure_is_read_as_it_was_written() {
+        let failure = Failure { facts: vec!["rank 1 waited for 5.0 s".to_owned()], ..Failure::new(3, "hangs") };
+        assert_eq!(Failure::read(&failure.written()), Some(failure));
+        assert_eq!(Failure::read("nonsense"), None);
     }
 
     #[test]

@@ -409,7 +409,7 @@ pub fn execute(prepared: Prepared, processes: &Group, output: &Output) -> Result
     let files = files.as_ref();
     let group = processes;
     let work = Work { pipeline, plan, means, threads, group, start: began, files, initial_weights, other_callbacks };
-    let begun = recorder.save().and_then(|()| Task::begin(&work, recorded_threads));
+    let begun = recorder.save().and_then(|()| Task::begin(&work, recorded_threads, recorder.directory.path()));
     let result = begun.and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {
