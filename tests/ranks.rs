@@ -444,6 +444,32 @@ fn one_that_waits_for_the_others_ends_with_the_first_signal() {
     signal("-INT", child.id());
     let (code, stderr) = end_of(&bench, 0, &mut child, AT_ONCE);
     assert!(code == Some(130) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+    // Whoever keeps it hangs.
+    let variables = [("MASTER_PORT", free_port())];
+    let mut all: Vec<Child> = (0..2).map(|rank| started(&bench, rank, 3, &variables, &[set])).collect();
+    sleep(Duration::from_secs(2));
+    signal("-STOP", all[0].id());
+    signal("-TERM", all[1].id());
+    let (code, stderr) = end_of(&bench, 1, &mut all[1], AT_ONCE);
+    assert!(code == Some(143) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+    all[0].kill().unwrap();
+    all[0].wait().unwrap();
+}
+
+#[test]
+fn without_the_first_process_another_says_how_to_go_on() {
+    let bench = net();
+    let variables = [("MASTER_PORT", free_port())];
+    let mut all: Vec<Child> = (0..2).map(|rank| started(&bench, rank, 2, &variables, &[AUTO, ENDLESS])).collect();
+    let run = wait_for(240, "a checkpoint", || {
+        runs(&bench, "net").into_iter().find(|run| run.join("checkpoint/000001").is_dir())
+    });
+    all[0].kill().unwrap();
+    all[0].wait().unwrap();
+    let (code, stderr) = end_of(&bench, 1, &mut all[1], AT_ONCE);
+    assert!(code == Some(1) && stderr.contains("the meeting place of the ranks is gone"), "{code:?} {stderr}");
+    assert!(stderr.contains("rank 0 kept it"), "{stderr}");
+    assert!(stderr.contains(&format!("go on with it: trainyard run --resume {}\n", run.display())), "{stderr}");
 }
 
 #[test]

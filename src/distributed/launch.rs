@@ -83,11 +83,12 @@ impl Launch {
         };
         // The system chooses a port that is free, and nobody else on the network reaches it.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let listener = listener.map_err(|error| refused("open a meeting place for the ranks", &error))?;
-        let address = listener.local_addr().map_err(|error| refused("open a meeting place for the ranks", &error))?;
+        let listener = listener.map_err(|error| refused("open a meeting place for the ranks", &error.kind()))?;
+        let address = listener.local_addr();
+        let address = address.map_err(|error| refused("open a meeting place for the ranks", &error.kind()))?;
         let host = address.ip().to_string();
         let store = KeyStore::keep(listener, &host, OPENING)
-            .map_err(|error| refused("open a meeting place for the ranks", &error))?;
+            .map_err(|_| refused("open a meeting place for the ranks", &"it doesn't answer"))?;
         let mut launch = Launch { members: Vec::new(), store: Arc::new(store) };
         let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
         for rank in 0..processes {
@@ -108,7 +109,7 @@ impl Launch {
             if rank > 0 {
                 command.stdout(Stdio::null()).stderr(Stdio::piped());
             }
-            let mut child = command.spawn().map_err(|error| refused(&format!("start rank {rank}"), &error))?;
+            let mut child = command.spawn().map_err(|error| refused(&format!("start rank {rank}"), &error.kind()))?;
             let said = Arc::default();
             if let Some(stderr) = child.stderr.take() {
                 let kept = Arc::clone(&said);

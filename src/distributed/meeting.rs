@@ -32,8 +32,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long the processes may take to meet, and what ends the waiting before that.
 #[derive(Clone, Copy)]
 pub(super) struct Patience<'a> {
-    timeout: Duration,
-    until: Instant,
+    pub timeout: Duration,
+    pub until: Instant,
     stop: &'a AtomicBool,
 }
 

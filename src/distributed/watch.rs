@@ -52,12 +52,17 @@ enum Sign {
 /// The store answers within so long, or it is out of reach.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// Whoever is told to stop takes no longer than that to leave word of it.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// Gives signs of this member's life and reads those of others.
 #[derive(Clone)]
 pub struct Watch {
     board: Arc<Board>,
     rank: usize,
     size: usize,
+    /// Who keeps the store.
+    keeper: &'static str,
 }
 
 /// The part of the store that belongs to one start of the processes.
@@ -154,13 +159,14 @@ impl Watch {
         let about = format!("process {} on {}", std::process::id(), host.trim());
         let _ = board.set(&format!("about/{rank}"), &about);
         std::thread::spawn(move || beat(&weak, rank));
-        Watch { board, rank, size: placement.size }
+        let keeper = if placement.store_is_kept { "the program that started the ranks" } else { "rank 0" };
+        Watch { board, rank, size: placement.size, keeper }
     }
 
     /// Waits until every member has given a sign.
     pub fn meet(&self, patience: &Patience<'_>) -> Result<()> {
-        let (watch, left) = (self.clone(), patience.left());
-        match patience.wait_for(ANSWER, move || watch.wait_for_all(left)) {
+        let (watch, until, timeout) = (self.clone(), patience.until, patience.timeout);
+        match patience.wait_for(ANSWER, move || watch.wait_for_all(until, timeout)) {
             Ok(outcome) => outcome,
             Err(Over::Late) => Err(self.store_is_gone()),
             Err(Over::Stopped) => Err(self.stopped()),
@@ -169,12 +175,11 @@ impl Watch {
 
     /// Tells the others that this member was told to stop before all had met.
     fn stopped(&self) -> Box<Diagnostic> {
-        self.within(ANSWER, |watch| watch.fail("was told to stop before all ranks had met"));
+        self.within(LAST_WORD, |watch| watch.fail("was told to stop before all ranks had met"));
         interrupted()
     }
 
-    fn wait_for_all(&self, timeout: Duration) -> Result<()> {
-        let began = Instant::now();
+    fn wait_for_all(&self, until: Instant, timeout: Duration) -> Result<()> {
         loop {
             let signs = self.signs().map_err(|_| self.store_is_gone())?;
             let missing: Vec<usize> = (0..self.size).filter(|rank| signs[*rank].is_none()).collect();
@@ -182,7 +187,7 @@ impl Watch {
                 return Ok(());
             }
             self.look_for_failure()?;
-            if began.elapsed() > timeout {
+            if Instant::now() > until {
                 let message = format!("{} didn't come within {} s", ranks(&missing), timeout.as_secs());
                 let problem = Diagnostic::error(Code::RANK, message);
                 return Err(Box::new(problem.help("see whether all processes were started, with the same WORLD_SIZE")));
@@ -193,18 +198,21 @@ impl Watch {
 
     /// Joins the process group.
     pub fn join(&self, prefix: &str, placement: &Placement, patience: &Patience<'_>) -> Result<ProcessGroup> {
-        let place = (placement.rank, placement.size);
-        let reached = placement.reached();
-        let (board, prefix, at, limit) = (self.board.clone(), prefix.to_owned(), reached.clone(), patience.left());
-        let joined = patience.wait_for(ANSWER, move || ProcessGroup::join(&board.store, &prefix, place, &at, limit));
-        let why = match joined {
+        let (board, prefix, limit) = (self.board.clone(), prefix.to_owned(), patience.left());
+        let placement = placement.clone();
+        let joined = patience.wait_for(ANSWER, move || {
+            let (place, at) = ((placement.rank, placement.size), placement.reached());
+            ProcessGroup::join(&board.store, &prefix, place, &at, limit)
+                .map_err(|error| [format!("they look for it at {at}"), brief(&error)])
+        });
+        let facts = match joined {
             Ok(Ok(group)) => return Ok(group),
-            Ok(Err(error)) => Some(brief(&error)),
-            Err(Over::Late) => None,
+            Ok(Err(facts)) => facts.to_vec(),
+            Err(Over::Late) => Vec::new(),
             Err(Over::Stopped) => return Err(self.stopped()),
         };
         let problem = Diagnostic::error(Code::RANK, format!("rank {} cannot reach the others", self.rank));
-        let problem = why.into_iter().fold(problem.fact(format!("they look for it at {reached}")), Diagnostic::fact);
+        let problem = facts.into_iter().fold(problem, Diagnostic::fact);
         Err(Box::new(problem.help("GLOO_SOCKET_IFNAME=eth0 names the network interface at which a process is reached")))
     }
 
@@ -354,8 +362,8 @@ impl Watch {
     }
 
     fn store_is_gone(&self) -> Box<Diagnostic> {
-        let message = "the meeting place of the ranks is gone, and with it whoever kept it";
-        Box::new(Diagnostic::error(Code::RANK, message).fact("that is rank 0, or the program that started the ranks"))
+        let why = format!("{} kept it, and has ended, hangs, or cannot be reached any more", self.keeper);
+        Box::new(Diagnostic::error(Code::RANK, "the meeting place of the ranks is gone").fact(why))
     }
 }
 
