@@ -38,8 +38,8 @@ extern "C" {
 // Connects to the store at `host`; with a `listener` (a socket, else -1) this process keeps it.
 int shim_store_open(const char* host, int port, int listener, int64_t timeout_ms, void** out) {
   return guard([&] {
-    // What fails is told by this program; c10d's own warnings, as of hosts without a name, are for its developers.
-    FLAGS_caffe2_log_level = 2;
+    // What fails is told by this program; c10d's own warnings and errors, with their stack traces, are for its developers.
+    FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     c10d::TCPStoreOptions options;
     options.port = static_cast<uint16_t>(port);
     options.isServer = listener >= 0;

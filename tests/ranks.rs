@@ -106,6 +106,11 @@ impl Underway {
         wait_for(AT_ONCE, "a closed port", || TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).ok());
     }
 
+    /// How to go on with the run, as users are told.
+    fn command(&self) -> String {
+        format!("trainyard run --resume {}\n", self.run.display())
+    }
+
     fn assert_resumes(&self) {
         let done = info(&self.run)["training"]["epochs_done"].as_u64().unwrap();
         let more = format!("training.epochs={}", done + 2);
@@ -136,6 +141,7 @@ fn two_processes_train_and_only_one_speaks() {
     let first = only_run(&bench);
     assert_eq!(info(&first)["status"], "completed");
     assert_eq!(info(&first)["provenance"]["processes"], 2);
+    assert!(!fs::read_to_string(first.join("run.json")).unwrap().contains("TRAINYARD_PARENT"), "it is no user's");
     // Again, and the same bits.
     assert_eq!(command(&bench, &[TWO]).status().unwrap().code(), Some(0));
     let second = runs(&bench, "net").into_iter().find(|run| *run != first).unwrap();
@@ -177,6 +183,8 @@ fn the_first_process_may_be_killed_too() {
     let (code, stderr) = underway.end(AT_ONCE);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("error[rank-failed]: rank 0 was ended by signal 9 (SIGKILL)"), "{stderr}");
+    assert!(stderr.contains(&format!("it was process {}", underway.ranks[0])), "{stderr}");
+    assert!(stderr.contains(&underway.command()), "{stderr}");
     underway.assert_resumes();
 }
 
@@ -197,6 +205,8 @@ fn where_the_first_process_hangs_the_others_say_so() {
     let (code, stderr) = underway.end(5 + AT_ONCE);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("error[rank-failed]: rank 0 gives no sign of life"), "{stderr}");
+    assert!(stderr.contains(&format!("it was process {}", underway.ranks[0])), "{stderr}");
+    assert!(stderr.contains("rank 1 waited for ") && stderr.contains(&underway.command()), "{stderr}");
     underway.assert_resumes();
 }
 
@@ -232,6 +242,36 @@ fn a_second_ctrl_c_ends_at_once() {
     signal("-INT", underway.parent.id());
     let (code, stderr) = underway.end(AT_ONCE);
     assert_eq!(code, Some(130), "{stderr}");
+    let last = format!("ended at once; go on with it: {}", underway.command());
+    assert!(stderr.ends_with(&last), "{stderr}");
+    let (_, listed, _) = underway.bench.call(&["runs", "list", "--status", "failed"]);
+    assert!(listed.contains("net/"), "{listed}");
+    underway.assert_resumes();
+}
+
+#[test]
+fn a_second_ctrl_c_in_a_terminal_is_told_once() {
+    let mut underway = Underway::new(TWO);
+    let all: Vec<u32> = underway.ranks.iter().copied().chain([underway.parent.id()]).collect();
+    // The last one hears nothing and keeps the others from an end in order.
+    signal("-STOP", all[1]);
+    for process in all.iter().chain(&all) {
+        signal("-INT", *process);
+    }
+    let (code, stderr) = underway.end(AT_ONCE);
+    assert_eq!((code, stderr.matches("ended at once").count()), (Some(130), 1), "{stderr}");
+    assert!(stderr.contains(&underway.command()), "{stderr}");
+}
+
+#[test]
+fn a_signal_to_one_process_ends_all_with_its_exit_code() {
+    for (name, rank, code) in [("-TERM", 1, 143), ("-INT", 1, 130), ("-HUP", 0, 129)] {
+        let mut underway = Underway::new(TWO);
+        signal(name, underway.ranks[rank]);
+        let (found, stderr) = underway.end(60);
+        assert_eq!(found, Some(code), "{name} {stderr}");
+        assert_eq!(info(&underway.run)["status"], "interrupted");
+    }
 }
 
 #[test]
@@ -343,6 +383,114 @@ fn a_process_that_fails_is_quoted_by_the_first() {
     assert!(stderr(1).contains("rank 1: error[io]"), "{}", stderr(1));
     assert_eq!(stderr(2), "");
     assert_eq!(info(&only_run(&bench))["status"], "failed");
+}
+
+/// Waits for the end of one of several; gives its exit code and what it said.
+fn end_of(bench: &Bench, rank: usize, child: &mut Child, seconds: u64) -> (Option<i32>, String) {
+    let code = wait_for(seconds, "the end", || child.try_wait().unwrap()).code();
+    (code, fs::read_to_string(bench.path(&format!("stderr-{rank}"))).unwrap())
+}
+
+/// Something that listens at a port of this machine and never says a word.
+fn silent_listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    (listener, port)
+}
+
+#[test]
+fn where_the_ranks_do_not_meet_is_told_in_time_and_without_a_stack_trace() {
+    let bench = net();
+    let (_listener, answering) = silent_listener();
+    let address = |host: &str| ("MASTER_ADDR", host.to_owned());
+    for (host, port, told) in [
+        ("127.0.0.1", answering, "is no meeting place of the ranks"),
+        ("127.0.0.1", free_port(), "connection refused"),
+        ("no.such.host.invalid", free_port(), "rank 1 cannot find the host `no.such.host.invalid`"),
+    ] {
+        let variables = [("MASTER_PORT", port), address(host)];
+        let mut child = started(&bench, 1, 2, &variables, &["strategy={data_parallel: {timeout: 2}}"]);
+        let (code, stderr) = end_of(&bench, 1, &mut child, 2 + AT_ONCE);
+        assert!(code == Some(1) && stderr.starts_with("error[rank-failed]: "), "{code:?} {stderr}");
+        assert!(stderr.contains(told) && stderr.contains(" 2 s") && stderr.contains("= help: "), "{stderr}");
+        assert!(!stderr.contains("c10d") && !stderr.contains("frame"), "{stderr}");
+    }
+}
+
+#[test]
+fn one_that_waits_for_the_others_ends_with_the_first_signal() {
+    let bench = net();
+    let set = "strategy={data_parallel: {timeout: 600}}";
+    // It has found something else, and hears no word of it.
+    let (listener, answering) = silent_listener();
+    let mut child = started(&bench, 1, 2, &[("MASTER_PORT", answering)], &[set]);
+    let _connections = [listener.accept().unwrap(), listener.accept().unwrap()];
+    signal("-TERM", child.id());
+    let (code, stderr) = end_of(&bench, 1, &mut child, AT_ONCE);
+    assert!(code == Some(143) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+    // It keeps the meeting place, and nobody comes.
+    let port = free_port();
+    let mut child = started(&bench, 0, 2, &[("MASTER_PORT", port.clone())], &[set]);
+    let place = format!("127.0.0.1:{port}");
+    wait_for(60, "the meeting place", || std::net::TcpStream::connect(&place).ok());
+    signal("-INT", child.id());
+    let (code, stderr) = end_of(&bench, 0, &mut child, AT_ONCE);
+    assert!(code == Some(130) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+    // Whoever keeps it hangs.
+    let variables = [("MASTER_PORT", free_port())];
+    let mut all: Vec<Child> = (0..2).map(|rank| started(&bench, rank, 3, &variables, &[set])).collect();
+    sleep(Duration::from_secs(2));
+    signal("-STOP", all[0].id());
+    signal("-TERM", all[1].id());
+    let (code, stderr) = end_of(&bench, 1, &mut all[1], AT_ONCE);
+    assert!(code == Some(143) && stderr.contains("error[interrupted]: "), "{code:?} {stderr}");
+    all[0].kill().unwrap();
+    all[0].wait().unwrap();
+}
+
+#[test]
+fn without_the_first_process_another_says_how_to_go_on() {
+    let bench = net();
+    let variables = [("MASTER_PORT", free_port())];
+    let mut all: Vec<Child> = (0..2).map(|rank| started(&bench, rank, 2, &variables, &[AUTO, ENDLESS])).collect();
+    let run = wait_for(240, "a checkpoint", || {
+        runs(&bench, "net").into_iter().find(|run| run.join("checkpoint/000001").is_dir())
+    });
+    all[0].kill().unwrap();
+    all[0].wait().unwrap();
+    let (code, stderr) = end_of(&bench, 1, &mut all[1], AT_ONCE);
+    assert!(code == Some(1) && stderr.contains("the meeting place of the ranks is gone"), "{code:?} {stderr}");
+    assert!(stderr.contains("rank 0 kept it"), "{stderr}");
+    assert!(stderr.contains(&format!("go on with it: trainyard run --resume {}\n", run.display())), "{stderr}");
+}
+
+#[test]
+fn a_taken_port_is_told() {
+    let bench = net();
+    let taken = TcpListener::bind(("::", 0)).or_else(|_| TcpListener::bind(("0.0.0.0", 0))).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut child = started(&bench, 0, 2, &[("MASTER_PORT", port.clone())], &[AUTO]);
+    let (code, stderr) = end_of(&bench, 0, &mut child, 60);
+    assert!(code == Some(1) && stderr.contains(&format!("at port {port}: address in use")), "{code:?} {stderr}");
+    assert!(stderr.contains("set MASTER_PORT to a port that is free") && !stderr.contains("os error"), "{stderr}");
+}
+
+#[test]
+fn half_an_environment_is_told() {
+    let bench = net();
+    let call = |variable: (&str, &str), set: &str| {
+        let status = command(&bench, &[set, "training.epochs=1"]).env(variable.0, variable.1).status().unwrap();
+        (status.code(), said(&bench))
+    };
+    for (variable, told) in [
+        (("RANK", "0"), "[world-size]: RANK is `0` in the environment, and WORLD_SIZE isn't set"),
+        (("WORLD_SIZE", "2"), "[world-size]: WORLD_SIZE is `2` in the environment, and RANK isn't set"),
+    ] {
+        let (code, stderr) = call(variable, AUTO);
+        assert!(code == Some(2) && stderr.contains(&format!("error{told}")), "{code:?} {stderr}");
+        let (code, stderr) = call(variable, "strategy=single");
+        assert!(code == Some(0) && stderr.contains(&format!("warning{told}")), "{code:?} {stderr}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     distributed::Placement,
     model::{Means, Model, computation, load_weights},
     progress::SourceProgress,
-    run::{RunDirectory, RunInfo, store},
+    run::{RunDirectory, RunInfo, Status, store},
     source::{Form, Surroundings},
     spec::{self, Pipeline},
 };
@@ -19,7 +19,7 @@ use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -101,6 +101,38 @@ pub fn stopped_by() -> usize {
     SIGNALS.which.load(Ordering::Relaxed)
 }
 
+/// Lets the program end as if this signal had told it to stop: it told another process that is at work on the same run.
+pub fn count_as_stopped_by(signal: usize) {
+    SIGNALS.which.store(signal, Ordering::Relaxed);
+}
+
+/// What finds the run that is under way, for whoever ends the program at once.
+pub fn note_run(find: impl Fn() -> Option<PathBuf> + Send + 'static) {
+    *RUN_UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(find));
+}
+
+type FindRun = Box<dyn Fn() -> Option<PathBuf> + Send>;
+
+static RUN_UNDER_WAY: Mutex<Option<FindRun>> = Mutex::new(None);
+
+/// What is left of a run that isn't complete, and what to do with it: `go on with it: trainyard run --resume DIR`.
+pub fn what_is_left(run: &Path) -> Option<String> {
+    let directory = RunDirectory::open(run).ok()?;
+    let status = directory.read_info().ok()?.status;
+    (status != Status::Completed).then(|| match directory.has_checkpoint() {
+        true => format!("go on with it: trainyard run --resume {}", run.display()),
+        false => format!("what was done so far is in {}; there is no checkpoint yet", run.display()),
+    })
+}
+
+/// Says what is left, and ends the process: the user doesn't want to wait for the end in order.
+fn end_at_once(signal: i32) -> ! {
+    let find = RUN_UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+    let left = find.as_ref().and_then(|find| what_is_left(&find()?));
+    eprintln!("ended at once{}", left.map(|left| format!("; {left}")).unwrap_or_default());
+    device::leave(128 + signal as u8)
+}
+
 struct Signals {
     stop: Arc<AtomicBool>,
     which: Arc<AtomicUsize>,
@@ -109,36 +141,39 @@ struct Signals {
 static SIGNALS: LazyLock<Signals> = LazyLock::new(|| {
     let signals = Signals { stop: Arc::default(), which: Arc::default() };
     let ignored = ignored_signals();
-    let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
-    if Placement::read().is_ok_and(|placement| placement.is_some_and(|placement| placement.size > 1)) {
-        heed_once(heeded, &signals);
-    } else {
-        for signal in heeded {
-            // Order matters: the first signal finds the flag unset and only sets it.
-            let _ = flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone());
-            let _ = flag::register_usize(signal, signals.which.clone(), signal as usize);
-            let _ = flag::register(signal, signals.stop.clone());
-        }
-    }
+    let heeded: Vec<i32> =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect();
+    heed(&heeded, Placement::read().ok().flatten(), &signals);
     // A file that must not grow is then an error like others, not the end of the process.
     let _ = flag::register(SIGXFSZ, Arc::default());
     signals
 });
 
+/// Has the first signal set the flag, and the second one end the process.
+///
 /// A process among others gets the same signal from the terminal and from whoever started it. Only one that comes later than such
-/// a copy would is a second one, which ends the process at once.
-fn heed_once(heeded: impl Iterator<Item = i32>, signals: &Signals) {
+/// a copy would is a second one there. Of those that this program has started itself, their parent tells what is left.
+fn heed(heeded: &[i32], placement: Option<Placement>, signals: &Signals) {
     const COPIES: Duration = Duration::from_secs(2);
     let (stop, which) = (signals.stop.clone(), signals.which.clone());
+    let has_parent = placement.as_ref().is_some_and(|placement| placement.parent.is_some());
+    let gets_copies = placement.is_some_and(|placement| placement.size > 1);
+    // Two that come one right behind the other may be one to the thread below, and are two to this counter.
+    let count = device::count_signals(heeded);
     let Ok(mut heard) = signal_hook::iterator::Signals::new(heeded) else { return };
     std::thread::spawn(move || {
         let mut first = None;
         for signal in heard.forever() {
-            if first.get_or_insert_with(Instant::now).elapsed() > COPIES {
-                device::leave(128 + signal as u8);
+            let since = first.get_or_insert_with(Instant::now).elapsed();
+            let is_second = if gets_copies { since > COPIES } else { count.load(Ordering::Relaxed) > 1 };
+            match is_second {
+                true if has_parent => device::leave(128 + signal as u8),
+                true => end_at_once(signal),
+                false => {
+                    which.store(signal as usize, Ordering::Relaxed);
+                    stop.store(true, Ordering::Relaxed);
+                }
             }
-            which.store(signal as usize, Ordering::Relaxed);
-            stop.store(true, Ordering::Relaxed);
         }
     });
 }

@@ -43,6 +43,7 @@ use crate::{
 };
 use clap::{Args, Parser, Subcommand};
 use context::{Output, stopped_by};
+use signal_hook::consts::SIGINT;
 use std::{io::Write, path::PathBuf};
 
 /// Image-classification experiments from one YAML file: checked, trained with libtorch, reported.
@@ -206,6 +207,7 @@ pub fn main() -> ! {
         Ending::Failed => 1,
         Ending::Invalid => 2,
         Ending::NotMet => 3,
+        Ending::Interrupted if stopped_by() == 0 => 128 + SIGINT as u8,
         Ending::Interrupted => 128 + stopped_by() as u8,
     };
     // A pipe that nobody reads any more is no reason to say anything.

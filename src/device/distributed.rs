@@ -2,7 +2,7 @@
 
 use super::native::{RawTensor, outcome};
 use libc::{c_char, c_int, c_void};
-use std::{ffi::CString, net::TcpListener, os::fd::IntoRawFd, ptr::NonNull, time::Duration};
+use std::{ffi::CString, fmt, net::TcpListener, os::fd::IntoRawFd, ptr::NonNull, time::Duration};
 use tch::{TchError, Tensor};
 
 unsafe extern "C" {
@@ -128,6 +128,15 @@ pub enum Reached {
     Address(String),
     /// At the address of a network interface, such as `eth0`.
     Interface(String),
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reached::Address(address) => formatter.write_str(address),
+            Reached::Interface(interface) => write!(formatter, "the network interface {interface}"),
+        }
+    }
 }
 
 /// Processes that exchange tensors. All of them have to make the same calls in the same order.

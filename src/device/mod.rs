@@ -13,7 +13,7 @@ mod stream;
 pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
 pub use gradient::{Listening, set_gradient};
 pub use nccl::{Communicator, Nccl, UniqueId};
-pub use process::{end_with, signal};
+pub use process::{count_signals, end_with, signal};
 pub use stream::End;
 
 pub use crate::machine::processors as available_threads;

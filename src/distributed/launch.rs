@@ -3,7 +3,7 @@
 use super::{
     ATTEMPT,
     placement::PARENT,
-    watch::{first_failure, leave_failure},
+    watch::{Failure, first_failure, leave_failure},
 };
 use crate::{
     device::{self, KeyStore},
@@ -21,6 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Below this key the one that leads leaves word of where its run is.
+pub const UNDER_WAY: &str = "run-under-way";
+
 /// How long the others have to end in order after one failed, and how long where rank 0 has ended, which had the most to do.
 const GRACE: Duration = Duration::from_secs(10);
 const SHORT_GRACE: Duration = Duration::from_secs(1);
@@ -37,7 +40,7 @@ const KEPT: usize = 16 << 10;
 /// Processes that were started, rank 0 first. Those that still live when it is dropped are killed.
 pub struct Launch {
     members: Vec<Member>,
-    store: KeyStore,
+    store: Arc<KeyStore>,
 }
 
 struct Member {
@@ -62,6 +65,8 @@ pub struct Failed {
     pub rank: usize,
     /// `was ended by signal 9 (SIGKILL)`, `ended with exit code 1`, or what the ranks say of it.
     pub how: String,
+    /// What else is known of it.
+    pub facts: Vec<String>,
     /// The last that it said; nothing of rank 0, which speaks for itself.
     pub said: String,
 }
@@ -78,12 +83,13 @@ impl Launch {
         };
         // The system chooses a port that is free, and nobody else on the network reaches it.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let listener = listener.map_err(|error| refused("open a meeting place for the ranks", &error))?;
-        let address = listener.local_addr().map_err(|error| refused("open a meeting place for the ranks", &error))?;
+        let listener = listener.map_err(|error| refused("open a meeting place for the ranks", &error.kind()))?;
+        let address = listener.local_addr();
+        let address = address.map_err(|error| refused("open a meeting place for the ranks", &error.kind()))?;
         let host = address.ip().to_string();
         let store = KeyStore::keep(listener, &host, OPENING)
-            .map_err(|error| refused("open a meeting place for the ranks", &error))?;
-        let mut launch = Launch { members: Vec::new(), store };
+            .map_err(|_| refused("open a meeting place for the ranks", &"it doesn't answer"))?;
+        let mut launch = Launch { members: Vec::new(), store: Arc::new(store) };
         let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
         for rank in 0..processes {
             let mut command = Command::new(&program);
@@ -103,7 +109,7 @@ impl Launch {
             if rank > 0 {
                 command.stdout(Stdio::null()).stderr(Stdio::piped());
             }
-            let mut child = command.spawn().map_err(|error| refused(&format!("start rank {rank}"), &error))?;
+            let mut child = command.spawn().map_err(|error| refused(&format!("start rank {rank}"), &error.kind()))?;
             let said = Arc::default();
             if let Some(stderr) = child.stderr.take() {
                 let kept = Arc::clone(&said);
@@ -112,6 +118,15 @@ impl Launch {
             launch.members.push(Member { child, said, ended: None });
         }
         Ok(launch)
+    }
+
+    /// What tells where the run is that the processes are at work on, as rank 0 has left word of it.
+    pub fn place_of_run(&self) -> impl Fn() -> Option<PathBuf> + Clone + Send + Sync + 'static {
+        let store = self.store.clone();
+        move || {
+            let word = store.get(&format!("trainyard/{UNDER_WAY}")).ok()??;
+            Some(PathBuf::from(String::from_utf8(word).ok()?))
+        }
     }
 
     /// Waits until all have ended. Where one fails, the others get a moment to end in order. Where `stop` gives a signal, it
@@ -150,12 +165,17 @@ impl Launch {
     /// What there is to say where `rank` ended first, and `how`: the ranks may blame another one, which hangs and is killed.
     fn first_failure(&mut self, rank: usize, how: String) -> Failed {
         let prefix = format!("{ATTEMPT}/0");
-        leave_failure(&self.store, &prefix, rank, &how);
-        let (rank, how) = first_failure(&self.store, &prefix).ok().flatten().unwrap_or((rank, how));
-        if let Some(member) = self.members.get_mut(rank).filter(|member| member.ended.is_none()) {
-            let _ = member.child.kill();
+        let own = Failure::new(rank, how);
+        leave_failure(&self.store, &prefix, &own);
+        let Failure { rank, how, facts } = first_failure(&self.store, &prefix).ok().flatten().unwrap_or(own);
+        let mut about = Vec::new();
+        if let Some(member) = self.members.get_mut(rank) {
+            about.push(format!("it was process {}", member.child.id()));
+            if member.ended.is_none() {
+                let _ = member.child.kill();
+            }
         }
-        Failed { rank, how, said: String::new() }
+        Failed { rank, how, facts: about.into_iter().chain(facts).collect(), said: String::new() }
     }
 
     fn living(&mut self) -> impl Iterator<Item = &mut Member> {

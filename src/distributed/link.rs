@@ -410,7 +410,12 @@ mod tests {
     #[test]
     fn a_member_in_a_process_of_its_own() {
         let Ok(what) = std::env::var("TRAINYARD_TEST_MEMBER") else { return };
-        let group = Group::join(Placement::read().unwrap().unwrap(), Duration::from_secs(4)).unwrap();
+        let group = Group::join(
+            Placement::read().unwrap().unwrap(),
+            Duration::from_secs(4),
+            &std::sync::atomic::AtomicBool::new(false),
+        )
+        .unwrap();
         group.link(stand_in(), Device::Cpu, Box::new(|_| ())).unwrap();
         let tensor = Tensor::ones([100_000], CPU) * (group.rank() as f64 + 1.0);
         group.begin_sum(&tensor).unwrap().wait().unwrap();

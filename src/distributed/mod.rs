@@ -6,12 +6,13 @@
 
 mod launch;
 mod link;
+mod meeting;
 mod placement;
 #[cfg(test)]
 pub mod trial;
 mod watch;
 
-pub use launch::{Launch, Left};
+pub use launch::{Launch, Left, UNDER_WAY};
 pub use link::LastWord;
 pub use placement::Placement;
 
@@ -20,6 +21,7 @@ use crate::{
     diagnostic::{Code, Diagnostic, Result},
 };
 use link::{Link, Trouble};
+use meeting::{Patience, open_store};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -70,26 +72,27 @@ impl Group {
     }
 
     /// Meets the others at `placement`. Whoever stays away for longer than `timeout`, then or in an exchange, counts as
-    /// gone.
+    /// gone. Nobody waits any longer once `stop` is set.
     ///
     /// # Errors
-    /// Where one doesn't come.
-    pub fn join(placement: Placement, timeout: Duration) -> Result<Self> {
+    /// Where one doesn't come, or the user wants to stop.
+    pub fn join(placement: Placement, timeout: Duration, stop: &AtomicBool) -> Result<Self> {
         if let Some(parent) = placement.parent {
             crate::device::end_with(parent);
         }
+        let patience = Patience::new(timeout, stop);
         let lasting = match placement.store_is_kept {
-            true => Some(Arc::new(placement.open_store(timeout)?)),
+            true => Some(Arc::new(open_store(&placement, &patience)?)),
             false => None,
         };
         if placement.size == 1 {
             return Ok(Self::new(placement, None, lasting));
         }
-        let store = placement.open_store(timeout)?;
+        let store = open_store(&placement, &patience)?;
         let prefix = format!("{ATTEMPT}/{}", placement.attempt);
         let watch = Watch::start(store, prefix.clone(), &placement);
-        watch.wait_for_all(timeout)?;
-        let gloo = watch.join(&format!("{prefix}/gloo"), &placement, timeout)?;
+        watch.meet(&patience)?;
+        let gloo = watch.join(&format!("{prefix}/gloo"), &placement, &Patience::new(timeout, stop))?;
         let (barriers, is_broken) = (AtomicU64::new(0), AtomicBool::new(false));
         let joined = Arc::new(Joined { gloo, watch, barriers, timeout, is_broken });
         Ok(Self::new(placement, Some(joined), lasting))
@@ -326,6 +329,18 @@ impl Group {
         if let Some(joined) = &self.joined {
             joined.watch.leave();
         }
+    }
+
+    /// Says to all which signal has told this member to stop; the first one that is said counts.
+    pub fn say_signal(&self, signal: usize) {
+        if let Some(joined) = &self.joined {
+            joined.watch.say_signal(signal);
+        }
+    }
+
+    /// The signal that has told a member to stop, as far as anybody knows.
+    pub fn signal(&self) -> Option<usize> {
+        self.joined.as_ref()?.watch.signal()
     }
 
     /// Leaves word for the processes that are started in the place of these.

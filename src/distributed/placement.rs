@@ -1,14 +1,11 @@
 //! The place of a process among those that work on one run, as whoever started it says.
 
 use crate::{
-    device::{KeyStore, Reached},
+    device::Reached,
     diagnostic::{Code, Diagnostic, Result},
     machine,
 };
-use std::{
-    net::{TcpListener, UdpSocket},
-    time::Duration,
-};
+use std::net::UdpSocket;
 
 /// The place of a process among others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +78,35 @@ impl Placement {
         } else {
             return Ok(None);
         };
-        if found.rank >= found.size || found.local_rank >= found.local_size {
-            let (rank, size) = (found.rank, found.size);
-            let message = format!("the environment says that this is rank {rank} of {size} processes");
-            let local = format!("and number {} of {} on this machine", found.local_rank, found.local_size);
-            return Err(Box::new(Diagnostic::error(Code::WORLD_SIZE, message).fact(local).help("ranks begin at 0")));
+        let places = [("", found.rank, found.size), (" on this machine", found.local_rank, found.local_size)];
+        match places.into_iter().find(|(_, rank, size)| rank >= size) {
+            Some((place, rank, size)) => {
+                let message = format!("the environment says that this is rank {rank} of {size} processes{place}");
+                Err(Box::new(Diagnostic::error(Code::WORLD_SIZE, message).help("ranks begin at 0")))
+            }
+            None => Ok(Some(found)),
         }
-        Ok(Some(found))
+    }
+
+    /// What is wrong where the environment has only one of RANK and WORLD_SIZE: then this process counts as one on its own.
+    pub fn half() -> Option<Diagnostic> {
+        Self::half_of(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn half_of(variable: Variables<'_>) -> Option<Diagnostic> {
+        let names = ["RANK", "WORLD_SIZE"];
+        let (set, missing) = match names.map(|name| variable(name).is_some()) {
+            [true, false] => (names[0], names[1]),
+            [false, true] => (names[1], names[0]),
+            _ => return None,
+        };
+        if variable("SLURM_PROCID").is_some() && variable("SLURM_STEP_ID").is_some() {
+            return None;
+        }
+        let value = variable(set).unwrap_or_default();
+        let message = format!("{set} is `{value}` in the environment, and {missing} isn't set");
+        let problem = Diagnostic::error(Code::WORLD_SIZE, message);
+        Some(problem.help(format!("set both for one of several processes; `unset {set}` for a process on its own")))
     }
 
     fn of_torchrun(variable: Variables<'_>) -> Result<Self> {
@@ -100,7 +119,7 @@ impl Placement {
             local_rank,
             local_size: number(variable, "LOCAL_WORLD_SIZE")?.unwrap_or(local_rank + 1),
             host: needed(variable("MASTER_ADDR"), "MASTER_ADDR")?,
-            port: needed(number(variable, "MASTER_PORT")?, "MASTER_PORT")?,
+            port: needed(port(variable)?, "MASTER_PORT")?,
             store_is_kept: variable("TORCHELASTIC_USE_AGENT_STORE").as_deref() == Some("True"),
             attempt: number(variable, "TORCHELASTIC_RESTART_COUNT")?.unwrap_or(0),
             parent,
@@ -127,7 +146,7 @@ impl Placement {
             local_size: local_size.unwrap_or(local_rank + 1),
             host: needed(variable("MASTER_ADDR").or(first), "MASTER_ADDR")?,
             // Below the ports that systems give away on their own.
-            port: number(variable, "MASTER_PORT")?.unwrap_or(12_000 + ((job.wrapping_mul(31) + step) % 18_000) as u16),
+            port: port(variable)?.unwrap_or(12_000 + ((job.wrapping_mul(31) + step) % 18_000) as u16),
             store_is_kept: false,
             attempt: 0,
             parent: None,
@@ -140,28 +159,9 @@ impl Placement {
         self.processors.unwrap_or_else(|| machine::processors() / self.local_size).max(1)
     }
 
-    /// Opens the store where all meet; rank 0 keeps it where nobody else does.
-    ///
-    /// # Errors
-    /// Where it isn't there within `timeout`, or the port is taken.
-    pub(super) fn open_store(&self, timeout: Duration) -> Result<KeyStore> {
-        let Placement { host, port, .. } = self;
-        let opened = if self.rank == 0 && !self.store_is_kept {
-            let listener = TcpListener::bind(("::", *port)).or_else(|_| TcpListener::bind(("0.0.0.0", *port)));
-            let listener = listener.map_err(|error| {
-                let message = format!("cannot keep the meeting place of the ranks at port {port}: {error}");
-                Box::new(Diagnostic::error(Code::RANK, message).help("set MASTER_PORT to a port that is free"))
-            })?;
-            KeyStore::keep(listener, host, timeout)
-        } else {
-            KeyStore::connect(host, *port, timeout)
-        };
-        opened.map_err(|_| {
-            let message = format!("rank {} found no meeting place of the ranks at {host}:{port}", self.rank);
-            let problem = Diagnostic::error(Code::RANK, message);
-            let problem = problem.fact(format!("it was looked for for {} s", timeout.as_secs()));
-            Box::new(problem.help("rank 0 must run at MASTER_ADDR, and let others reach MASTER_PORT"))
-        })
+    /// The host and the port where all meet.
+    pub(super) fn meeting_place(&self) -> (&str, u16) {
+        (&self.host, self.port)
     }
 
     /// Where the others reach this process: where it stands itself when it looks at where all meet. GLOO_SOCKET_IFNAME names
@@ -183,8 +183,34 @@ impl Placement {
 fn number<T: std::str::FromStr>(variable: Variables<'_>, name: &str) -> Result<Option<T>> {
     let Some(value) = variable(name) else { return Ok(None) };
     value.trim().parse().map(Some).map_err(|_| {
-        Box::new(Diagnostic::error(Code::WORLD_SIZE, format!("{name} is `{value}` in the environment, and no number")))
+        let why = match value.trim().parse::<i128>() {
+            Ok(_) => "out of range",
+            Err(_) => "no whole number",
+        };
+        wrong(name, &value, why)
     })
+}
+
+/// MASTER_PORT, where it is set.
+fn port(variable: Variables<'_>) -> Result<Option<u16>> {
+    const NAME: &str = "MASTER_PORT";
+    match number(variable, NAME)? {
+        Some(0) => Err(wrong(NAME, "0", "out of range")),
+        port => Ok(port),
+    }
+}
+
+fn wrong(name: &str, value: &str, why: &str) -> Box<Diagnostic> {
+    let problem =
+        Diagnostic::error(Code::WORLD_SIZE, format!("{name} is `{value}` in the environment, which is {why}"));
+    Box::new(problem.help(match name {
+        "MASTER_PORT" => "a port is a number from 1 to 65535; take one that is free where rank 0 runs, such as 29500",
+        "RANK" => "RANK is the number of this process among all, from 0 to WORLD_SIZE - 1",
+        "WORLD_SIZE" => "WORLD_SIZE is how many processes there are in all",
+        "LOCAL_RANK" => "LOCAL_RANK is the number of this process on its machine, from 0 to LOCAL_WORLD_SIZE - 1",
+        "LOCAL_WORLD_SIZE" => "LOCAL_WORLD_SIZE is how many processes there are on this machine",
+        _ => "it takes a whole number, as whoever starts processes sets it",
+    }))
 }
 
 fn needed<T>(value: Option<T>, name: &str) -> Result<T> {
@@ -250,11 +276,19 @@ mod tests {
             let problem = of(&without).unwrap_err();
             assert!(problem.message.contains(missing), "{problem}");
         }
-        for (name, value, told) in [("RANK", "4", "rank 4 of 4"), ("WORLD_SIZE", "many", "WORLD_SIZE is `many`")] {
+        for (name, value, told) in [
+            ("RANK", "4", "the environment says that this is rank 4 of 4 processes"),
+            ("LOCAL_RANK", "2", "the environment says that this is rank 2 of 2 processes on this machine"),
+            ("RANK", "x", "RANK is `x` in the environment, which is no whole number"),
+            ("WORLD_SIZE", "many", "WORLD_SIZE is `many` in the environment, which is no whole number"),
+            ("WORLD_SIZE", "-1", "WORLD_SIZE is `-1` in the environment, which is out of range"),
+            ("MASTER_PORT", "99999", "MASTER_PORT is `99999` in the environment, which is out of range"),
+            ("MASTER_PORT", "0", "MASTER_PORT is `0` in the environment, which is out of range"),
+        ] {
             let mut wrong = variables;
             wrong.iter_mut().find(|(key, _)| *key == name).unwrap().1 = value;
             let problem = of(&wrong).unwrap_err();
-            assert!(problem.message.contains(told), "{problem}");
+            assert_eq!((problem.message.as_str(), problem.notes.len(), problem.help.len()), (told, 0, 1));
         }
     }
 
@@ -284,6 +318,19 @@ mod tests {
     fn a_process_on_its_own_is_alone() {
         assert_eq!(of(&[]).unwrap(), None);
         assert_eq!(of(&[("WORLD_SIZE", "2")]).unwrap(), None);
+    }
+
+    #[test]
+    fn half_an_environment_is_noticed() {
+        let half = |names: &'static [&str]| {
+            let problem = Placement::half_of(&|name| names.contains(&name).then(|| "2".to_owned()));
+            problem.map(|problem| problem.message)
+        };
+        assert_eq!(half(&["RANK"]).unwrap(), "RANK is `2` in the environment, and WORLD_SIZE isn't set");
+        assert_eq!(half(&["WORLD_SIZE"]).unwrap(), "WORLD_SIZE is `2` in the environment, and RANK isn't set");
+        for whole in [&[][..], &["RANK", "WORLD_SIZE"], &["WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_ID"]] {
+            assert_eq!(half(whole), None);
+        }
     }
 
     #[test]

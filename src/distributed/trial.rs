@@ -7,7 +7,7 @@ use std::{
     net::TcpListener,
     os::unix::ffi::OsStrExt,
     process::Command,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 use tch::Device;
@@ -52,7 +52,8 @@ pub fn together<T: Send>(size: usize, work: impl Fn(&Group) -> T + Sync) -> Vec<
             "TORCHELASTIC_USE_AGENT_STORE" => Some("True".to_owned()),
             _ => None,
         });
-        let group = Group::join(placement.unwrap().unwrap(), TIMEOUT).unwrap_or_else(|problem| panic!("{problem}"));
+        let group = Group::join(placement.unwrap().unwrap(), TIMEOUT, &AtomicBool::new(false))
+            .unwrap_or_else(|problem| panic!("{problem}"));
         let done = work(&group);
         group.leave();
         done

@@ -3,7 +3,10 @@
 //! Every member writes twice a second how often it has done so, and how many exchanges it has come to. One that fails leaves
 //! word why; of one that is killed, whoever started it does. So the others can say more than that a connection is gone.
 
-use super::Placement;
+use super::{
+    Placement,
+    meeting::{Over, Patience, interrupted},
+};
 use crate::{
     device::{KeyStore, ProcessGroup},
     diagnostic::{Code, Diagnostic, Result},
@@ -34,6 +37,9 @@ const NO_SIGN: &str = "no sign of life: killed, hanging, or on a machine that is
 /// What the store calls the first failure.
 const FAILURE: &str = "failure";
 
+/// What the store calls the signal that told a member to stop.
+const SIGNAL: &str = "signal";
+
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sign {
@@ -46,12 +52,17 @@ pub enum Sign {
 /// The store answers within so long, or it is out of reach.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// Whoever is told to stop takes no longer than that to leave word of it.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// Gives signs of this member's life and reads those of others.
 #[derive(Clone)]
 pub struct Watch {
     board: Arc<Board>,
     rank: usize,
     size: usize,
+    /// Who keeps the store.
+    keeper: &'static str,
 }
 
 /// The part of the store that belongs to one start of the processes.
@@ -84,20 +95,45 @@ impl Board {
     }
 }
 
-/// Leaves word in the store that `rank` failed, unless another one did before.
-pub(super) fn leave_failure(store: &KeyStore, prefix: &str, rank: usize, how: &str) {
-    // Where the store is gone, so is whoever would read it.
-    let _ = store.set_once(&format!("{prefix}/{FAILURE}"), format!("{rank} {how}").as_bytes());
+/// Word of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// Whose it is.
+    pub rank: usize,
+    /// `was ended by signal 9 (SIGKILL)`
+    pub how: String,
+    /// What else is known of it.
+    pub facts: Vec<String>,
 }
 
-/// Who failed first, and how.
-pub(super) fn first_failure(store: &KeyStore, prefix: &str) -> Result<Option<(usize, String)>, TchError> {
+impl Failure {
+    pub fn new(rank: usize, how: impl Into<String>) -> Self {
+        Failure { rank, how: how.into(), facts: Vec::new() }
+    }
+
+    /// A line for what happened, and one for each fact.
+    fn written(&self) -> String {
+        let lines = std::iter::once(&self.how).chain(&self.facts).map(|line| line.replace('\n', " "));
+        format!("{} {}", self.rank, lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (rank, rest) = text.split_once(' ')?;
+        let mut lines = rest.lines().map(str::to_owned);
+        Some(Failure { rank: rank.parse().ok()?, how: lines.next()?, facts: lines.collect() })
+    }
+}
+
+/// Leaves word of a failure in the store, unless there is word of another one.
+pub(super) fn leave_failure(store: &KeyStore, prefix: &str, failure: &Failure) {
+    // Where the store is gone, so is whoever would read it.
+    let _ = store.set_once(&format!("{prefix}/{FAILURE}"), failure.written().as_bytes());
+}
+
+/// The first failure.
+pub(super) fn first_failure(store: &KeyStore, prefix: &str) -> Result<Option<Failure>, TchError> {
     let word = store.get(&format!("{prefix}/{FAILURE}"))?;
-    let text = word.map(|word| String::from_utf8_lossy(&word).into_owned());
-    Ok(text.and_then(|text| {
-        let (rank, how) = text.split_once(' ')?;
-        Some((rank.parse().ok()?, how.to_owned()))
-    }))
+    Ok(word.and_then(|word| Failure::read(&String::from_utf8_lossy(&word))))
 }
 
 fn beat(board: &Weak<Board>, rank: usize) {
@@ -123,12 +159,27 @@ impl Watch {
         let about = format!("process {} on {}", std::process::id(), host.trim());
         let _ = board.set(&format!("about/{rank}"), &about);
         std::thread::spawn(move || beat(&weak, rank));
-        Watch { board, rank, size: placement.size }
+        let keeper = if placement.store_is_kept { "the program that started the ranks" } else { "rank 0" };
+        Watch { board, rank, size: placement.size, keeper }
     }
 
     /// Waits until every member has given a sign.
-    pub fn wait_for_all(&self, timeout: Duration) -> Result<()> {
-        let began = Instant::now();
+    pub fn meet(&self, patience: &Patience<'_>) -> Result<()> {
+        let (watch, until, timeout) = (self.clone(), patience.until, patience.timeout);
+        match patience.wait_for(ANSWER, move || watch.wait_for_all(until, timeout)) {
+            Ok(outcome) => outcome,
+            Err(Over::Late) => Err(self.store_is_gone()),
+            Err(Over::Stopped) => Err(self.stopped()),
+        }
+    }
+
+    /// Tells the others that this member was told to stop before all had met.
+    fn stopped(&self) -> Box<Diagnostic> {
+        self.within(LAST_WORD, |watch| watch.fail("was told to stop before all ranks had met"));
+        interrupted()
+    }
+
+    fn wait_for_all(&self, until: Instant, timeout: Duration) -> Result<()> {
         loop {
             let signs = self.signs().map_err(|_| self.store_is_gone())?;
             let missing: Vec<usize> = (0..self.size).filter(|rank| signs[*rank].is_none()).collect();
@@ -136,7 +187,7 @@ impl Watch {
                 return Ok(());
             }
             self.look_for_failure()?;
-            if began.elapsed() > timeout {
+            if Instant::now() > until {
                 let message = format!("{} didn't come within {} s", ranks(&missing), timeout.as_secs());
                 let problem = Diagnostic::error(Code::RANK, message);
                 return Err(Box::new(problem.help("see whether all processes were started, with the same WORLD_SIZE")));
@@ -146,14 +197,23 @@ impl Watch {
     }
 
     /// Joins the process group.
-    pub fn join(&self, prefix: &str, placement: &Placement, timeout: Duration) -> Result<ProcessGroup> {
-        let place = (placement.rank, placement.size);
-        let reached = placement.reached();
-        ProcessGroup::join(&self.board.store, prefix, place, &reached, timeout).map_err(|error| {
-            let problem = Diagnostic::error(Code::RANK, format!("rank {} cannot reach the others", self.rank));
-            let problem = problem.fact(format!("they look for it at {reached:?}")).fact(brief(&error));
-            Box::new(problem.help("GLOO_SOCKET_IFNAME=eth0 names the network interface at which a process is reached"))
-        })
+    pub fn join(&self, prefix: &str, placement: &Placement, patience: &Patience<'_>) -> Result<ProcessGroup> {
+        let (board, prefix, limit) = (self.board.clone(), prefix.to_owned(), patience.left());
+        let placement = placement.clone();
+        let joined = patience.wait_for(ANSWER, move || {
+            let (place, at) = ((placement.rank, placement.size), placement.reached());
+            ProcessGroup::join(&board.store, &prefix, place, &at, limit)
+                .map_err(|error| [format!("they look for it at {at}"), brief(&error)])
+        });
+        let facts = match joined {
+            Ok(Ok(group)) => return Ok(group),
+            Ok(Err(facts)) => facts.to_vec(),
+            Err(Over::Late) => Vec::new(),
+            Err(Over::Stopped) => return Err(self.stopped()),
+        };
+        let problem = Diagnostic::error(Code::RANK, format!("rank {} cannot reach the others", self.rank));
+        let problem = facts.into_iter().fold(problem, Diagnostic::fact);
+        Err(Box::new(problem.help("GLOO_SOCKET_IFNAME=eth0 names the network interface at which a process is reached")))
     }
 
     /// Counts an exchange that this member has come to.
@@ -163,7 +223,19 @@ impl Watch {
 
     /// Says that this member failed.
     pub fn fail(&self, how: &str) {
-        leave_failure(&self.board.store, &self.board.prefix, self.rank, how);
+        leave_failure(&self.board.store, &self.board.prefix, &Failure::new(self.rank, how));
+    }
+
+    /// Says which signal has told this member to stop, unless another one did before.
+    pub fn say_signal(&self, signal: usize) {
+        let key = format!("{}/{SIGNAL}", self.board.prefix);
+        // Where the store is gone, so is whoever would read it.
+        let _ = self.board.store.set_once(&key, signal.to_string().as_bytes());
+    }
+
+    /// The signal that was said first.
+    pub fn signal(&self) -> Option<usize> {
+        self.within(ANSWER, |watch| watch.board.get(SIGNAL))?.ok()??.parse().ok()
     }
 
     /// Says that this member has done all.
@@ -250,24 +322,26 @@ impl Watch {
     /// Whether rank 0 is to blame, or nobody can tell: then it cannot be what tells of it.
     pub fn blames_first(&self) -> bool {
         let first = self.within(ANSWER, |watch| first_failure(&watch.board.store, &watch.board.prefix));
-        !matches!(first, Some(Ok(Some((rank, _)))) if rank > 0)
+        !matches!(first, Some(Ok(Some(failure))) if failure.rank > 0)
     }
 
     /// An error where there is word of a failure.
     pub fn look_for_failure(&self) -> Result<()> {
         let word = first_failure(&self.board.store, &self.board.prefix).map_err(|_| self.store_is_gone())?;
-        let Some((rank, how)) = word else { return Ok(()) };
+        let Some(Failure { rank, how, facts }) = word else { return Ok(()) };
+        let about = self.about(rank).map(|about| format!("it was {about}"));
         let problem = Diagnostic::error(Code::RANK, format!("rank {rank} {how}"));
-        Err(Box::new(match self.about(rank) {
-            Some(about) => problem.fact(format!("it was {about}")),
-            None => problem,
-        }))
+        Err(Box::new(about.into_iter().chain(facts).fold(problem, Diagnostic::fact)))
     }
 
     /// Leaves word that these members are gone.
     fn silent(&self, silent: &[usize], waited: Option<Duration>) -> Box<Diagnostic> {
+        let waited = waited.filter(|waited| *waited > Duration::from_secs(1));
+        let waited = waited.map(|waited| format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64()));
         for rank in silent {
-            leave_failure(&self.board.store, &self.board.prefix, *rank, &format!("gives {NO_SIGN}"));
+            let facts = waited.iter().cloned().collect();
+            let failure = Failure { facts, ..Failure::new(*rank, format!("gives {NO_SIGN}")) };
+            leave_failure(&self.board.store, &self.board.prefix, &failure);
         }
         let mut problem = Diagnostic::error(Code::RANK, format!("{} {NO_SIGN}", gives(silent)));
         for rank in silent {
@@ -275,12 +349,7 @@ impl Watch {
                 problem = problem.fact(format!("rank {rank} is {about}"));
             }
         }
-        Box::new(match waited {
-            Some(waited) if waited > Duration::from_secs(1) => {
-                problem.fact(format!("rank {} waited for {:.1} s", self.rank, waited.as_secs_f64()))
-            }
-            _ => problem,
-        })
+        Box::new(waited.into_iter().fold(problem, Diagnostic::fact))
     }
 
     fn about(&self, rank: usize) -> Option<String> {
@@ -288,8 +357,8 @@ impl Watch {
     }
 
     fn store_is_gone(&self) -> Box<Diagnostic> {
-        let message = "the meeting place of the ranks is gone, and with it whoever kept it";
-        Box::new(Diagnostic::error(Code::RANK, message).fact("that is rank 0, or the program that started the ranks"))
+        let why = format!("{} kept it, and has ended, hangs, or cannot be reached any more", self.keeper);
+        Box::new(Diagnostic::error(Code::RANK, "the meeting place of the ranks is gone").fact(why))
     }
 }
 
@@ -357,6 +426,13 @@ mod tests {
         assert_eq!(ranks(&[1, 2, 5]), "ranks 1, 2 and 5");
         assert_eq!(gives(&[0]), "rank 0 gives");
         assert_eq!(gives(&[0, 1]), "ranks 0 and 1 give");
+    }
+
+    #[test]
+    fn word_of_a_failure_is_read_as_it_was_written() {
+        let failure = Failure { facts: vec!["rank 1 waited for 5.0 s".to_owned()], ..Failure::new(3, "hangs") };
+        assert_eq!(Failure::read(&failure.written()), Some(failure));
+        assert_eq!(Failure::read("nonsense"), None);
     }
 
     #[test]

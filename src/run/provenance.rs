@@ -237,6 +237,8 @@ const LOOKED_AT: [&str; 17] = [
 ];
 /// Other variables that count.
 const COUNTED: [&str; 2] = ["LANG", "TZ"];
+/// What this program tells processes that it starts itself.
+const INTERNAL: [&str; 1] = ["TRAINYARD_PARENT"];
 /// What the names of variables hold whose values are nobody's business.
 const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL", "AUTH"];
 /// Characters of a value.
@@ -246,7 +248,9 @@ const MOST_CHARACTERS: usize = 200;
 fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
     let matters = |name: &str| {
         let secret = SECRET.iter().any(|word| name.to_ascii_uppercase().contains(word));
-        !secret && (COUNTED.contains(&name) || LOOKED_AT.iter().any(|start| name.starts_with(start)))
+        !secret
+            && !INTERNAL.contains(&name)
+            && (COUNTED.contains(&name) || LOOKED_AT.iter().any(|start| name.starts_with(start)))
     };
     variables
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -283,6 +287,7 @@ mod tests {
                 ("PATH", "/bin"),
                 ("LD_PRELOAD", long.as_str()),
                 ("TRAINYARD_TOKEN", "t"),
+                ("TRAINYARD_PARENT", "4711"),
                 ("TORCH_Api_Key", "k"),
                 ("NVIDIA_PASSWORD", "p"),
                 ("TRAINYARD_MIRROR", "https://ann:secret@example.org/a@b?c"),

@@ -74,7 +74,7 @@ pub fn execute(prepared: Prepared, group: &Group, output: &Output) -> Result<Fin
     let initial_weights = check::initial_weights(sound, &checked.sources);
     let files = files.as_ref();
     let work = Work { pipeline, plan, means, threads, group, start: began, files, initial_weights, other_callbacks };
-    let begun = recorder.save().and_then(|()| Task::begin(&work, wanted));
+    let begun = recorder.save().and_then(|()| Task::begin(&work, wanted, recorder.directory.path()));
     let result = begun.and_then(|()| {
         // A mistake of ours ends this run and not those that come behind it.
         catch_unwind(AssertUnwindSafe(|| work.execute(&mut recorder, opened, output))).unwrap_or_else(|_| {

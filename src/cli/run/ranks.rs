@@ -8,10 +8,12 @@ use crate::{
     check::{self, Checked, Options},
     cli::{
         Ending,
-        context::{Output, set_up_means, set_up_threads, stopped_by},
+        context::{
+            Output, count_as_stopped_by, note_run, set_up_means, set_up_threads, stop_flag, stopped_by, what_is_left,
+        },
     },
     device,
-    diagnostic::{Code, Diagnostic, Result, SourceMap, io_error},
+    diagnostic::{Code, Diagnostic, Result, Severity, SourceMap, io_error},
     distributed::{Group, Launch, Placement},
     machine,
     run::checkpoint::Files,
@@ -22,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     io::Write,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -31,13 +33,15 @@ use std::{
 enum Order {
     /// To train with it.
     Run(Task),
-    /// That there is no more to do.
-    End,
+    /// That there is no more to do; whether the user wanted to stop.
+    End { interrupted: bool },
 }
 
 /// What is to be trained.
 #[derive(Serialize, Deserialize)]
 pub struct Task {
+    /// Where the first process keeps the run.
+    run: PathBuf,
     /// The resolved pipeline, without what only the first process needs; paths in it are absolute.
     pipeline: String,
     /// The threads to compute with where the pipeline says `auto`.
@@ -49,11 +53,12 @@ pub struct Task {
 }
 
 impl Task {
-    /// Tells the other processes to do `work` with this one, by so many `threads` where the pipeline says `auto`.
+    /// Tells the other processes to do `work` with this one, by so many `threads` where the pipeline says `auto`; `run` is the
+    /// run's directory.
     ///
     /// # Errors
     /// Where one of them is gone.
-    pub fn begin(work: &Work<'_>, threads: Option<usize>) -> Result<()> {
+    pub fn begin(work: &Work<'_>, threads: Option<usize>, run: &Path) -> Result<()> {
         let Work { pipeline, means, group, files, other_callbacks, .. } = *work;
         if group.is_alone() {
             return Ok(());
@@ -65,7 +70,8 @@ impl Task {
             initial.file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
         }
         let (optimize, goes_on) = (means.optimize, files.is_some());
-        order(group, &Order::Run(Task { pipeline: own.to_yaml(), threads, optimize, other_callbacks, goes_on }))?;
+        let run = std::path::absolute(run).unwrap_or_else(|_| run.to_owned());
+        order(group, &Order::Run(Task { run, pipeline: own.to_yaml(), threads, optimize, other_callbacks, goes_on }))?;
         files.map_or(Ok(()), |files| group.broadcast_bytes(packed(files)).map(|_| ()))
     }
 }
@@ -83,15 +89,26 @@ pub fn together(
     lead: impl FnOnce(&Group) -> Result<Ending>,
 ) -> Result<Ending> {
     let placement = Placement::read()?;
-    let group = match (placement, wanted(files, options.sets)?) {
+    let wanted = wanted(files, options.sets)?;
+    if let Some(problem) = Placement::half() {
+        match wanted {
+            Wanted::Several(_) => return Err(Box::new(problem)),
+            Wanted::One if !output.quiet => {
+                output.tell(&SourceMap::default(), &Diagnostic { severity: Severity::Warning, ..problem });
+            }
+            Wanted::One | Wanted::Nothing => {}
+        }
+    }
+    let join = |placement, timeout| Group::join(placement, Duration::from_secs(timeout), stop_flag());
+    let group = match (placement, wanted) {
         (Some(placement), Wanted::Nothing) if placement.rank > 0 => return Ok(Ending::Invalid),
         (_, Wanted::Nothing) | (None, Wanted::One) => Group::alone(),
         (Some(placement), Wanted::One) if placement.size > 1 => return Err(not_for_several(&placement)),
-        (Some(placement), Wanted::One) => Group::join(placement, Duration::from_secs(DataParallel::default().timeout))?,
+        (Some(placement), Wanted::One) => join(placement, DataParallel::default().timeout)?,
         (Some(placement), Wanted::Several(pipeline)) => {
             let strategy = pipeline.strategy.data_parallel().cloned().unwrap_or_default();
             hold_to_size(&placement, &strategy)?;
-            Group::join(placement, Duration::from_secs(strategy.timeout))?
+            join(placement, strategy.timeout)?
         }
         (None, Wanted::Several(pipeline)) => {
             let processes = processes(&pipeline);
@@ -106,10 +123,22 @@ pub fn together(
         return follow(&group, output);
     }
     let result = lead(&group);
-    if !group.is_broken() && order(&group, &Order::End).is_ok() {
+    let ending = result.as_ref().map_or_else(|problem| Ending::of(problem), |ending| *ending);
+    let interrupted = ending == Ending::Interrupted;
+    if !group.is_broken() && order(&group, &Order::End { interrupted }).is_ok() {
+        if interrupted {
+            take_over_signal(&group);
+        }
         group.leave();
     }
     result
+}
+
+/// Where another process was told to stop, this one ends as if it had been told.
+fn take_over_signal(group: &Group) {
+    if let Some(signal) = group.signal().filter(|_| stopped_by() == 0) {
+        count_as_stopped_by(signal);
+    }
 }
 
 /// How the pipelines want to be run.
@@ -176,13 +205,16 @@ pub fn processes(pipeline: &Pipeline) -> usize {
 /// Starts the processes, waits for their end, and ends as the first of them did.
 fn launch(processes: usize, output: &Output) -> Result<()> {
     let launch = Launch::start(processes)?;
+    let place_of_run = launch.place_of_run();
+    note_run(place_of_run.clone());
     let left = launch.wait(|| i32::try_from(stopped_by()).ok().filter(|signal| *signal != 0));
     let stopped = stopped_by();
     if let Some(failed) = left.failed.as_ref().filter(|_| stopped == 0) {
         if left.code.is_none_or(|code| code == 0) {
             let problem = Diagnostic::error(Code::RANK, format!("rank {} {}", failed.rank, failed.how));
-            let problem = problem.help("go on with it: trainyard run --resume last");
-            output.tell(&SourceMap::default(), &problem);
+            let problem = failed.facts.iter().fold(problem, Diagnostic::fact);
+            let left = place_of_run().and_then(|run| what_is_left(&run));
+            output.tell(&SourceMap::default(), &left.into_iter().fold(problem, Diagnostic::help));
         }
         if !failed.said.is_empty() {
             eprintln!("the last that rank {} said:", failed.rank);
@@ -200,18 +232,29 @@ fn launch(processes: usize, output: &Output) -> Result<()> {
 /// Does what the first process says, until there is no more to do.
 fn follow(group: &Group, output: &Output) -> Result<Ending> {
     let output = &Output { rank: group.rank(), quiet: true, ..output.clone() };
+    let mut run = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        while let Order::Run(task) = order(group, &Order::End)? {
-            train(&task, group, output)?;
+        loop {
+            match order(group, &Order::End { interrupted: false })? {
+                Order::Run(task) => {
+                    run = Some(task.run.clone());
+                    train(&task, group, output)?;
+                }
+                Order::End { interrupted } => return Ok(interrupted),
+            }
         }
-        Ok(())
     }));
     let result = result.unwrap_or_else(|_| {
         let message = "the program made a mistake";
         Err(Box::new(Diagnostic::error(Code::COMPUTATION, message)))
     });
     match result {
-        Ok(()) => {
+        Ok(true) => {
+            take_over_signal(group);
+            group.leave();
+            Ok(Ending::Interrupted)
+        }
+        Ok(false) => {
             group.leave();
             Ok(Ending::Done)
         }
@@ -222,15 +265,21 @@ fn follow(group: &Group, output: &Output) -> Result<Ending> {
                 Code::RANK => group.blames_first(),
                 code => code != Code::INTERRUPTED,
             } {
-                output.tell(&SourceMap::default(), &problem);
+                let left = run
+                    .filter(|_| problem.code == Code::RANK)
+                    .map(|run| format!("go on with it: trainyard run --resume {}", run.display()));
+                output.tell(&SourceMap::default(), &left.into_iter().fold(*problem, Diagnostic::help));
             }
             Ok(Ending::Failed)
         }
     }
 }
 
-/// Gives everybody the first process' order.
+/// Gives everybody the first process' order. Who was told to stop meanwhile says so before it waits for the others.
 fn order(group: &Group, own: &Order) -> Result<Order> {
+    if stopped_by() != 0 {
+        group.say_signal(stopped_by());
+    }
     // The others may have to wait long: the first one prepares, evaluates and reports alone.
     group.barrier()?;
     let told = group.broadcast_bytes(serde_json::to_vec(own).expect("plain data"))?;

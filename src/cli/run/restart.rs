@@ -3,9 +3,9 @@
 use super::{execution::execute, finished::Finished, prepared::Prepared, resume, reuse};
 use crate::{
     check::Options,
-    cli::context::Output,
+    cli::context::{Output, note_run},
     diagnostic::Result,
-    distributed::Group,
+    distributed::{Group, UNDER_WAY},
     run::{RunDirectory, Status, sha256_hex},
     spec::Pipeline,
 };
@@ -16,13 +16,14 @@ fn word_of(pipeline: &Pipeline) -> String {
     format!("run/{}", sha256_hex(pipeline.to_yaml().as_bytes()))
 }
 
-/// Tells processes that may be started in the place of these where the run of this pipeline is.
+/// Tells where the run of this pipeline is: processes that may be started in the place of these, whoever started these, and
+/// the user who ends them at once.
 pub fn leave_word(pipeline: &Pipeline, directory: &RunDirectory, group: &Group) {
-    if !group.placement().store_is_kept {
-        return;
-    }
     let place = std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned());
-    group.leave_word(&word_of(pipeline), &place.to_string_lossy());
+    let word = place.to_string_lossy();
+    group.leave_word(&word_of(pipeline), &word);
+    group.leave_word(UNDER_WAY, &word);
+    note_run(move || Some(place.clone()));
 }
 
 /// The run of the processes in whose place these were started.
