@@ -13,7 +13,6 @@ use crate::{
     device,
     diagnostic::{Code, Diagnostic, Result, SourceMap, io_error},
     distributed::{Group, Launch, Placement},
-    machine,
     run::checkpoint::Files,
     spec::{self, Pipeline},
     strategy::DataParallel,
@@ -94,7 +93,8 @@ pub fn together(
             Group::join(placement, Duration::from_secs(strategy.timeout))?
         }
         (None, Wanted::Several(pipeline)) => {
-            let processes = processes(&pipeline);
+            let strategy = pipeline.strategy.data_parallel().cloned().unwrap_or_default();
+            let processes = strategy.processes_here(&pipeline.device);
             let is_sound = || files.iter().any(|file| check::check(file, options).is_sound());
             if processes > 1 && is_sound() {
                 launch(processes, output)?;
@@ -160,17 +160,6 @@ fn hold_to_size(placement: &Placement, strategy: &DataParallel) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// How many processes there are where nobody has started them.
-pub fn processes(pipeline: &Pipeline) -> usize {
-    let Some(strategy) = pipeline.strategy.data_parallel() else { return 1 };
-    let automatic = || match (device::is_processor(&pipeline.device), strategy.threads_per_process.fixed()) {
-        (false, _) => device::accelerators(),
-        (true, Some(threads)) => machine::processors() / threads,
-        (true, None) => machine::memory_nodes().min(machine::processors()),
-    };
-    strategy.processes.fixed().unwrap_or_else(automatic).max(1)
 }
 
 /// Starts the processes, waits for their end, and ends as the first of them did.

@@ -2,10 +2,7 @@
 
 use super::{Finished, Prepared, open_data, work::file_digest};
 use crate::{
-    cli::{
-        Ending,
-        context::{Output, threads_of},
-    },
+    cli::{Ending, context::Output},
     device,
     diagnostic::Result,
     distributed::Placement,
@@ -39,7 +36,7 @@ pub fn find(prepared: &mut Prepared, placement: &Placement, output: &Output) -> 
     }
     let device = device::open(&pipeline.device)?;
     let passes = pass_names(&Means::of(&pipeline, device, prepared.optimize));
-    let threads = threads_of(&pipeline, prepared.threads, placement);
+    let threads = pipeline.strategy.threads(pipeline.threads, prepared.threads, placement);
     let here = surroundings(&device::name(device), threads, placement.size, passes);
     let program = memo::program_digest(&Surroundings::default_cache_directory()).unwrap_or_default();
     let same = |info: &RunInfo| {
