@@ -83,9 +83,7 @@ impl Sharing {
         let share = if least == most { String::new() } else { format!("{least} or ") };
         let place = match self.processors {
             None => "on a machine like this one each".to_owned(),
-            Some(there) if processes * threads > there => {
-                format!("crowded on {}", counted(there, "processor", "processors"))
-            }
+            Some(there) if self.is_crowded() => format!("crowded on {}", counted(there, "processor", "processors")),
             Some(_) => "on this machine".to_owned(),
         };
         let how_many = format!(
@@ -103,19 +101,20 @@ impl Sharing {
     }
 
     fn efficiency(&self) -> String {
-        let within = if self.processors.is_some() { ", measured within this machine" } else { "" };
+        let within = if self.processors.is_some() { " (measured within this machine)" } else { "" };
         let link = format!("{}{within}", bandwidth::shown(self.bandwidth));
         let milliseconds = |seconds: f64| format!("{:.2} ms", 1e3 * seconds);
         let sums = milliseconds(self.transfer);
         match (self.step, self.measured) {
             (Some(step), None) => format!(
                 "about {:.0}%: {} of computing a step, {} of waiting for each other, {} of messages, and of the {sums} that the sums \
-                 take at {link} the {} that aren't hidden",
+                 take at {link} the {} that aren't hidden{}",
                 100.0 * step.efficiency,
                 milliseconds(step.computing),
                 milliseconds(step.waiting),
                 milliseconds(step.messages),
-                milliseconds(step.adding_up)
+                milliseconds(step.adding_up),
+                if self.is_crowded() { "; that they wait for their turn at the processors comes on top" } else { "" }
             ),
             (Some(step), Some(measured)) => format!(
                 "about {:.0}%: a step took {}, and would take {} without the others",
@@ -135,8 +134,13 @@ impl Sharing {
         }
     }
 
+    /// Whether there are more threads than processors.
+    fn is_crowded(&self) -> bool {
+        self.processors.is_some_and(|there| self.processes * self.threads > there)
+    }
+
     /// The threads of a run of one process that would tell what a step takes.
-    pub fn asked(&self) -> String {
+    fn asked(&self) -> String {
         let all = self.processors.map(|there| (self.processes * self.threads).min(there));
         let mut asked = vec![self.threads];
         asked.extend(all.filter(|all| *all != self.threads));
@@ -190,6 +194,11 @@ mod tests {
         );
         let here = Sharing { processors: Some(1), measured: Some(0.024), local_batch: [16, 17], ..modelled };
         let text = told(&here);
+        let crowded = told(&Sharing { measured: None, ..here.clone() });
+        assert!(
+            crowded.contains("(measured within this machine) the 7.50 ms that aren't hidden; that they wait for"),
+            "{crowded}"
+        );
         assert!(
             text.contains("2 processes of 1 thread, 16 or 17 examples of a batch each, crowded on 1 processor\n"),
             "{text}"
