@@ -486,16 +486,28 @@ fn a_resolved_pipeline_resolves_to_itself() {
 fn strategies() {
     let content = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}");
     let two = "strategy={data_parallel: {processes: 2, threads_per_process: 1}}";
-    let cases: [(&str, &[&str]); 12] = [
+    let cases: [(&str, &[&str]); 7] = [
         ("sound", &["strategy=data_parallel"]),
         ("one process is like none", &["strategy={data_parallel: 1}", "device=cuda:1"]),
         ("a single accelerator", &["strategy=data_parallel", "device=cuda:1"]),
         ("no backend", &["strategy=data_parallel", "device=mps"]),
         ("threads twice", &[two, "threads=2"]),
         ("out of range", &["strategy={data_parallel: {processes: 0, timeout: 0, backend: mpi}}"]),
+        ("unknown argument", &["strategy={data_parallel: {world_size: 2}}"]),
+    ];
+    let mut all = String::new();
+    for (name, sets) in cases {
+        writeln!(all, "==== {name}\n{}", said(&content, sets)).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn numbers_with_words_and_units_and_precisions() {
+    let content = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}");
+    let cases: [(&str, &[&str]); 5] = [
         ("no process", &["strategy.data_parallel=0"]),
         ("minutes", &["strategy={data_parallel: {timeout: 5m}}"]),
-        ("unknown argument", &["strategy={data_parallel: {world_size: 2}}"]),
         ("for GPUs", &["device=cpu", "precision=mixed_float16"]),
         ("only for GPUs", &["device=cpu", "precision=tensor_float32"]),
         ("wherever it runs", &["device=auto", "precision=tensor_float32"]),

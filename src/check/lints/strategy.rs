@@ -83,27 +83,6 @@ fn devices(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic
     }
 }
 
-/// Reports what this machine cannot do.
-pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
-    let pipeline = &sound.pipeline;
-    let Some(strategy) = pipeline.strategy.data_parallel() else { return };
-    if strategy.backend == Backend::Nccl && pipeline.device != "cpu" {
-        problems.push(
-            Diagnostic::error(Code::BACKEND, "this program was built without NCCL")
-                .at(sound.tree.place_of(path!["strategy", "data_parallel", "backend"]), "asked for here")
-                .help("leave `backend` out: Gloo carries what accelerators compute, too, by way of the processor's memory"),
-        );
-    }
-    let placement = Placement::read().ok().flatten();
-    if placement.as_ref().map_or_else(|| strategy.processes_here(&pipeline.device), |placement| placement.size) == 1 {
-        alone(sound, strategy, problems);
-    }
-    if device::is_processor(&pipeline.device) {
-        let here = || Placement::among(strategy.processes_here(&pipeline.device));
-        crowded(sound, strategy, &placement.unwrap_or_else(here), problems);
-    }
-}
-
 /// One process is what `processes: auto` comes to.
 fn alone(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>) {
     if strategy.processes.fixed().is_some() {
@@ -154,4 +133,27 @@ fn crowded(sound: &Sound, strategy: &DataParallel, placement: &Placement, proble
             .at(spot, "they wait for each other at every step")
             .help(fits),
     );
+}
+
+/// Reports what this machine cannot do.
+pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
+    let pipeline = &sound.pipeline;
+    let Some(strategy) = pipeline.strategy.data_parallel() else { return };
+    if strategy.backend == Backend::Nccl && pipeline.device != "cpu" {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, "this program was built without NCCL")
+                .at(sound.tree.place_of(path!["strategy", "data_parallel", "backend"]), "asked for here")
+                .help("leave `backend` out: Gloo carries what accelerators compute, too, by way of the processor's memory"),
+        );
+    }
+    let on_processor = device::is_processor(&pipeline.device);
+    let placement = Placement::read().ok().flatten();
+    let here = || Placement::among(strategy.processes_here(&pipeline.device));
+    let placement = placement.unwrap_or_else(here);
+    if placement.size == 1 {
+        alone(sound, strategy, problems);
+    }
+    if on_processor {
+        crowded(sound, strategy, &placement, problems);
+    }
 }

@@ -5,7 +5,7 @@ mod past;
 mod sharing;
 mod step;
 
-use super::{Ending, PipelineArguments, context::Output, summary::layer_table};
+use super::{Ending, PipelineArguments, context::Output, run::processes, summary::layer_table};
 use crate::{
     check::{Checked, Memory, Options, Plan},
     data::count_steps,
@@ -136,7 +136,7 @@ fn planned(
     runs_directory: &Path,
 ) -> Result<Planned> {
     let pipeline = &sound.pipeline;
-    let processes = pipeline.strategy.data_parallel().map_or(1, |it| it.processes_here(&pipeline.device));
+    let processes = processes(pipeline);
     let placement = bandwidth.map_or_else(|| Placement::among(processes), |_| Placement::apart(processes));
     let threads = pipeline.strategy.threads(pipeline.threads, None, &placement);
     let memory =

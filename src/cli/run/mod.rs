@@ -11,7 +11,7 @@ mod several;
 mod start;
 mod work;
 
-pub use ranks::together;
+pub use ranks::{processes, together};
 pub use work::{Beginning, build, class_weights, data_info, open_data, splits};
 
 use super::{

@@ -93,8 +93,7 @@ pub fn together(
             Group::join(placement, Duration::from_secs(strategy.timeout))?
         }
         (None, Wanted::Several(pipeline)) => {
-            let strategy = pipeline.strategy.data_parallel().cloned().unwrap_or_default();
-            let processes = strategy.processes_here(&pipeline.device);
+            let processes = processes(&pipeline);
             let is_sound = || files.iter().any(|file| check::check(file, options).is_sound());
             if processes > 1 && is_sound() {
                 launch(processes, output)?;
@@ -160,6 +159,11 @@ fn hold_to_size(placement: &Placement, strategy: &DataParallel) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// How many processes there are where nobody has started them.
+pub fn processes(pipeline: &Pipeline) -> usize {
+    pipeline.strategy.data_parallel().map_or(1, |strategy| strategy.processes_here(&pipeline.device))
 }
 
 /// Starts the processes, waits for their end, and ends as the first of them did.
