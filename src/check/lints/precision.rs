@@ -17,7 +17,7 @@ pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
         Precision::MixedFloat16 if named == "cpu" => {
             problems.push(for_gpus().at(precision, SLOWER).at(device, "named here"));
         }
-        Precision::TensorFloat32 if named == "cpu" || named == "mps" => problems.push(
+        rounded if rounded.is_for_tensor_cores() && matches!(named, "cpu" | "mps") => problems.push(
             Diagnostic::warning(Code::NO_EFFECT, format!("`tensor_float32` is `float32` with `device: {named}`"))
                 .at(precision, "only GPUs of NVIDIA's compute so")
                 .at(device, "and none is to compute")
@@ -39,7 +39,7 @@ pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
                 .help("leave `precision` out, or run it where `lscpu` names avx512_bf16 or amx_bf16"),
         ),
         Precision::MixedFloat16 if falls_to_processor => problems.push(for_gpus().at(place, SLOWER)),
-        Precision::TensorFloat32 if falls_to_processor => problems.push(
+        rounded if rounded.is_for_tensor_cores() && falls_to_processor => problems.push(
             Diagnostic::note(Code::NO_EFFECT, "`tensor_float32` is `float32` here: there is no GPU of NVIDIA's")
                 .at(place, "on a GPU it gives other numbers, and faster"),
         ),
