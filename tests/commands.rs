@@ -237,7 +237,15 @@ fn plan_shows_what_a_run_would_do_and_where_values_come_from() {
     // What a past run of the same layers took.
     assert_eq!(bench.call(&["run", "network.yaml"]).0, 0);
     let (_, stdout, _) = bench.call(&["plan", "network.yaml"]);
-    assert!(stdout.lines().last().unwrap().contains("at most, as runs/network/"), "{stdout}");
+    let last = |stdout: &str| stdout.lines().last().unwrap().to_owned();
+    assert!(
+        last(&stdout).starts_with("time ") && last(&stdout).contains(" for 2 epochs, as runs/network/"),
+        "{stdout}"
+    );
+    // One with other threads tells nothing of that.
+    let (_, stdout, _) = bench.call(&["plan", "network.yaml", "--set", "threads=77"]);
+    assert!(last(&stdout).contains("not known: runs/network/"), "{stdout}");
+    assert!(last(&stdout).contains(" had 1 process of "), "{stdout}");
 
     // What several processes would send each other.
     let shared = ["plan", "network.yaml", "--set", "strategy.data_parallel=4", "--bandwidth", "1Gbit/s"];
@@ -247,14 +255,39 @@ fn plan_shows_what_a_run_would_do_and_where_values_come_from() {
     assert!(line("processes").contains("examples of a batch each"), "{stdout}");
     assert!(line("memory").contains(" for each process: "), "{stdout}");
     assert!(line("communication").contains(" a step over Gloo, "), "{stdout}");
-    assert!(line("efficiency").contains("at 1.0 Gbit/s, none of it hidden"), "{stdout}");
+    assert!(line("processes").contains("on a machine like this one each"), "{stdout}");
+    assert!(line("efficiency").contains(" of waiting for each other, "), "{stdout}");
+    assert!(line("efficiency").contains("at 1.0 Gbit/s the "), "{stdout}");
+    assert!(line("time").contains("by the model of docs/scaling.md from runs/network/"), "{stdout}");
     let (_, stdout, _) = bench.call(&[&shared[..], &["--json"]].concat());
     let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let sharing = &plan["sharing"];
     let number = |name: &str| sharing[name].as_f64().unwrap();
     assert_eq!((number("processes"), number("sent")), (4.0, 1.5 * number("gradients")), "{sharing}");
     let step = |name: &str| sharing["step"][name].as_f64().unwrap();
-    assert!((step("adding_up") - 8.0 * number("sent") / 1e9).abs() < 1e-9 && step("efficiency") < 1.0, "{sharing}");
+    assert!((number("transfer") - 8.0 * number("sent") / 1e9).abs() < 1e-9 && step("efficiency") < 1.0, "{sharing}");
+    assert!(step("adding_up") > 0.0 && step("adding_up") < number("transfer"), "{sharing}");
+    // What isn't hidden of the sums is a part of the time.
+    let seconds = |bandwidth: &str| {
+        let (_, stdout, _) = bench.call(&[&shared[..4], &["--bandwidth", bandwidth, "--json"]].concat());
+        let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        plan["estimate"]["epoch_seconds"].as_f64().unwrap()
+    };
+    let (fast, slow) = (seconds("1gbps"), seconds("1kbit/s"));
+    let travelling = 45.0 * 0.75 * 8.0 * number("sent") * (1e-3 - 1e-9);
+    assert!((slow - fast - travelling).abs() < 0.1 + 0.01 * travelling, "{slow} - {fast} and {travelling}");
+
+    // Many processes on this machine are said to be crowded, and parts of the training data to be counted about.
+    let many = ["strategy.data_parallel=32", "dataset.validation={split: 0.1}"];
+    let (_, stdout, stderr) = bench.call(&["plan", "network.yaml", "--set", many[0], "--set", many[1]]);
+    if std::thread::available_parallelism().unwrap().get() < 32 {
+        assert!(stderr.contains("warning[too-many-threads]: 32 processes of 1 thread, and "), "{stderr}");
+        assert!(stdout.contains("32 processes of 1 thread, 1 example of a batch each, crowded on "), "{stdout}");
+    }
+    for about in ["training examples    about 1,29", "validation examples  about 14", "about 41 an epoch"] {
+        assert!(stdout.contains(about), "{about}: {stdout}");
+    }
+
     let (code, _, stderr) = bench.call(&["plan", "network.yaml", "--bandwidth", "fast"]);
     assert!(code == 2 && stderr.contains("a bandwidth, such as `10Gbit/s`"), "{stderr}");
 }

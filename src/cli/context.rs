@@ -10,6 +10,7 @@ use crate::{
     run::{RunDirectory, RunInfo, Status, store},
     source::{Form, Surroundings},
     spec::{self, Pipeline},
+    strategy::Strategy,
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
@@ -185,18 +186,10 @@ fn ignored_signals() -> u64 {
     mask.unwrap_or(0)
 }
 
-/// The threads that a process of the group computes with: `recorded` where the pipeline says nothing, and else its share of
-/// what the machine allows.
-pub fn threads_of(pipeline: &Pipeline, recorded: Option<usize>, placement: &Placement) -> usize {
-    let of_process = pipeline.strategy.data_parallel().and_then(|strategy| strategy.threads_per_process.fixed());
-    let wanted = of_process.filter(|_| placement.size > 1);
-    let share = || pipeline.threads.fixed().map(|threads| (threads / placement.local_size).max(1));
-    wanted.or_else(share).or(recorded).unwrap_or_else(|| placement.processors())
-}
-
-/// Sets libtorch up with the threads of [`threads_of`]; gives their number.
+/// Sets libtorch up with the threads that a process of the group computes with: `recorded` where the pipeline leaves them open. Gives
+/// their number.
 pub fn set_up_threads(pipeline: &Pipeline, recorded: Option<usize>, placement: &Placement) -> usize {
-    let threads = threads_of(pipeline, recorded, placement);
+    let threads = pipeline.strategy.threads(pipeline.threads, recorded, placement);
     device::set_up(threads);
     threads
 }
@@ -262,7 +255,11 @@ pub fn open_run(wanted: &Path, output: &Output) -> Result<OpenedRun> {
         let problem = Diagnostic::error(Code::BAD_RUN, format!("{} has no weights", directory.path().display()));
         return Err(Box::new(problem.help("the run ended before it had trained anything")));
     }
-    let threads = set_up_threads(&sound.pipeline, None, &Placement::alone());
+    // What is done with a finished run, one process does.
+    let (single, own) = (Strategy::default(), &sound.pipeline.strategy);
+    let strategy = if info.provenance.processes > 1 { &single } else { own };
+    let threads = strategy.threads(sound.pipeline.threads, None, &Placement::alone());
+    device::set_up(threads);
     let means = set_up_means(&sound.pipeline, !info.provenance.passes.is_empty(), &Placement::alone())?;
     let model = Model::new(&sound.pipeline.model.layers, &plan, sound.pipeline.seed, means)
         .map_err(|error| computation(&error, "building the model"))?;

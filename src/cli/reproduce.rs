@@ -2,7 +2,7 @@
 
 use super::{
     Ending, LintArguments,
-    context::{Output, stop_flag, threads_of},
+    context::{Output, stop_flag},
     lock::{Read, read_run},
     opening::{data_info, open_data, splits},
     outcome::OutcomeArguments,
@@ -184,7 +184,7 @@ fn other_surroundings(lock: &Lock, prepared: &Prepared, placement: &Placement) -
     let Some(pipeline) = prepared.pipeline() else { return Ok(Vec::new()) };
     let opened = device::open(&pipeline.device)?;
     let device = device::name(opened);
-    let threads = threads_of(pipeline, prepared.threads, placement);
+    let threads = pipeline.strategy.threads(pipeline.threads, prepared.threads, placement);
     let passes = pass_names(&Means::of(pipeline, opened, prepared.optimize));
     let mut others = lock.surroundings.differing(&surroundings(&device, threads, placement.size, passes));
     others.extend(

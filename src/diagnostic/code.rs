@@ -728,7 +728,7 @@ codes! {
     /// ```
     ///
     /// ```yaml
-    /// strategy: {data_parallel: 4}
+    /// strategy: {data_parallel: 2}
     /// ```
     TOO_MANY_PROCESSES = "too-many-processes";
     /// A batch that the processes cannot share evenly. The sums are right all the same.
@@ -738,7 +738,7 @@ codes! {
     /// ```
     ///
     /// ```yaml
-    /// strategy: {data_parallel: 4}
+    /// strategy: {data_parallel: 2}
     /// ```
     UNEVEN_SHARES = "uneven-shares", allowable;
     /// Several processes cannot compute on the device that is named, or the backend doesn't carry what they compute.
@@ -970,7 +970,17 @@ codes! {
     /// ```
     TOO_MANY_THREADS = "too-many-threads", allowable;
     /// The processor computes with the wanted `precision` slower than without it.
-    SLOW_PRECISION = "slow-precision";
+    ///
+    /// ```yaml
+    /// device: cpu
+    /// precision: mixed_float16
+    /// ```
+    ///
+    /// ```yaml
+    /// device: auto
+    /// precision: float32
+    /// ```
+    SLOW_PRECISION = "slow-precision", allowable;
     /// The user wanted to stop.
     INTERRUPTED = "interrupted";
     /// The weights that the model is to start with cannot be read, or don't fit its layers.

@@ -62,6 +62,11 @@ impl Placement {
         Placement { size, local_size: size, ..Self::alone() }
     }
 
+    /// That of one of so many processes on a machine each.
+    pub fn apart(size: usize) -> Self {
+        Placement { size, ..Self::alone() }
+    }
+
     /// What the environment says: torchrun's variables, or Slurm's; nothing where there are neither.
     ///
     /// # Errors
@@ -152,6 +157,11 @@ impl Placement {
             parent: None,
             processors: Some(number(variable, "SLURM_CPUS_PER_TASK")?.unwrap_or(1)),
         })
+    }
+
+    /// The processors of this machine that this process can use, and the processes that share them.
+    pub fn shared(&self) -> (usize, usize) {
+        self.processors.map_or_else(|| (machine::processors(), self.local_size), |own| (own, 1))
     }
 
     /// The processors of this machine that are this process' share.

@@ -40,6 +40,11 @@ impl Precision {
         }
     }
 
+    /// Whether it is `float32` but for what the tensor cores of NVIDIA's GPUs multiply.
+    pub fn is_for_tensor_cores(self) -> bool {
+        self == Precision::TensorFloat32
+    }
+
     /// Whether factors are kept at 32 bits, as far as the program's own kernels are concerned.
     pub fn multiplies_32_bits(self) -> bool {
         matches!(self, Precision::Float32 | Precision::TensorFloat32)

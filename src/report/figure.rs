@@ -1,8 +1,8 @@
 //! Numbers, times and shapes as people read them.
 
-use crate::evaluation::significance::LEVEL;
+use crate::{evaluation::significance::LEVEL, run::Provenance};
 
-pub use crate::text::thousands as grouped;
+pub use crate::text::{counted, thousands as grouped};
 
 /// The figures that are told first, in this order.
 pub const FIRST: [&str; 3] = ["test_accuracy", "test_mean_absolute_error", "test_loss"];
@@ -159,9 +159,10 @@ pub fn moment(rfc3339: &str) -> String {
     format!("{date} {clock} {zone}").trim_end().to_owned()
 }
 
-/// `1 epoch`, `2 epochs`.
-pub fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { many })
+/// The processes that trained a run, and the threads of each; nothing where there was only one.
+pub fn processes(from: &Provenance) -> Option<String> {
+    let threads = counted(from.threads, "thread", "threads");
+    (from.processes > 1).then(|| format!("{} of {threads}", counted(from.processes, "process", "processes")))
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn time(record: &Record) -> Vec<(&'static str, String)> {
     if let Some(epoch) = median(seconds.clone()) {
         facts.push(("An epoch, median", figure::duration(epoch)));
     }
+    facts.extend(figure::processes(&record.info.provenance).map(|processes| ("Trained by", processes)));
     if let Some(rate) = median(column(|epoch| epoch.images_per_second)) {
         facts.push(("Training examples a second, median", figure::grouped(rate.max(0.0).round() as u64)));
     }
@@ -112,6 +113,9 @@ mod tests {
     fn without_epochs_only_what_was_measured() {
         let mut record = sample();
         assert_eq!(time(&record).len(), 8);
+        record.info.provenance.processes = 2;
+        assert_eq!(time(&record)[6], ("Trained by", "2 processes of 2 threads".to_owned()));
+        record.info.provenance.processes = 1;
         record.history.clear();
         assert_eq!(time(&record).len(), 5);
     }

@@ -160,7 +160,10 @@ fn metrics(record: &Record) -> Vec<Value> {
         tiles.push(json!({
             "name": "Time",
             "value": figure::duration(info.timings.total),
-            "note": "from start to end",
+            "note": match figure::processes(&info.provenance) {
+                Some(processes) => format!("from start to end, by {processes}"),
+                None => "from start to end".to_owned(),
+            },
             "large": false,
         }));
     }
@@ -285,6 +288,18 @@ mod tests {
         assert_eq!(verdict(&record), ("running", "Running: evaluating".into()));
         record.info.training.stopped_early = false;
         assert_eq!(verdict(&record), ("running", "Running: epoch 13 of at most 50".into()));
+    }
+
+    #[test]
+    fn several_processes_are_named_beside_the_time_that_they_took() {
+        let mut record = sample();
+        let note = |record: &Record| {
+            let tiles = metrics(record);
+            tiles.iter().find(|tile| tile["name"] == "Time").unwrap()["note"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(note(&record), "from start to end");
+        (record.info.provenance.processes, record.info.provenance.threads) = (2, 1);
+        assert_eq!(note(&record), "from start to end, by 2 processes of 1 thread");
     }
 
     #[test]

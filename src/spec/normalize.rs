@@ -431,17 +431,26 @@ impl<'s> Walk<'s, '_> {
         let has_constants = alternatives.iter().any(|a| self.resolve(a)["const"].is_string());
         let words: Vec<&str> = alternatives.iter().flat_map(words).collect();
         let text = if let Value::String(text) = &node.value { Some(text.clone()) } else { None };
+        // Who writes a number out of range may not know of the word.
+        let number = match node.value {
+            Value::Int(number) if has_constants => Some(number.to_string()),
+            Value::Float(number) if has_constants => Some(number_text(number)),
+            _ => None,
+        };
         match (nearest_miss, text) {
-            (Some(problems), None) => self.problems.extend(problems),
+            (Some(problems), None) if number.is_none() => self.problems.extend(problems),
             (Some(problems), Some(_)) if !has_constants => self.problems.extend(problems),
-            (_, text) => {
+            (miss, text) => {
                 let subject = self.subject();
                 let all: Vec<String> = alternatives.iter().map(|a| expectation(self.resolve(a))).collect();
                 let expected = all.join(" or ");
-                let found = text.as_deref().map_or(node.value.kind().to_owned(), |text| format!("`{text}`"));
-                let mut problem =
-                    Diagnostic::error(Code::WRONG_TYPE, format!("`{subject}` takes {expected}, not {found}"))
-                        .at(self.point(node), format!("expected {expected}"));
+                let (code, found) = match (miss.and(number), text.as_deref()) {
+                    (Some(number), _) => (Code::INVALID_VALUE, number),
+                    (None, Some(text)) => (Code::WRONG_TYPE, format!("`{text}`")),
+                    (None, None) => (Code::WRONG_TYPE, node.value.kind().to_owned()),
+                };
+                let mut problem = Diagnostic::error(code, format!("`{subject}` takes {expected}, not {found}"))
+                    .at(self.point(node), format!("expected {expected}"));
                 if let Some(name) = text.as_deref().and_then(|text| nearest(text, words)) {
                     problem = problem.help(format!("did you mean `{name}`?"));
                 }

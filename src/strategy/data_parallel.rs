@@ -30,7 +30,7 @@ pub struct DataParallel {
     /// How many seconds a process waits for the others, when they meet and in every exchange, before it gives up. One that dies
     /// is noticed at once; this is for one that hangs.
     #[serde(default = "five_minutes")]
-    #[schemars(range(min = 1, max = 86400), extend("examples" = [60]))]
+    #[schemars(range(min = 1, max = 86400), extend("x-expected" = "a whole number of seconds from 1 to 86400", "examples" = [60]))]
     pub timeout: u64,
 }
 

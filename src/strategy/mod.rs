@@ -1,6 +1,7 @@
 //! How the work is spread over devices.
 
 mod count;
+mod extent;
 
 pub use count::Count;
 pub use data_parallel::Backend;

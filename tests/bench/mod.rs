@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf, process};
 pub const WAITING: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
 
 /// The program; another binary, where these tests are carried to another machine.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     std::env::var_os("TRAINYARD").map_or_else(|| assert_cmd::cargo::cargo_bin("trainyard"), PathBuf::from)
 }
 

@@ -4,7 +4,6 @@ use crate::{
     check::Plan,
     device,
     diagnostic::{Code, Diagnostic},
-    layer::Precision,
     path,
     spec::load::Sound,
     text::bytes,
@@ -14,20 +13,6 @@ pub(super) fn lint(sound: &Sound, plan: Option<&Plan>, problems: &mut Vec<Diagno
     if let Err(problem) = device::find(&sound.pipeline.device) {
         problems.push(problem.at(sound.tree.place_of(path!["device"]), "asked for here"));
         return;
-    }
-    if sound.pipeline.precision == Precision::MixedBfloat16 && !device::multiplies_bfloat16(&sound.pipeline.device) {
-        problems.push(
-            Diagnostic::warning(Code::SLOW_PRECISION, "this processor has no instructions for bfloat16")
-                .at(sound.tree.place_of(path!["precision"]), "it computes so, but slower than with `float32`")
-                .help("leave `precision` out, or run it where `lscpu` names avx512_bf16 or amx_bf16"),
-        );
-    }
-    if sound.pipeline.precision == Precision::MixedFloat16 && device::is_processor(&sound.pipeline.device) {
-        problems.push(
-            Diagnostic::warning(Code::SLOW_PRECISION, "`mixed_float16` is for GPUs, and a processor is to compute")
-                .at(sound.tree.place_of(path!["precision"]), "it computes so, but slower than with `float32`")
-                .help("`mixed_bfloat16` is what processors may have instructions for"),
-        );
     }
     if let (Some(plan), Some(memory)) = (plan, device::memory(&sound.pipeline.device)) {
         training(sound, plan, memory, problems);

@@ -6,6 +6,7 @@ mod expectations;
 mod machine;
 mod model;
 mod parameters;
+mod precision;
 mod report;
 mod strategy;
 mod task;
@@ -43,6 +44,7 @@ pub fn lint(sound: &Sound, declared: &Declared, plan: Option<&Plan>, problems: &
     evaluation::lint(sound, declared, plan, problems);
     report::lint(sound, problems);
     strategy::lint(sound, problems);
+    precision::lint(sound, problems);
     if let Some(plan) = plan {
         model::lint(sound, declared, plan, problems);
         parameters::lint(sound, plan, problems);
@@ -108,6 +110,7 @@ fn texts<T: Serialize>(items: &[T]) -> Vec<String> {
 /// Reports what this machine cannot do.
 pub fn lint_for_machine(sound: &Sound, plan: Option<&Plan>, problems: &mut Vec<Diagnostic>) {
     machine::lint(sound, plan, problems);
+    precision::lint_for_machine(sound, problems);
     strategy::lint_for_machine(sound, problems);
 }
 

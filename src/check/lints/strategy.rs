@@ -3,9 +3,11 @@
 use crate::{
     device,
     diagnostic::{Code, Diagnostic},
-    machine, path,
+    distributed::Placement,
+    path,
     spec::load::Sound,
     strategy::{Backend, DataParallel},
+    text::counted,
 };
 
 pub(super) fn lint(sound: &Sound, problems: &mut Vec<Diagnostic>) {
@@ -80,6 +82,58 @@ fn devices(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic
     }
 }
 
+/// One process is what `processes: auto` comes to.
+fn alone(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>) {
+    if strategy.processes.fixed().is_some() {
+        return;
+    }
+    let why = match (device::is_processor(&sound.pipeline.device), strategy.threads_per_process.fixed()) {
+        _ if Placement::read().is_ok_and(|placement| placement.is_some()) => "so many were started".to_owned(),
+        (false, _) => "one for each accelerator".to_owned(),
+        (true, None) => "one for each memory node of the machine".to_owned(),
+        (true, Some(threads)) => format!("of {} each", counted(threads, "thread", "threads")),
+    };
+    problems.push(
+        Diagnostic::note(Code::NO_EFFECT, "`processes: auto` is a single process here")
+            .at(sound.tree.place_of(path!["strategy"]), why)
+            .help("write a number, as in `data_parallel: 2`, for as many as you want"),
+    );
+}
+
+/// More threads than processors wait for each other.
+fn crowded(sound: &Sound, strategy: &DataParallel, placement: &Placement, problems: &mut Vec<Diagnostic>) {
+    let pipeline = &sound.pipeline;
+    let threads = pipeline.strategy.threads(pipeline.threads, None, placement);
+    let (processors, sharing) = placement.shared();
+    // Processes without an example of their own are told elsewhere.
+    let too_many = strategy.processes.fixed().is_some_and(|processes| processes > pipeline.batch_size());
+    if sharing * threads <= processors || too_many {
+        return;
+    }
+    let share = (processors / sharing).max(1);
+    let fits = if sharing > processors {
+        format!("start as many as there are processors, {processors}, or fewer")
+    } else {
+        format!("leave it out: `auto` is {share}")
+    };
+    let spot = match strategy.threads_per_process.fixed() {
+        _ if sharing > processors => sound.tree.place_of(path!["strategy", "data_parallel", "processes"]),
+        Some(_) => sound.tree.place_of(path!["strategy", "data_parallel", "threads_per_process"]),
+        None => sound.tree.place_of(path!["threads"]),
+    };
+    let message = format!(
+        "{} of {}, and {}",
+        counted(sharing, "process", "processes"),
+        counted(threads, "thread", "threads"),
+        counted(processors, "processor", "processors")
+    );
+    problems.push(
+        Diagnostic::warning(Code::TOO_MANY_THREADS, message)
+            .at(spot, "they wait for each other at every step")
+            .help(fits),
+    );
+}
+
 /// Reports what this machine cannot do.
 pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let pipeline = &sound.pipeline;
@@ -88,21 +142,14 @@ pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
         nccl(sound, strategy, problems);
     }
     let on_processor = device::is_processor(&pipeline.device);
-    let (Some(processes), Some(threads)) = (strategy.processes.fixed(), strategy.threads_per_process.fixed()) else {
-        return;
-    };
-    // Processes on other machines have their own processors.
-    let there = machine::processors();
-    if on_processor && std::env::var_os("WORLD_SIZE").is_none() && processes * threads > there {
-        let message = format!("{processes} processes of {threads} threads, and {there} processors");
-        problems.push(
-            Diagnostic::warning(Code::TOO_MANY_THREADS, message)
-                .at(
-                    sound.tree.place_of(path!["strategy", "data_parallel", "threads_per_process"]),
-                    "they wait for each other at every step",
-                )
-                .help(format!("leave it out: `auto` is {}", (there / processes).max(1))),
-        );
+    let placement = Placement::read().ok().flatten();
+    let here = || Placement::among(strategy.processes_here(&pipeline.device));
+    let placement = placement.unwrap_or_else(here);
+    if placement.size == 1 {
+        alone(sound, strategy, problems);
+    }
+    if on_processor {
+        crowded(sound, strategy, &placement, problems);
     }
 }
 

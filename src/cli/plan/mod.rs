@@ -1,10 +1,13 @@
 //! `trainyard plan`
 
+mod bandwidth;
+mod past;
 mod sharing;
+mod step;
 
 use super::{
     Ending, PipelineArguments,
-    context::{Output, threads_of},
+    context::Output,
     run::{expected_carrier, processes},
     summary::layer_table,
 };
@@ -15,7 +18,7 @@ use crate::{
     diagnostic::{Place, Result},
     distributed::Placement,
     progress::duration,
-    run::{ConfigurationLine, RunDirectory, Status},
+    run::ConfigurationLine,
     source::Declared,
     spec::{
         Pipeline,
@@ -23,8 +26,9 @@ use crate::{
         origins::{origin, resolved_lines},
         tree::{Node, Step, display_path},
     },
-    text::{Table, bytes, thousands},
+    text::{Table, bytes, counted, thousands},
 };
+use past::Past;
 use serde::Serialize;
 use sharing::Sharing;
 use std::{
@@ -39,9 +43,9 @@ use std::{
 pub struct Arguments {
     #[command(flatten)]
     pipeline: PipelineArguments,
-    /// What a link between two processes carries, for `data_parallel`: `10Gbit/s`, `1.25GB/s`. Measured within this machine where it
-    /// isn't given.
-    #[arg(long, value_name = "RATE", value_parser = sharing::bandwidth)]
+    /// What a link between two machines carries, for `data_parallel` with a machine like this one for each process: `10Gbit/s`,
+    /// `10Gbps`, `1.25GB/s`. Where it isn't given, all processes are on this machine.
+    #[arg(long, value_name = "RATE", value_parser = bandwidth::read)]
     bandwidth: Option<f64>,
 }
 
@@ -65,6 +69,9 @@ struct Planned {
     /// Where there are several processes.
     sharing: Option<Sharing>,
     estimate: Option<Estimate>,
+    /// The latest past run, where none tells how long it will take.
+    #[serde(skip)]
+    unlike: Option<Past>,
 }
 
 #[derive(Serialize)]
@@ -80,24 +87,27 @@ struct Steps {
     train_examples: Option<usize>,
     validation_examples: Option<usize>,
     test_examples: Option<usize>,
+    /// Whether those to train and validate on are estimates: of a share, nearly the same part of every class is split off.
+    about: bool,
     batch: usize,
     steps_per_epoch: Option<usize>,
     epochs: usize,
 }
 
-/// How long it will take, as a past run tells.
+/// How long it will take, about.
 #[derive(Serialize)]
 struct Estimate {
-    /// The past run.
+    /// The past run that tells it.
     run: PathBuf,
-    /// Its training images a second.
-    images_per_second: f64,
-    /// The threads that it had.
+    /// Whether that run had other processes or threads, and the model of `docs/scaling.md` leads from them to these.
+    modelled: bool,
+    /// The processes of that run, and the threads of each.
+    processes: usize,
     threads: usize,
     /// Seconds for an epoch, validation included.
     epoch_seconds: f64,
-    /// Seconds for all epochs.
-    at_most_seconds: f64,
+    /// Seconds for all epochs, where none of them is spared.
+    total_seconds: f64,
 }
 
 /// Says what a run would do.
@@ -132,7 +142,8 @@ fn planned(
 ) -> Result<Planned> {
     let pipeline = &sound.pipeline;
     let processes = processes(pipeline);
-    let threads = threads_of(pipeline, None, &Placement::among(processes));
+    let placement = bandwidth.map_or_else(|| Placement::among(processes), |_| Placement::apart(processes));
+    let threads = pipeline.strategy.threads(pipeline.threads, None, &placement);
     let memory =
         plan.memory(pipeline.batch_size().div_ceil(processes), pipeline.training.optimizer.numbers_per_parameter());
     let steps = steps(pipeline, declared);
@@ -145,11 +156,13 @@ fn planned(
     };
     let evaluated = steps.validation_examples.max(steps.test_examples);
     let dataset = &pipeline.dataset;
-    let estimate = estimate(pipeline, plan, &steps, runs_directory);
-    let sharing = || {
+    let device = device::name(device::open(&pipeline.device)?);
+    let past = past::runs(pipeline, plan, &device, runs_directory);
+    let sharing = (processes > 1).then(|| {
         let carrier = expected_carrier(pipeline, processes);
-        Sharing::new(pipeline, plan, (processes, threads), (carrier, bandwidth), estimate.as_ref())
-    };
+        Sharing::new(pipeline, plan, (processes, threads), (carrier, bandwidth), &past)
+    });
+    let estimate = estimate(&steps, (processes, threads), sharing.as_ref(), &past);
     let predictions = steps.test_examples.unwrap_or(0) as u64 * (declared.classes.unwrap_or(0) as u64 * 4 + 12);
     Ok(Planned {
         origins: origins(checked, sound),
@@ -162,9 +175,10 @@ fn planned(
             + (200 << 10)
             + kept(&dataset.train, steps.train_examples, true)
             + kept(&dataset.evaluate, evaluated, true),
-        device: device::name(device::open(&pipeline.device)?),
+        device,
         threads,
-        sharing: (processes > 1).then(sharing),
+        unlike: past.into_iter().next().filter(|_| estimate.is_none()),
+        sharing,
         estimate,
         pipeline: pipeline.clone(),
         steps,
@@ -180,6 +194,7 @@ fn steps(pipeline: &Pipeline, declared: &Declared) -> Steps {
         train_examples: train,
         validation_examples: validation.examples(declared),
         test_examples: declared.test,
+        about: validation.share().is_some(),
         batch,
         steps_per_epoch: pipeline
             .training
@@ -189,36 +204,32 @@ fn steps(pipeline: &Pipeline, declared: &Declared) -> Steps {
     }
 }
 
-/// Looks for the latest completed run of the same layers on the same device.
-fn estimate(pipeline: &Pipeline, plan: &Plan, steps: &Steps, runs: &Path) -> Option<Estimate> {
-    let examples = match pipeline.training.steps_per_epoch {
-        Some(count) => count * steps.batch,
-        None => steps.train_examples?,
+/// How long it will take: as a run by the same processes and threads took, or by the model.
+fn estimate(
+    steps: &Steps,
+    (processes, threads): (usize, usize),
+    sharing: Option<&Sharing>,
+    past: &[Past],
+) -> Option<Estimate> {
+    let per_epoch = steps.steps_per_epoch?;
+    // The last batch may be a part of one.
+    let all = steps.train_examples.filter(|all| all.div_ceil(steps.batch) == per_epoch);
+    let examples = all.unwrap_or(per_epoch * steps.batch);
+    let of = |run: &Past, training: f64, modelled: bool| Estimate {
+        run: run.run.clone(),
+        modelled,
+        processes: run.processes,
+        threads: run.threads,
+        epoch_seconds: training + run.around,
+        total_seconds: (training + run.around) * steps.epochs as f64,
     };
-    let mut names: Vec<PathBuf> =
-        std::fs::read_dir(runs.join(&pipeline.name)).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    names.sort();
-    let shapes = |rows: &[crate::run::LayerRow]| -> Vec<_> {
-        rows.iter().map(|row| (row.kind.clone(), row.output_shape.clone(), row.parameters)).collect()
-    };
-    names.into_iter().rev().find_map(|path| {
-        let directory = RunDirectory::open(&path).ok()?;
-        let info = directory.read_info().ok()?;
-        let same = info.status == Status::Completed && shapes(&info.layers) == shapes(&plan.rows());
-        let history = directory.read_history().ok().filter(|history| same && !history.is_empty())?;
-        // The first epoch also reads the data.
-        let typical = &history[history.len() / 2];
-        let training = examples as f64 / typical.images_per_second;
-        let around = (info.timings.training - history.iter().map(|epoch| epoch.seconds).sum::<f64>()).max(0.0);
-        let epoch_seconds = training + around / history.len() as f64;
-        Some(Estimate {
-            run: path,
-            images_per_second: typical.images_per_second,
-            threads: info.provenance.threads * info.provenance.processes.max(1),
-            epoch_seconds,
-            at_most_seconds: epoch_seconds * steps.epochs as f64,
-        })
-    })
+    let is_here = sharing.is_none_or(|sharing| sharing.processors.is_some());
+    if let Some(run) = past::latest(past, (processes, threads), steps.batch).filter(|_| is_here) {
+        return Some(of(run, run.seconds(examples), false));
+    }
+    let (step, from) = sharing.and_then(|sharing| sharing.step.zip(sharing.from.as_ref()))?;
+    let run = past.iter().find(|run| run.run == *from)?;
+    Some(of(run, step.total * per_epoch as f64, true))
 }
 
 fn origins(checked: &Checked, sound: &Sound) -> Vec<Origin> {
@@ -257,20 +268,26 @@ fn table(planned: &Planned, plan: &Plan) -> String {
         |number: Option<usize>| number.map_or("not known before the data is there".to_owned(), |n| thousands(n as u64));
     let mut table = Table::bare("<<");
     let mut row = |name: &str, value: String| table.row(&[name, &value]);
-    row("training examples", count(steps.train_examples));
-    row("validation examples", count(steps.validation_examples));
+    let estimated = |number: Option<usize>| match number {
+        Some(_) if steps.about => format!("about {}", count(number)),
+        _ => count(number),
+    };
+    row("training examples", estimated(steps.train_examples));
+    row("validation examples", estimated(steps.validation_examples));
     row("test examples", count(steps.test_examples));
     row(
         "steps",
         match steps.steps_per_epoch {
             Some(per_epoch) => format!(
-                "{} an epoch of batches of {}, {} in {} epochs at most",
-                thousands(per_epoch as u64),
+                "{} an epoch of batches of {}, {} in {} at most",
+                estimated(Some(per_epoch)),
                 steps.batch,
                 thousands((per_epoch * steps.epochs) as u64),
-                steps.epochs
+                counted(steps.epochs, "epoch", "epochs")
             ),
-            None => format!("{} epochs at most, in batches of {}", steps.epochs, steps.batch),
+            None => {
+                format!("{} at most, in batches of {}", counted(steps.epochs, "epoch", "epochs"), steps.batch)
+            }
         },
     );
     row("parameters", thousands(plan.total(|row| row.parameters)));
@@ -287,21 +304,35 @@ fn table(planned: &Planned, plan: &Plan) -> String {
     let each = if planned.sharing.is_some() { " for each process" } else { "" };
     row("memory", format!("about {}{machine}{each}: {}", bytes(total), parts.join(", ")));
     row("disk", format!("about {}", bytes(planned.disk)));
-    row("device", format!("{}, {} threads", planned.device, planned.threads));
+    row("device", format!("{}, {}", planned.device, counted(planned.threads, "thread", "threads")));
     for (name, value) in planned.sharing.iter().flat_map(Sharing::rows) {
         row(name, value);
     }
-    row(
-        "time",
-        match &planned.estimate {
-            Some(estimate) => format!(
-                "about {} an epoch, {} at most, as {} tells",
-                duration(estimate.epoch_seconds),
-                duration(estimate.at_most_seconds),
-                estimate.run.display()
-            ),
-            None => "no past run tells".to_owned(),
-        },
-    );
+    row("time", time(planned));
     table.to_string()
+}
+
+fn time(planned: &Planned) -> String {
+    let by = |processes: usize, threads: usize| {
+        format!("{} of {}", counted(processes, "process", "processes"), counted(threads, "thread", "threads"))
+    };
+    match (&planned.estimate, &planned.unlike) {
+        (Some(estimate), _) => {
+            let run = estimate.run.display();
+            let from = match estimate.modelled {
+                true => format!(
+                    "by the model of docs/scaling.md from {run}, which had {}",
+                    by(estimate.processes, estimate.threads)
+                ),
+                false => format!("as {run} tells"),
+            };
+            let (epoch, all) = (duration(estimate.epoch_seconds), duration(estimate.total_seconds));
+            let epochs = counted(planned.steps.epochs, "epoch", "epochs");
+            format!("about {epoch} an epoch, {all} for {epochs}, {from}")
+        }
+        (None, Some(run)) => {
+            format!("not known: {} had {}", run.run.display(), by(run.processes, run.threads))
+        }
+        (None, None) => "no past run tells".to_owned(),
+    }
 }

@@ -1,13 +1,18 @@
 //! How several processes would share the work, and what adding up their gradients would cost.
 
-use super::Estimate;
+use super::{
+    bandwidth,
+    past::{self, Past},
+    step::{Link, Shared, Step},
+};
 use crate::{
     check::Plan,
     machine,
     spec::Pipeline,
-    text::{bytes, thousands},
+    text::{bytes, counted},
 };
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// How several processes share the work.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,6 +21,8 @@ pub(super) struct Sharing {
     pub processes: usize,
     /// The threads of each.
     pub threads: usize,
+    /// The processors that all of them share; nothing where each has a machine of its own.
+    pub processors: Option<usize>,
     /// The fewest examples of a whole batch that one of them has, and the most.
     pub local_batch: [usize; 2],
     /// Bytes of all gradients.
@@ -26,158 +33,192 @@ pub(super) struct Sharing {
     pub carrier: &'static str,
     /// Bits a second from one process to the next.
     pub bandwidth: f64,
-    /// Whether it was measured: within this machine, by way of its processors.
-    pub is_measured: bool,
-    /// Seconds a step.
+    /// Seconds in which the gradients of a step travel, hidden or not.
+    pub transfer: f64,
+    /// Where a step's seconds go, by the model.
     pub step: Option<Step>,
-}
-
-/// Where a step's time goes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Step {
-    /// Seconds that a process computes with its share.
-    pub computing: f64,
-    /// Seconds in which gradients travel. Some of it is hidden behind the way back, which isn't counted on.
-    pub adding_up: f64,
-    /// What is left of the speed of as many processes that needn't tell each other anything.
-    pub efficiency: f64,
+    /// The past run that the model goes out from.
+    pub from: Option<PathBuf>,
+    /// Seconds of a step of a past run by the same processes on this machine.
+    pub measured: Option<f64>,
 }
 
 impl Sharing {
-    /// That of `processes` with so many threads each, over the `carrier`'s links of `bandwidth`, which is measured where it isn't given.
+    /// That of `processes` with so many threads each: on machines of their own with the `carrier`'s links of `bandwidth`, or all on this machine where
+    /// that isn't given. `past` are runs on this machine.
     pub fn new(
         pipeline: &Pipeline,
         plan: &Plan,
         (processes, threads): (usize, usize),
         (carrier, bandwidth): (&'static str, Option<f64>),
-        past: Option<&Estimate>,
+        past: &[Past],
     ) -> Self {
         let batch = pipeline.batch_size();
         let trained = plan.parameters(&pipeline.model.layers).into_iter().filter(|(_, parameter)| parameter.trainable);
         let gradients = 4 * trained.map(|(_, parameter)| parameter.shape.iter().product::<i64>() as u64).sum::<u64>();
-        let sent = sent(processes, gradients);
-        let given = bandwidth;
-        let bandwidth = given.or_else(machine::loopback_bandwidth).unwrap_or(1e10);
-        let step = past.map(|past| {
-            // Threads are taken to be as good as they were, however many there are.
-            let speed = past.images_per_second * threads as f64 / past.threads.max(1) as f64;
-            let computing = batch.div_ceil(processes) as f64 / speed;
-            let adding_up = 8.0 * sent as f64 / bandwidth;
-            let ideal = batch as f64 / processes as f64 / speed;
-            Step { computing, adding_up, efficiency: ideal / (computing + adding_up) }
-        });
+        let processors = bandwidth.is_none().then(machine::processors);
+        let shared = Shared { processes, threads, processors, batch, gradients };
+        let link = Link {
+            bandwidth: bandwidth.or_else(machine::loopback_bandwidth).unwrap_or(1e10),
+            message: machine::message_time().unwrap_or(5e-5),
+        };
+        let same = past::latest(past, (processes, threads), batch).filter(|_| processors.is_some());
+        let (step, from) = shared.step(past, link).map(|(step, run)| (step, run.run.clone())).unzip();
         Sharing {
             processes,
             threads,
+            processors,
             local_batch: [batch / processes, batch.div_ceil(processes)],
             gradients,
-            sent,
+            sent: shared.sent(),
             carrier,
-            bandwidth,
-            is_measured: given.is_none(),
+            bandwidth: link.bandwidth,
+            transfer: shared.transfer(link),
             step,
+            from,
+            measured: same.map(|run| run.seconds(batch)),
         }
     }
 
     /// Name and value of each line about it.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let Sharing { processes, threads, local_batch: [least, most], .. } = *self;
-        let share = if least == most { format!("{most}") } else { format!("{least} or {most}") };
-        let link = format!(
-            "{}bit/s{}",
-            rounded(self.bandwidth),
-            match (self.is_measured, self.carrier) {
-                (false, _) => "",
-                (true, "NCCL") =>
-                    ", measured between this machine's processors; NCCL's links are another matter (`--bandwidth`)",
-                (true, _) => ", measured within this machine",
-            }
-        );
-        let efficiency = match self.step {
-            Some(Step { computing, adding_up, efficiency }) => format!(
-                "at least {:.0}%: {:.2} ms of computing a step and {:.2} ms for the sums at {link}, none of it hidden",
-                100.0 * efficiency,
-                1000.0 * computing,
-                1000.0 * adding_up
-            ),
-            None => format!(
-                "no past run tells how long a step takes; the sums take {:.2} ms at {link}",
-                8e3 * self.sent as f64 / self.bandwidth
-            ),
+        let share = if least == most { String::new() } else { format!("{least} or ") };
+        let place = match self.processors {
+            None => "on a machine like this one each".to_owned(),
+            Some(there) if self.is_crowded() => format!("crowded on {}", counted(there, "processor", "processors")),
+            Some(_) => "on this machine".to_owned(),
         };
-        vec![
-            (
-                "processes",
-                format!("{} of {} threads, {share} examples of a batch each", thousands(processes as u64), threads),
-            ),
-            (
-                "communication",
-                format!(
-                    "each sends {} a step over {}, and receives as much, for {} of gradients",
-                    bytes(self.sent),
-                    self.carrier,
-                    bytes(self.gradients)
-                ),
-            ),
-            ("efficiency", efficiency),
-        ]
+        let how_many = format!(
+            "{} of {}, {share}{} of a batch each, {place}",
+            counted(processes, "process", "processes"),
+            counted(threads, "thread", "threads"),
+            counted(most, "example", "examples")
+        );
+        let sends = format!(
+            "each sends {} a step over {}, and receives as much, for {} of gradients",
+            bytes(self.sent),
+            self.carrier,
+            bytes(self.gradients)
+        );
+        vec![("processes", how_many), ("communication", sends), ("efficiency", self.efficiency())]
     }
-}
 
-/// Bytes that each of so many processes sends where all add up so many in a ring: each hands on every part but its own, first the
-/// sums that grow and then those that are complete (Patarasuk and Yuan, 2009).
-fn sent(processes: usize, bytes: u64) -> u64 {
-    let others = processes.saturating_sub(1) as u64;
-    (2 * others).saturating_mul(bytes) / processes.max(1) as u64
-}
+    fn efficiency(&self) -> String {
+        let within = match (self.processors, self.carrier) {
+            (None, _) => "",
+            (Some(_), "NCCL") => " (measured between this machine's processors; NCCL's links are another matter)",
+            (Some(_), _) => " (measured within this machine)",
+        };
+        let link = format!("{}{within}", bandwidth::shown(self.bandwidth));
+        let milliseconds = |seconds: f64| format!("{:.2} ms", 1e3 * seconds);
+        let sums = milliseconds(self.transfer);
+        match (self.step, self.measured) {
+            (Some(step), None) => format!(
+                "about {:.0}%: {} of computing a step, {} of waiting for each other, {} of messages, and of the {sums} that the sums \
+                 take at {link} the {} that aren't hidden{}",
+                100.0 * step.efficiency,
+                milliseconds(step.computing),
+                milliseconds(step.waiting),
+                milliseconds(step.messages),
+                milliseconds(step.adding_up),
+                if self.is_crowded() { "; that they wait for their turn at the processors comes on top" } else { "" }
+            ),
+            (Some(step), Some(measured)) => format!(
+                "about {:.0}%: a step took {}, and would take {} without the others",
+                100.0 * (step.efficiency * step.total / measured).min(1.0),
+                milliseconds(measured),
+                milliseconds(step.efficiency * step.total)
+            ),
+            (None, Some(measured)) => format!(
+                "not known: a step took {}, and no past run of one process tells what it would take without the others",
+                milliseconds(measured)
+            ),
+            (None, None) => format!(
+                "not known: no past run of one process with {} tells how long computing takes; the sums take about {sums} a step at \
+                 {link}",
+                self.asked()
+            ),
+        }
+    }
 
-/// Bits a second in a few digits: `10 G`.
-fn rounded(bits: f64) -> String {
-    let (value, unit) = match bits {
-        _ if bits >= 1e9 => (bits / 1e9, "G"),
-        _ if bits >= 1e6 => (bits / 1e6, "M"),
-        _ => (bits / 1e3, "k"),
-    };
-    if value >= 10.0 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
-}
+    /// Whether there are more threads than processors.
+    fn is_crowded(&self) -> bool {
+        self.processors.is_some_and(|there| self.processes * self.threads > there)
+    }
 
-/// Reads `10Gbit/s`, `100 Mbit/s` or `1.25GB/s`: bits a second.
-pub(super) fn bandwidth(text: &str) -> Result<f64, String> {
-    let wanted = || "a bandwidth, such as `10Gbit/s` or `1.25GB/s`".to_owned();
-    let plain: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
-    let plain = plain.strip_suffix("/s").unwrap_or(&plain);
-    let (number, each) = match (plain.strip_suffix("bit"), plain.strip_suffix('B')) {
-        (Some(number), _) => (number, 1.0),
-        (None, Some(number)) => (number, 8.0),
-        (None, None) => return Err(wanted()),
-    };
-    let units = [("k", 1e3), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)];
-    let found = units.iter().find_map(|(unit, times)| Some((number.strip_suffix(unit)?, *times)));
-    let (number, times) = found.unwrap_or((number, 1.0));
-    let value: f64 = number.parse().map_err(|_| wanted())?;
-    let bits = value * times * each;
-    if bits.is_finite() && bits >= 1.0 { Ok(bits) } else { Err(wanted()) }
+    /// The threads of a run of one process that would tell what a step takes.
+    fn asked(&self) -> String {
+        let all = self.processors.map(|there| (self.processes * self.threads).min(there));
+        let mut asked = vec![self.threads];
+        asked.extend(all.filter(|all| *all != self.threads));
+        let last = asked.last().copied().unwrap_or(1);
+        let listed: Vec<String> = asked.iter().map(usize::to_string).collect();
+        format!("{} {}", listed.join(" or "), if last == 1 { "thread" } else { "threads" })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_ring_sends_less_than_twice_all() {
-        assert_eq!([1, 2, 4, 512].map(|processes| sent(processes, 1024)), [0, 1024, 1536, 2044]);
+    fn sharing() -> Sharing {
+        let step = Step {
+            computing: 0.012,
+            waiting: 0.0004,
+            messages: 0.0001,
+            adding_up: 0.0075,
+            total: 0.02,
+            efficiency: 0.6,
+        };
+        Sharing {
+            processes: 2,
+            threads: 1,
+            processors: None,
+            local_batch: [1, 1],
+            gradients: 1 << 20,
+            carrier: "Gloo",
+            sent: 1 << 20,
+            bandwidth: 1e9,
+            transfer: 0.01,
+            step: Some(step),
+            from: None,
+            measured: None,
+        }
+    }
+
+    fn told(sharing: &Sharing) -> String {
+        sharing.rows().into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
     }
 
     #[test]
-    fn bandwidths_are_read() {
-        let read = |text: &str| bandwidth(text).ok();
-        assert_eq!(read("10Gbit/s"), Some(1e10));
-        assert_eq!(read("100 Mbit/s"), Some(1e8));
-        assert_eq!(read("1.25GB/s"), Some(1e10));
-        assert_eq!(read("500kbit"), Some(5e5));
-        for wrong in ["", "10", "Gbit/s", "0Gbit/s", "-1GB/s", "nan GB/s", "10Gb/s"] {
-            assert!(read(wrong).is_none(), "{wrong}");
-        }
-        assert_eq!([1e10, 2.5e9, 1e8, 5e5].map(rounded), ["10 G", "2.5 G", "100 M", "500 k"]);
+    fn what_is_modelled_measured_and_unknown_is_said_to_be() {
+        let modelled = sharing();
+        assert_eq!(
+            told(&modelled),
+            "processes: 2 processes of 1 thread, 1 example of a batch each, on a machine like this one each\n\
+             communication: each sends 1.0 MiB a step, and receives as much, for 1.0 MiB of gradients\n\
+             efficiency: about 60%: 12.00 ms of computing a step, 0.40 ms of waiting for each other, 0.10 ms of messages, and of the \
+             10.00 ms that the sums take at 1.0 Gbit/s the 7.50 ms that aren't hidden\n"
+        );
+        let here = Sharing { processors: Some(1), measured: Some(0.024), local_batch: [16, 17], ..modelled };
+        let text = told(&here);
+        let crowded = told(&Sharing { measured: None, ..here.clone() });
+        assert!(
+            crowded.contains("(measured within this machine) the 7.50 ms that aren't hidden; that they wait for"),
+            "{crowded}"
+        );
+        assert!(
+            text.contains("2 processes of 1 thread, 16 or 17 examples of a batch each, crowded on 1 processor\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("efficiency: about 50%: a step took 24.00 ms, and would take 12.00 ms without"),
+            "{text}"
+        );
+        let unknown = Sharing { step: None, measured: None, processors: Some(2), ..here };
+        assert!(told(&unknown).contains("no past run of one process with 1 or 2 threads tells"), "{}", told(&unknown));
+        let apart = Sharing { processors: None, ..unknown };
+        assert!(told(&apart).contains("with 1 thread tells how long computing takes; the sums take about 10.00 ms"));
     }
 }

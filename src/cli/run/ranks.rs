@@ -15,7 +15,6 @@ use crate::{
     device,
     diagnostic::{Code, Diagnostic, Result, Severity, SourceMap, io_error},
     distributed::{Group, Launch, Placement},
-    machine,
     run::checkpoint::Files,
     spec::{self, Pipeline},
     strategy::DataParallel,
@@ -193,13 +192,7 @@ fn hold_to_size(placement: &Placement, strategy: &DataParallel) -> Result<()> {
 
 /// How many processes there are where nobody has started them.
 pub fn processes(pipeline: &Pipeline) -> usize {
-    let Some(strategy) = pipeline.strategy.data_parallel() else { return 1 };
-    let automatic = || match (device::is_processor(&pipeline.device), strategy.threads_per_process.fixed()) {
-        (false, _) => device::accelerators(),
-        (true, Some(threads)) => machine::processors() / threads,
-        (true, None) => machine::memory_nodes().min(machine::processors()),
-    };
-    strategy.processes.fixed().unwrap_or_else(automatic).max(1)
+    pipeline.strategy.data_parallel().map_or(1, |strategy| strategy.processes_here(&pipeline.device))
 }
 
 /// Starts the processes, waits for their end, and ends as the first of them did.

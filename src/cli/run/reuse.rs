@@ -4,7 +4,7 @@ use super::{finished::Finished, prepared::Prepared};
 use crate::{
     cli::{
         Ending,
-        context::{Output, threads_of},
+        context::Output,
         opening::{file_digest, open_data},
     },
     device,
@@ -40,7 +40,7 @@ pub fn find(prepared: &mut Prepared, placement: &Placement, output: &Output) -> 
     }
     let device = device::open(&pipeline.device)?;
     let passes = pass_names(&Means::of(&pipeline, device, prepared.optimize));
-    let threads = threads_of(&pipeline, prepared.threads, placement);
+    let threads = pipeline.strategy.threads(pipeline.threads, prepared.threads, placement);
     let here = surroundings(&device::name(device), threads, placement.size, passes);
     let program = memo::program_digest(&Surroundings::default_cache_directory()).unwrap_or_default();
     let same = |info: &RunInfo| {

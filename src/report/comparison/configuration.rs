@@ -55,7 +55,7 @@ pub fn differing(runs: &[Compared]) -> Vec<Setting> {
 /// What differs of the data, the machine and the program.
 pub fn surroundings(runs: &[Compared]) -> Vec<Setting> {
     type Ask = fn(&RunInfo) -> Option<String>;
-    let asked: [(&str, Ask); 13] = [
+    let asked: [(&str, Ask); 14] = [
         ("data", |info| {
             let data = info.data.as_ref()?;
             Some(format!("{} {}", data.source, &data.digest.get(..12).unwrap_or(&data.digest)))
@@ -63,6 +63,7 @@ pub fn surroundings(runs: &[Compared]) -> Vec<Setting> {
         ("training examples", |info| Some(info.data.as_ref()?.train.to_string())),
         ("test examples", |info| Some(info.data.as_ref()?.test.to_string())),
         ("device", |info| Some(info.provenance.device.clone())),
+        ("processes", |info| Some(info.provenance.processes.to_string())),
         ("threads", |info| Some(info.provenance.threads.to_string())),
         ("processor", |info| Some(info.provenance.processor.clone())),
         ("vector instructions", |info| Some(info.provenance.cpu_capability.clone())),

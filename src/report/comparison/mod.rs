@@ -152,7 +152,7 @@ pub struct Value {
     pub interval: Option<(f64, f64)>,
     /// By how much it is larger than the first run's.
     pub difference: Option<f64>,
-    /// Whether no run has a better one, and some run a worse one.
+    /// Whether no run has a better one, and some run a worse one; differences of rounding don't count.
     pub best: bool,
 }
 
@@ -228,19 +228,24 @@ fn metrics(runs: &[Compared]) -> Vec<Metric> {
     names.into_iter().map(|name| metric(name, runs)).filter(|m| m.values.iter().any(Option::is_some)).collect()
 }
 
+/// By how much, of the larger one, two figures may differ that are the same but for the order of floating-point sums.
+const ROUNDING: f64 = 1e-6;
+
 fn metric(name: &str, runs: &[Compared]) -> Metric {
     let smaller_is_better = smaller_is_better(name);
     let found: Vec<_> = runs.iter().map(|run| run.figure(name)).collect();
     let numbers = || found.iter().flatten().map(|(value, _)| *value);
     let (least, most) = (numbers().fold(f64::INFINITY, f64::min), numbers().fold(f64::NEG_INFINITY, f64::max));
     let best = if smaller_is_better { least } else { most };
+    // The same sums added up in another order: nobody is the better for that.
+    let alike = |one: f64, other: f64| (one - other).abs() <= ROUNDING * one.abs().max(other.abs());
     let first = found[0].map(|(value, _)| value);
     let values = found.iter().enumerate().map(|(index, found)| {
         found.map(|(value, interval)| Value {
             value,
             interval,
             difference: first.filter(|_| index > 0).map(|first| value - first),
-            best: value == best && least < most,
+            best: alike(value, best) && !alike(least, most),
         })
     });
     Metric { name: name.to_owned(), smaller_is_better, values: values.collect() }
@@ -380,6 +385,20 @@ mod tests {
         let comparison = Comparison::new(&[compared(0, &[0], "seed=1"), compared(0, &[0], "seed=1")]);
         assert!(comparison.configuration.is_empty());
         assert!(comparison.metrics.iter().flat_map(|m| m.values.iter().flatten()).all(|value| !value.best));
+    }
+
+    #[test]
+    fn rounding_makes_nobody_the_best() {
+        let best = |factor: f64| {
+            let mut runs = [compared(0, &[0], "seed=1"), compared(1, &[0], "seed=1")];
+            for value in runs[1].figures.as_mut().unwrap().metrics.values_mut() {
+                *value *= factor;
+            }
+            let metrics = Comparison::new(&runs).metrics;
+            let loss = metrics.into_iter().find(|metric| metric.name == "test_loss").unwrap();
+            loss.values.iter().flatten().map(|value| value.best).collect::<Vec<_>>()
+        };
+        assert_eq!((best(1.0 - 6e-9), best(1.0 - 1e-5)), (vec![false, false], vec![false, true]));
     }
 
     #[test]

@@ -159,7 +159,9 @@ impl Page {
             rows.push(row);
         }
         self.table(&alignment, &rows);
-        self.paragraph("In brackets: 95% intervals. A star marks the best.");
+        let values = comparison.metrics.iter().flat_map(|metric| metric.values.iter().flatten());
+        let star = if values.into_iter().any(|value| value.best) { " A star marks the best." } else { "" };
+        self.paragraph(&format!("In brackets: 95% intervals.{star}"));
         for test in &comparison.tests {
             self.finding(&test.words);
         }
