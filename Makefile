@@ -41,7 +41,7 @@ memcheck: libtorch ## run the kernels' tests under valgrind; skipped where it is
 	    valgrind --quiet --undef-value-errors=no --error-exitcode=1 "$$tests" kernel:: --test-threads=1; \
 	fi
 
-cuda: ## build with CUDA and see that libtorch's part for it can be loaded; where there is a GPU, its tests run, too
+cuda: ## build with CUDA and see that libtorch's part for it and NCCL can be loaded; where there is a GPU, its tests run, too
 	@$(MAKE) CUDA=1 libtorch
 	@export LIBTORCH="$(CURDIR)/.libtorch-cuda" TRAINYARD_TEST_CUDA=1; \
 	if [ -e /dev/nvidiactl ]; then export TRAINYARD_TEST_DEVICE=cuda; fi; \

@@ -2,6 +2,7 @@
 #include "guard.h"
 
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -135,4 +136,61 @@ int shim_wait(const c10::Event* event) {
 }
 
 void shim_forget_event(c10::Event* event) { delete event; }
+
+// ---- a stream beside that on which the device computes ----
+
+c10::Stream* shim_stream(int device) {
+  c10::Stream* result = nullptr;
+  guard([&] {
+    auto place = device_of(device);
+    at::globalContext().lazyInitDevice(place.type());
+    c10::impl::VirtualGuardImpl streams(place.type());
+    result = new c10::Stream(streams.getStreamFromGlobalPool(place, /*isHighPriority=*/true));
+  });
+  return result;
+}
+
+void shim_forget_stream(c10::Stream* stream) { delete stream; }
+
+// Lets `call` put work with what lies in `t` on the stream, whose handle it gets: it begins once the device has done all that it was
+// told so far. Gives the event of its end.
+c10::Event* shim_beside(const c10::Stream* stream, const tensor t, void* closure, void (*call)(void*, void*)) {
+  std::unique_ptr<c10::Event> end;
+  int failed = guard([&] {
+    auto place = stream->device();
+    c10::DeviceGuard on(place);
+    c10::impl::VirtualGuardImpl streams(place.type());
+    c10::Event told(place.type());
+    told.record(streams.getStream(place));
+    told.block(*stream);
+    // Whoever frees the tensor frees it for what comes behind this.
+    t->record_stream(*stream);
+    call(closure, stream->native_handle());
+    end = std::make_unique<c10::Event>(place.type());
+    end->record(*stream);
+  });
+  return failed ? nullptr : end.release();
+}
+
+// Has what the device is told from now on wait for an event; the host doesn't.
+int shim_hold_back(const c10::Event* event) {
+  return guard([&] {
+    c10::impl::VirtualGuardImpl streams(event->device_type());
+    event->block(streams.getStream(event->device()));
+  });
+}
+
+// Whether an event has come.
+int shim_has_come(const c10::Event* event, int* answer) {
+  return guard([&] { *answer = event->query(); });
+}
+
+// The device that libraries find when they are called on this thread.
+int shim_use_device(int device) {
+  return guard([&] {
+    auto place = device_of(device);
+    at::globalContext().lazyInitDevice(place.type());
+    c10::impl::VirtualGuardImpl(place.type()).setDevice(place);
+  });
+}
 }

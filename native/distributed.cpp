@@ -17,14 +17,16 @@ Store& store(void* handle) { return *static_cast<Store*>(handle); }
 Gloo& group(void* handle) { return *static_cast<Gloo*>(handle); }
 std::vector<uint8_t> bytes(const uint8_t* data, size_t n) { return {data, data + n}; }
 
-// Lets `exchange` work on one flat tensor with what `p` holds, and writes the outcome back.
+// Lets `exchange` work on one flat tensor in the host's memory with what `p` holds, and writes the outcome back.
 template <class F>
 void flat(const tensor* p, size_t n, F&& exchange) {
   at::NoGradGuard no_grad;
   auto all = list(p, n);
-  std::vector<at::Tensor> message{torch::utils::flatten_dense_tensors(all)};
+  std::vector<at::Tensor> here;
+  for (auto& tensor : all) here.push_back(tensor.cpu());
+  std::vector<at::Tensor> message{torch::utils::flatten_dense_tensors(here)};
   exchange(message);
-  auto back = torch::utils::unflatten_dense_tensors(message[0], all);
+  auto back = torch::utils::unflatten_dense_tensors(message[0], here);
   for (size_t i = 0; i < n; ++i) all[i].copy_(back[i]);
 }
 }  // namespace

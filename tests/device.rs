@@ -5,8 +5,7 @@ mod bench;
 
 use bench::{
     Bench,
-    net::{NET, SAME, assert_same, history, info, only_run, runs, trained},
-    program,
+    net::{NET, SAME, assert_same, history, info, only_run, trained, wait_for_checkpoint},
 };
 use std::path::Path;
 
@@ -93,17 +92,8 @@ fn a_run_on_a_device_goes_on_as_if_nothing_had_happened() {
     let (_whole, whole) = trained(NET, &[&device]);
     let bench = Bench::new();
     bench.write("net.yaml", NET);
-    let mut child = std::process::Command::new(program())
-        .current_dir(bench.path(""))
-        .env("XDG_CACHE_HOME", bench.path("cache"))
-        .args(["run", "--quiet", "net.yaml", "--set", &device])
-        .spawn()
-        .unwrap();
-    let begin = std::time::Instant::now();
-    while !runs(&bench, "net").iter().any(|run| run.join("checkpoint/000001").is_dir()) {
-        assert!(begin.elapsed().as_secs() < 120, "no checkpoint");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
+    let mut child = bench.process(&["run", "--quiet", "net.yaml", "--set", &device]).spawn().unwrap();
+    wait_for_checkpoint(&bench, &mut child, 1);
     let _ = child.kill();
     child.wait().unwrap();
     let (code, _, stderr) = bench.call(&["run", "--quiet", "--resume", "last"]);
@@ -190,4 +180,68 @@ training: {loss: sparse_categorical_crossentropy, epochs: 1}
         "{stderr}"
     );
     assert!(!stderr.contains("PYTORCH") && !stderr.contains("panicked"), "{stderr}");
+}
+
+/// Whether NVIDIA's GPUs are tested.
+fn is_cuda(device: &str) -> bool {
+    device.starts_with("device=cuda")
+}
+
+fn told(run: &Path) -> serde_json::Value {
+    info(run)["provenance"]["nccl"].clone()
+}
+
+#[test]
+fn what_nccl_carries_for_one_process_is_what_that_computes() {
+    let Some(device) = device().filter(|device| is_cuda(device)) else { return };
+    let (_one, linked) = trained(NET, &[&device, "strategy={data_parallel: {processes: 1, backend: nccl}}"]);
+    let (_other, alone) = trained(NET, &[&device]);
+    assert_same(&linked, &alone, "over NCCL");
+    assert!(told(&linked).as_str().unwrap().starts_with("2.") && told(&alone).is_null());
+}
+
+/// Trains with two processes of such a strategy, and holds it to what one computes; gives the version of NCCL that they had.
+fn two_as_one(device: &str, strategy: &str) -> serde_json::Value {
+    let net = without_noise().replace("- batch_normalization\n", "- batch_normalization: {synchronized: true}\n");
+    assert!(net.contains("synchronized"));
+    let (_several, together) = trained(&net, &[device, strategy]);
+    let (_one, alone) = trained(&net, &[device]);
+    let (these, those) = (figures(&together), figures(&alone));
+    assert_eq!(these.len(), those.len());
+    for (one, other) in these[0].iter().zip(&those[0]) {
+        assert!((one - other).abs() <= 0.01 * other.abs().max(0.1), "{these:?}\n{those:?}");
+    }
+    assert_eq!(info(&together)["provenance"]["processes"], 2);
+    told(&together)
+}
+
+#[test]
+fn two_processes_share_a_gpu_over_gloo() {
+    let Some(device) = device().filter(|device| is_cuda(device)) else { return };
+    assert!(two_as_one(&device, "strategy={data_parallel: {processes: 2, backend: gloo}}").is_null());
+}
+
+#[test]
+fn two_processes_with_a_gpu_each_take_nccl_by_themselves() {
+    let gpus = std::fs::read_dir("/proc/driver/nvidia/gpus").map_or(0, Iterator::count);
+    let Some(device) = device().filter(|device| is_cuda(device)) else { return };
+    if gpus < 2 {
+        eprintln!("skipped: there are {gpus} GPUs");
+        return;
+    }
+    assert!(two_as_one(&device, "strategy={data_parallel: 2}").as_str().unwrap().starts_with("2."));
+}
+
+#[test]
+fn nccl_refuses_two_processes_on_one_gpu_before_they_train() {
+    let Some(device) = device().filter(|device| is_cuda(device)) else { return };
+    let bench = Bench::new();
+    bench.write("net.yaml", NET);
+    let strategy = "strategy={data_parallel: {processes: 2, backend: nccl}}";
+    let mut command = bench.command(&["run", "--quiet", "net.yaml", "--set", &device, "--set", strategy]);
+    let output = command.env("CUDA_VISIBLE_DEVICES", "0").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("error[backend]: ranks 0 and 1 compute on the same GPU"), "{stderr}");
+    assert!(stderr.contains("backend: gloo") && !only_run(&bench).join("history.csv").exists(), "{stderr}");
 }

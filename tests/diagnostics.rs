@@ -486,11 +486,13 @@ fn a_resolved_pipeline_resolves_to_itself() {
 fn strategies() {
     let content = format!("{HEAD}{TRAIN}{MODEL}{TRAINING}");
     let two = "strategy={data_parallel: {processes: 2, threads_per_process: 1}}";
-    let cases: [(&str, &[&str]); 7] = [
+    let nccl = "strategy={data_parallel: {processes: 1, backend: nccl}}";
+    let cases: [(&str, &[&str]); 8] = [
         ("sound", &["strategy=data_parallel"]),
         ("one process is like none", &["strategy={data_parallel: 1}", "device=cuda:1"]),
         ("a single accelerator", &["strategy=data_parallel", "device=cuda:1"]),
         ("no backend", &["strategy=data_parallel", "device=mps"]),
+        ("not for processors, though there be one", &[nccl, "device=cpu"]),
         ("threads twice", &[two, "threads=2"]),
         ("out of range", &["strategy={data_parallel: {processes: 0, timeout: 0, backend: mpi}}"]),
         ("unknown argument", &["strategy={data_parallel: {world_size: 2}}"]),

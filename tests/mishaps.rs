@@ -4,13 +4,12 @@ mod bench;
 
 use bench::{
     Bench, WAITING,
-    net::{NET, assert_same, info, one_more, only_run, reference, runs},
+    net::{NET, assert_same, info, one_more, only_run, reference, wait_for_checkpoint},
 };
 use std::{
     fs,
     path::Path,
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
 fn text(bytes: &[u8]) -> String {
@@ -56,18 +55,9 @@ fn a_limit_on_the_size_of_files_is_told_and_the_run_goes_on_without_it() {
 fn a_directory_that_is_taken_away_is_told() {
     let bench = Bench::new();
     bench.write("net.yaml", NET.replace("epochs: 5", "epochs: 100000"));
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("trainyard"))
-        .current_dir(bench.path(""))
-        .args(["run", "--quiet", "net.yaml"])
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begin = Instant::now();
-    while !runs(&bench, "net").iter().any(|run| run.join("checkpoint/000002").exists()) {
-        assert!(begin.elapsed() < Duration::from_secs(300) && child.try_wait().unwrap().is_none());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut command = bench.process(&["run", "--quiet", "net.yaml"]);
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    wait_for_checkpoint(&bench, &mut child, 2);
     fs::rename(bench.path("runs"), bench.path("elsewhere")).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_said(&output, 1, &["error[io]: cannot ", "runs/net/"]);

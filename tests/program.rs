@@ -138,13 +138,8 @@ fn an_expectation_decides_the_exit_code() {
 fn an_interrupt_saves_what_was_trained() {
     let bench = Bench::new();
     bench.write("small.yaml", SMALL);
-    let program = assert_cmd::cargo::cargo_bin("trainyard");
-    let mut child = std::process::Command::new(program)
-        .current_dir(bench.path(""))
-        .args(["run", "--quiet", "--json", "small.yaml", "--set", "training.epochs=100000"])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = ["run", "--quiet", "--json", "small.yaml", "--set", "training.epochs=100000"];
+    let mut child = bench.process(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let runs = bench.path("runs/small");
     let run = loop {
         let found = fs::read_dir(&runs).ok().and_then(|mut entries| entries.next());
@@ -153,7 +148,7 @@ fn an_interrupt_saves_what_was_trained() {
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     };
-    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    bench::net::signal("-INT", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
     assert_eq!(info["status"], "interrupted");

@@ -4,8 +4,8 @@
 mod bench;
 
 use bench::{
-    Bench, WAITING,
-    net::{NET, assert_same, info, only_run, runs},
+    Bench,
+    net::{NET, assert_same, info, only_run, runs, signal},
 };
 use std::{
     fs,
@@ -29,12 +29,8 @@ fn net() -> Bench {
 }
 
 fn command(bench: &Bench, sets: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("trainyard"));
+    let mut command = bench.process(&["run", "net.yaml"]);
     command
-        .current_dir(bench.path(""))
-        .env("XDG_CACHE_HOME", bench.path("cache"))
-        .env(WAITING.0, WAITING.1)
-        .args(["run", "net.yaml"])
         .args(sets.iter().flat_map(|set| ["--set", set]))
         .stdout(fs::File::create(bench.path("stdout")).unwrap())
         .stderr(fs::File::create(bench.path("stderr")).unwrap());
@@ -72,10 +68,6 @@ fn ranks(parent: u32) -> Vec<u32> {
         own.filter_map(|process| Some((variable(process, "RANK")?.parse().ok()?, process))).collect();
     found.sort_unstable();
     found.into_iter().map(|(_, process)| process).collect()
-}
-
-fn signal(name: &str, process: u32) {
-    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }
 
 /// A run under way, all ranks of which train.

@@ -3,8 +3,8 @@
 mod bench;
 
 use bench::{
-    Bench, WAITING,
-    net::{NET, assert_same, info, one_more, only_run, reference, runs},
+    Bench,
+    net::{NET, assert_same, info, one_more, only_run, reference, runs, signal, wait_for_checkpoint},
 };
 use std::{
     fs,
@@ -14,33 +14,7 @@ use std::{
 };
 
 fn start(bench: &Bench, arguments: &[&str]) -> Child {
-    Command::new(assert_cmd::cargo::cargo_bin("trainyard"))
-        .current_dir(bench.path(""))
-        .env("XDG_CACHE_HOME", bench.path("cache"))
-        .env(WAITING.0, WAITING.1)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// Waits until the only run of `NET` has a checkpoint.
-fn wait_for_checkpoint(bench: &Bench, child: &mut Child) -> PathBuf {
-    let begin = Instant::now();
-    loop {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
-        let found = runs(bench, "net").into_iter().find(|run| run.join("checkpoint/000001").is_dir());
-        if let Some(run) = found {
-            return run;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(300), "no checkpoint");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    bench.process(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
@@ -87,7 +61,7 @@ fn a_recipe_that_is_killed_within_a_pass_ends_as_if_nothing_had_happened() {
     let sets = RECIPE.iter().flat_map(|set| ["--set", set]);
     let arguments: Vec<&str> = ["run", "--quiet", "net.yaml"].into_iter().chain(sets).collect();
     let mut child = start(&bench, &arguments);
-    let run = wait_for_checkpoint(&bench, &mut child);
+    let run = wait_for_checkpoint(&bench, &mut child, 1);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_ne!(info(&run)["status"], "completed");
@@ -122,7 +96,7 @@ fn averages_slow_weights_and_half_steps_are_kept() {
     let arguments: Vec<&str> =
         ["run", "--quiet", "net.yaml"].into_iter().chain(sets.iter().flat_map(|set| ["--set", set])).collect();
     let mut child = start(&bench, &arguments);
-    let run = wait_for_checkpoint(&bench, &mut child);
+    let run = wait_for_checkpoint(&bench, &mut child, 1);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_ne!(info(&run)["status"], "completed");
@@ -160,8 +134,8 @@ fn signals_end_a_run_with_a_checkpoint_and_a_report() {
         let bench = Bench::new();
         bench.write("net.yaml", NET);
         let mut child = start(&bench, &["run", "net.yaml", "--set", "training.epochs=30"]);
-        let run = wait_for_checkpoint(&bench, &mut child);
-        signal(&child, name);
+        let run = wait_for_checkpoint(&bench, &mut child, 1);
+        signal(name, child.id());
         assert_eq!(child.wait().unwrap().code(), Some(code), "{name}");
         let mut said = String::new();
         std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
@@ -184,9 +158,9 @@ fn a_second_signal_ends_at_once_and_an_ignored_one_does_nothing() {
     let bench = Bench::new();
     bench.write("net.yaml", NET);
     let mut child = start(&bench, &["run", "--quiet", "net.yaml", "--set", "training.epochs=100000"]);
-    let run = wait_for_checkpoint(&bench, &mut child);
-    signal(&child, "-INT");
-    signal(&child, "-INT");
+    let run = wait_for_checkpoint(&bench, &mut child, 1);
+    signal("-INT", child.id());
+    signal("-INT", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(bench.call(&["report", run.to_str().unwrap()]).0, 0, "the directory is sound");
 
@@ -196,7 +170,7 @@ fn a_second_signal_ends_at_once_and_an_ignored_one_does_nothing() {
     while runs(&bench, "kept").is_empty() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    signal(&child, "-HUP");
+    signal("-HUP", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(0), "as with nohup");
 }
 
@@ -221,8 +195,8 @@ fn interrupted() -> (Bench, PathBuf) {
     let bench = Bench::new();
     bench.write("net.yaml", NET);
     let mut child = start(&bench, &["run", "--quiet", "net.yaml"]);
-    let run = wait_for_checkpoint(&bench, &mut child);
-    signal(&child, "-INT");
+    let run = wait_for_checkpoint(&bench, &mut child, 1);
+    signal("-INT", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     (bench, run)
 }
@@ -313,7 +287,7 @@ fn two_processes_cannot_write_one_run() {
     let bench = Bench::new();
     bench.write("net.yaml", NET);
     let mut child = start(&bench, &["run", "--quiet", "net.yaml", "--set", "training.epochs=100000"]);
-    let run = wait_for_checkpoint(&bench, &mut child);
+    let run = wait_for_checkpoint(&bench, &mut child, 1);
     let (code, _, stderr) = bench.call(&["run", "--resume", "last"]);
     assert_eq!(code, 1, "{stderr}");
     let who = format!("the process {} is at work in ", child.id());
@@ -340,7 +314,7 @@ fn other_data_are_refused() {
     let net = NET.replace("source: digits", &format!("source: {source}")).replace("dense: 10", "dense: 2");
     bench.write("net.yaml", net.replace("steps: 7", "steps: 1"));
     let mut child = start(&bench, &["run", "--quiet", "net.yaml", "--set", "training.epochs=100000"]);
-    wait_for_checkpoint(&bench, &mut child);
+    wait_for_checkpoint(&bench, &mut child, 1);
     child.kill().unwrap();
     child.wait().unwrap();
     bench.write("data/train/0/3.png", image(99));

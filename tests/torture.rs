@@ -6,7 +6,7 @@
 mod bench;
 
 use bench::{
-    Bench, WAITING,
+    Bench,
     net::{NET, assert_same, info, only_run, reference, runs},
 };
 use std::{fs, path::Path, process::Command, time::Duration};
@@ -86,14 +86,7 @@ fn killed_at_random_instants() {
     for turn in 0..100 {
         let bench = Bench::new();
         bench.write("net.yaml", NET);
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin("trainyard"))
-            .current_dir(bench.path(""))
-            .env("XDG_CACHE_HOME", bench.path("cache"))
-            .env(WAITING.0, WAITING.1)
-            .args(arguments())
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = bench.process(&arguments()).stdout(std::process::Stdio::null()).spawn().unwrap();
         while runs(&bench, "net").is_empty() {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -167,6 +167,21 @@ def agreement(setting, _epochs):
     ]
 
 
+def precision(setting, _epochs):
+    pipeline = ROOT / "pipelines" / "resnet20.yaml"
+    epochs = 1 if setting.quick else 3
+    take = ["dataset.train=[cache, shuffle, {batch: 128}, {take: 4}, prefetch]"] if setting.quick else []
+
+    def ours(name):
+        sets = [f"precision={name}", f"training.epochs={epochs}", *take]
+        return lambda seed: trainyard(setting, pipeline, [f"seed={seed}", *sets])
+
+    return [
+        Case("trainyard", "Trainyard, float32", ours("float32")),
+        Case("trainyard-bfloat16", "Trainyard, bfloat16", ours("mixed_bfloat16")),
+    ]
+
+
 def inference(setting, _epochs):
     # One epoch is enough: how fast a model answers has nothing to do with how well it was trained.
     sets, _ = of_tutorial(setting, 1)
@@ -317,4 +332,5 @@ SECTIONS = {
     "mobilenet": mobilenet,
     "scaling": scaling,
     "agreement": agreement,
+    "precision": precision,
 }

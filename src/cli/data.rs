@@ -3,7 +3,7 @@
 use super::{
     Ending, PipelineArguments,
     context::{Output, stop_flag},
-    run::splits,
+    opening::splits,
 };
 use crate::{
     check::Options,

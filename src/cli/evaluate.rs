@@ -3,8 +3,8 @@
 use super::{
     Ending,
     context::{Output, open_run},
+    opening::{open_data, splits},
     report::write_report,
-    run::{open_data, splits},
 };
 use crate::{
     check::Plan,

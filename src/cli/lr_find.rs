@@ -3,7 +3,8 @@
 use super::{
     Ending, PipelineArguments,
     context::{Output, set_up_means, set_up_threads, stop_flag},
-    run::{Beginning, build, class_weights, open_data, splits},
+    opening::{class_weights, open_data, splits},
+    run::{Beginning, build},
 };
 use crate::{
     check::{self, Options},

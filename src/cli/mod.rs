@@ -25,6 +25,7 @@ mod explain;
 mod lock;
 mod lr_find;
 mod new;
+mod opening;
 mod outcome;
 mod plan;
 mod predict;

@@ -4,9 +4,10 @@ use super::{
     Ending, LintArguments,
     context::{Output, stop_flag},
     lock::{Read, read_run},
+    opening::{data_info, open_data, splits},
     outcome::OutcomeArguments,
     report::write_report,
-    run::{Prepared, data_info, execute, open_data, prepare, splits, together},
+    run::{Prepared, execute, prepare, together},
 };
 use crate::{
     check::Options,

@@ -1,7 +1,10 @@
 //! What devices other than the processor are asked for: numbers there and back, their memory, and how exactly they compute.
 
-use super::native::{RawTensor, outcome};
-use libc::{c_char, c_int, c_void};
+use super::{
+    library::Library,
+    native::{RawTensor, outcome},
+};
+use libc::{c_int, c_void};
 use std::{
     cell::RefCell,
     ffi::CStr,
@@ -10,7 +13,7 @@ use std::{
 use tch::{Device, Kind, TchError, Tensor};
 
 /// An event of libtorch's on a device.
-enum Recorded {}
+pub(super) enum Recorded {}
 
 unsafe extern "C" {
     fn shim_set_up_cuda(deterministic: c_int, tf32: c_int) -> c_int;
@@ -27,7 +30,7 @@ unsafe extern "C" {
     fn shim_download(there: RawTensor) -> RawTensor;
     fn shim_event(event: *mut Recorded, device: c_int) -> *mut Recorded;
     fn shim_wait(event: *const Recorded) -> c_int;
-    fn shim_forget_event(event: *mut Recorded);
+    pub(super) fn shim_forget_event(event: *mut Recorded);
 }
 
 /// The library that libtorch has its kernels for CUDA in; it registers them when it is loaded.
@@ -45,36 +48,21 @@ pub(super) fn load() -> Result<(), String> {
         if cfg!(not(target_os = "linux")) {
             return Err("there is none for this system".to_owned());
         }
-        open_library(DRIVER).map_err(|_| "there is no NVIDIA driver".to_owned())?;
+        Library::open_for_others(DRIVER).map_err(|_| "there is no NVIDIA driver".to_owned())?;
         // cuBLAS looks at it when it starts; without it, what it sums up may come out otherwise each time.
         let name = c"CUBLAS_WORKSPACE_CONFIG";
         // SAFETY: zero-terminated strings. Other threads of this process read the environment only through Rust, which has it
         // from the same place, and none is at that while the device is chosen.
         unsafe { libc::setenv(name.as_ptr(), c":4096:8".as_ptr(), 0) };
-        open_library(KERNELS).map_err(|reason| {
+        Library::open_for_others(KERNELS).map(|_| ()).map_err(|reason| {
             format!("the libtorch that this program found has no part for CUDA that can be loaded: {reason}")
         })
     };
     LOADED.get_or_init(load).clone()
 }
 
-/// Loads a library for the rest of the process.
-fn open_library(name: &CStr) -> Result<(), String> {
-    // SAFETY: zero-terminated; what these libraries do when they are loaded is libtorch's and the driver's own affair.
-    let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_GLOBAL) };
-    if !library.is_null() {
-        return Ok(());
-    }
-    // SAFETY: the call before failed on this thread, so a message is there, and lives until the next one.
-    let message = unsafe {
-        let message: *const c_char = libc::dlerror();
-        if message.is_null() { "no reason given".into() } else { CStr::from_ptr(message).to_string_lossy() }
-    };
-    Err(message.into_owned())
-}
-
 /// The number by which the shim knows a device.
-fn code(device: Device) -> c_int {
+pub(super) fn code(device: Device) -> c_int {
     match device {
         Device::Cuda(index) => index as c_int,
         Device::Mps => -2,
@@ -326,7 +314,7 @@ mod tests {
     #[test]
     fn the_part_for_cuda_can_be_loaded() {
         if std::env::var_os("TRAINYARD_TEST_CUDA").is_some() {
-            open_library(KERNELS).unwrap_or_else(|reason| panic!("{reason}"));
+            Library::open_for_others(KERNELS).map(|_| ()).unwrap_or_else(|reason| panic!("{reason}"));
             assert_eq!(super::super::open("cuda").is_ok(), load().is_ok() && tch::Cuda::device_count() > 0);
         }
     }

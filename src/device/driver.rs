@@ -1,5 +1,6 @@
 //! What NVIDIA's own libraries tell of a GPU: its name, and how busy it is. They belong to the driver, and are loaded where they are.
 
+use super::library::Library;
 use libc::{c_char, c_int, c_uint, c_void};
 use std::{
     ffi::CStr,
@@ -10,33 +11,6 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-
-/// A library of the driver's.
-struct Library(*mut c_void);
-
-// SAFETY: a handle for looking up symbols, which any thread may do.
-unsafe impl Send for Library {}
-
-impl Library {
-    fn open(name: &CStr) -> Option<Self> {
-        // SAFETY: zero-terminated. The library stays loaded for the rest of the process.
-        let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LAZY) };
-        (!library.is_null()).then_some(Library(library))
-    }
-
-    /// A function of the library.
-    ///
-    /// # Safety
-    /// It must have the type `F`, which is a pointer to a function.
-    unsafe fn function<F: Copy>(&self, name: &CStr) -> Option<F> {
-        assert!(size_of::<F>() == size_of::<*mut c_void>());
-        // SAFETY: zero-terminated; what is found has the type that the caller says.
-        unsafe {
-            let found = libc::dlsym(self.0, name.as_ptr());
-            (!found.is_null()).then(|| std::mem::transmute_copy::<*mut c_void, F>(&found))
-        }
-    }
-}
 
 /// What fits into `buffer`, as text.
 fn text(buffer: &[c_char]) -> Option<String> {
@@ -50,7 +24,7 @@ type CuDeviceText = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
 
 /// A text that the driver has of the GPU that CUDA counts so: its name, or its place on the bus.
 fn driver_text(index: usize, function: &CStr) -> Option<String> {
-    let library = Library::open(c"libcuda.so.1")?;
+    let library = Library::open(c"libcuda.so.1").ok()?;
     let mut buffer = [0; 256];
     // SAFETY: the driver's interface, whose types have been these since CUDA 4; the buffer is as long as it is told.
     let told = unsafe {
@@ -63,6 +37,11 @@ fn driver_text(index: usize, function: &CStr) -> Option<String> {
             && tell(buffer.as_mut_ptr(), buffer.len() as c_int, device) == 0
     };
     if told { text(&buffer) } else { None }
+}
+
+/// The place on the bus of the GPU that CUDA counts so, which tells it from all others of the machine: `0000:1B:00.0`.
+pub(super) fn gpu_place(index: usize) -> Option<String> {
+    driver_text(index, c"cuDeviceGetPCIBusId")
 }
 
 /// The model of the GPU that CUDA counts so.
@@ -93,8 +72,8 @@ unsafe impl Send for Meter {}
 
 impl Meter {
     fn new(index: usize) -> Option<Self> {
-        let place = std::ffi::CString::new(driver_text(index, c"cuDeviceGetPCIBusId")?).ok()?;
-        let library = Library::open(c"libnvidia-ml.so.1")?;
+        let place = std::ffi::CString::new(gpu_place(index)?).ok()?;
+        let library = Library::open(c"libnvidia-ml.so.1").ok()?;
         let mut gpu = std::ptr::null_mut();
         // SAFETY: NVML's interface; the text is zero-terminated.
         let found = unsafe {

@@ -4,12 +4,17 @@ mod accelerator;
 mod distributed;
 mod driver;
 mod gradient;
+mod library;
 mod native;
+mod nccl;
 mod process;
+mod stream;
 
 pub use distributed::{Exchange, KeyStore, ProcessGroup, Reached};
 pub use gradient::{Listening, set_gradient};
+pub use nccl::{Communicator, Nccl, UniqueId};
 pub use process::{end_with, signal};
+pub use stream::End;
 
 pub use crate::machine::processors as available_threads;
 pub use accelerator::{
@@ -57,24 +62,30 @@ fn missing(name: &str, why: impl Into<String>) -> Box<Diagnostic> {
     Box::new(problem.fact(why).help("`device: auto` takes the best one that is there; `device: cpu` is always there"))
 }
 
-/// As [`open`], for the process `index` of `count` on this machine: each of them has an accelerator of its own.
+/// As [`open`], for the process `index` of `count` on this machine: each has an NVIDIA GPU of its own as far as there are enough, and
+/// else they take turns with them.
 ///
 /// # Errors
-/// Where the device isn't there, or there aren't as many as processes.
+/// Where the device isn't there, or is one that processes cannot share.
 pub fn open_for(wanted: &str, index: usize, count: usize) -> Result<tch::Device> {
-    let first = open(wanted)?;
-    let there = match first {
-        _ if count == 1 => return Ok(first),
-        tch::Device::Cpu | tch::Device::Vulkan => return Ok(first),
-        tch::Device::Cuda(_) => accelerators(),
-        tch::Device::Mps => 1,
-    };
-    if count > there {
-        let message = format!("{count} processes on this machine, and {there} accelerators");
-        let problem = Diagnostic::error(Code::DEVICE, message);
-        return Err(Box::new(problem.help("start as many processes as there are accelerators, or use `device: cpu`")));
+    match open(wanted)? {
+        first if count == 1 => Ok(first),
+        tch::Device::Cuda(_) => Ok(tch::Device::Cuda(index % accelerators().max(1))),
+        tch::Device::Mps => {
+            let problem =
+                Diagnostic::error(Code::DEVICE, format!("{count} processes on this machine, and a single `mps`"));
+            Err(Box::new(problem.help("start one process, or use `device: cpu`")))
+        }
+        first => Ok(first),
     }
-    Ok(tch::Device::Cuda(index))
+}
+
+/// What tells an NVIDIA GPU from all others of this machine, whatever number a process has for it; nothing for other devices.
+pub fn place(device: tch::Device) -> Option<String> {
+    match device {
+        tch::Device::Cuda(index) => driver::gpu_place(index),
+        _ => None,
+    }
 }
 
 /// How many accelerators there are that could each serve a process.

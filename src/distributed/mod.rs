@@ -1,32 +1,35 @@
 //! Several processes at work on one run: their places, their exchanges, and what is said of one that is gone.
 //!
 //! Every process computes the same run on its share of each batch. The one of rank 0, the first, also writes and speaks.
-//! Tensors travel over PyTorch's c10d with Gloo; a store of keys, kept by whoever started the processes or by the first of
+//! Tensors travel over PyTorch's c10d with Gloo, and those of GPUs over NCCL where the members are linked; a store of keys, kept by whoever started the processes or by the first of
 //! them, is where they meet and leave word of themselves.
 
 mod launch;
+mod link;
 mod placement;
 #[cfg(test)]
 pub mod trial;
 mod watch;
 
 pub use launch::{Launch, Left};
+pub use link::LastWord;
 pub use placement::Placement;
 
 use crate::{
-    device::{Exchange, KeyStore, ProcessGroup},
+    device::{End, Exchange, KeyStore, Nccl, ProcessGroup, UniqueId},
     diagnostic::{Code, Diagnostic, Result},
 };
+use link::{Link, Trouble};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use tch::{TchError, Tensor};
-use watch::Watch;
+use tch::{Device, TchError, Tensor};
+use watch::{Watch, brief};
 
 /// What lies below this in the store belongs to one start of the processes; what lies above outlives it.
 const ATTEMPT: &str = "trainyard/attempt";
@@ -41,6 +44,9 @@ pub struct Group {
     joined: Option<Arc<Joined>>,
     /// What outlives a restart, where somebody other than the members keeps the store.
     lasting: Option<Arc<KeyStore>>,
+    /// What carries tensors from accelerator to accelerator, once there is something.
+    link: Arc<OnceLock<Arc<Link>>>,
+    trouble: Arc<Trouble>,
 }
 
 struct Joined {
@@ -56,7 +62,11 @@ struct Joined {
 impl Group {
     /// The group of a process on its own.
     pub fn alone() -> Self {
-        Group { placement: Placement::alone(), joined: None, lasting: None }
+        Self::new(Placement::alone(), None, None)
+    }
+
+    fn new(placement: Placement, joined: Option<Arc<Joined>>, lasting: Option<Arc<KeyStore>>) -> Self {
+        Group { placement, joined, lasting, link: Arc::default(), trouble: Arc::default() }
     }
 
     /// Meets the others at `placement`. Whoever stays away for longer than `timeout`, then or in an exchange, counts as
@@ -73,7 +83,7 @@ impl Group {
             false => None,
         };
         if placement.size == 1 {
-            return Ok(Group { placement, joined: None, lasting });
+            return Ok(Self::new(placement, None, lasting));
         }
         let store = placement.open_store(timeout)?;
         let prefix = format!("{ATTEMPT}/{}", placement.attempt);
@@ -82,7 +92,50 @@ impl Group {
         let gloo = watch.join(&format!("{prefix}/gloo"), &placement, timeout)?;
         let (barriers, is_broken) = (AtomicU64::new(0), AtomicBool::new(false));
         let joined = Arc::new(Joined { gloo, watch, barriers, timeout, is_broken });
-        Ok(Group { placement, joined: Some(joined), lasting })
+        Ok(Self::new(placement, Some(joined), lasting))
+    }
+
+    /// Links the members' devices, so that from now on NCCL adds up what lies on them. Once is enough. Where it fails while the host
+    /// waits for its device and doesn't hear of it, `last_word` is to end the process.
+    ///
+    /// # Errors
+    /// Where a member stays away or is gone, or what NCCL says.
+    pub fn link(&self, nccl: Arc<Nccl>, device: Device, last_word: LastWord) -> Result<()> {
+        if self.link.get().is_some() {
+            return Ok(());
+        }
+        let own = if self.is_first() { Some(nccl.unique_id()) } else { None };
+        let sent = own.as_ref().and_then(|id| id.as_ref().ok()).map_or_else(Vec::new, |id| id.bytes().to_vec());
+        let id = UniqueId::of(&self.broadcast_bytes(sent)?).ok_or_else(|| {
+            let reason = own.and_then(Result::err).unwrap_or_else(|| "rank 0 could not begin".to_owned());
+            Diagnostic::error(Code::RANK, format!("NCCL says: {reason}"))
+        })?;
+        let (joined, trouble) = (self.joined.clone(), self.trouble.clone());
+        let link = Link::join((nccl, id), (self.rank(), self.size()), device, joined, trouble, last_word)?;
+        let _ = self.link.set(link);
+        Ok(())
+    }
+
+    /// Whether what lies on `device` is added up there, without the host.
+    pub fn links(&self, device: Device) -> bool {
+        self.link_of(device).is_some()
+    }
+
+    fn link_of(&self, device: Device) -> Option<&Arc<Link>> {
+        self.link.get().filter(|link| link.device() == device)
+    }
+
+    /// Whether gradients have to be added up: there are other members, or a link that is to carry them all the same.
+    pub fn adds_up(&self) -> bool {
+        !self.is_alone() || self.link.get().is_some()
+    }
+
+    /// An error where a link has failed: what it carried since is worth nothing.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn check(&self) -> Result<()> {
+        self.trouble.check()
     }
 
     /// From 0.
@@ -110,12 +163,26 @@ impl Group {
         &self.placement
     }
 
-    /// Adds up the members' tensors, in place: one message for each type of number.
+    /// Adds up the members' tensors, in place: over the link what lies on its device, the rest in one message for each type of number.
     ///
     /// # Errors
     /// Where a member is gone or stays away.
     pub fn sum(&self, tensors: &[Tensor]) -> Result<()> {
-        self.in_messages(tensors, |gloo, message| gloo.sum(message))
+        let rest = self.over_link(tensors, |link, tensor| link.begin_sum(tensor))?;
+        self.in_messages(&rest, |gloo, message| gloo.sum(message))
+    }
+
+    /// Adds up the members' numbers.
+    ///
+    /// # Errors
+    /// Where a member is gone or stays away.
+    pub fn sum_numbers(&self, numbers: &[f64]) -> Result<Vec<f64>> {
+        if self.is_alone() {
+            return Ok(numbers.to_vec());
+        }
+        let sums = Tensor::from_slice(numbers);
+        self.in_messages(std::slice::from_ref(&sums), |gloo, message| gloo.sum(message))?;
+        Ok((0..numbers.len()).map(|at| sums.double_value(&[at as i64])).collect())
     }
 
     /// Begins to add up a tensor of all members, whose elements lie one behind the other; it holds the sum after the wait.
@@ -123,17 +190,33 @@ impl Group {
     /// # Errors
     /// Where a member is gone.
     pub fn begin_sum(&self, tensor: &Tensor) -> Result<Pending> {
-        let Some(joined) = &self.joined else { return Ok(Pending(None)) };
+        if let Some(link) = self.link_of(tensor.device()) {
+            return Ok(Pending(Carried::Linked(link.begin_sum(tensor)?, link.clone())));
+        }
+        let Some(joined) = &self.joined else { return Ok(Pending(Carried::Alone)) };
         let exchange = joined.exchange(|gloo| gloo.begin_sum(tensor))?;
-        Ok(Pending(Some((exchange, joined.clone()))))
+        Ok(Pending(Carried::Sent(exchange, joined.clone())))
     }
 
-    /// Gives all members the first one's tensors, in place: one message for each type of number.
+    /// Gives all members the first one's tensors, in place, by the ways of [`Group::sum`].
     ///
     /// # Errors
     /// Where a member is gone or stays away.
     pub fn broadcast(&self, tensors: &[Tensor]) -> Result<()> {
-        self.in_messages(tensors, |gloo, message| gloo.broadcast(message))
+        let rest = self.over_link(tensors, |link, tensor| link.begin_broadcast(tensor))?;
+        self.in_messages(&rest, |gloo, message| gloo.broadcast(message))
+    }
+
+    /// Lets the link carry what it can; gives the rest.
+    fn over_link(&self, tensors: &[Tensor], begin: impl Fn(&Link, &Tensor) -> Result<Arc<End>>) -> Result<Vec<Tensor>> {
+        let mut rest = Vec::new();
+        for tensor in tensors.iter().filter(|tensor| tensor.numel() > 0) {
+            match self.link.get().filter(|link| link.carries(tensor)) {
+                Some(link) => link.hold_back(&*begin(link, tensor)?)?,
+                None => rest.push(tensor.shallow_clone()),
+            }
+        }
+        Ok(rest)
     }
 
     /// Gives all members the first one's bytes.
@@ -144,15 +227,17 @@ impl Group {
         if self.is_alone() {
             return Ok(bytes);
         }
+        let give =
+            |tensor: &Tensor| self.in_messages(std::slice::from_ref(tensor), |gloo, message| gloo.broadcast(message));
         let length = Tensor::from_slice(&[bytes.len() as i64]);
-        self.broadcast(std::slice::from_ref(&length))?;
+        give(&length)?;
         let count = usize::try_from(length.int64_value(&[0])).unwrap_or(0);
         if count == 0 {
             return Ok(Vec::new());
         }
         let message = if self.is_first() { bytes } else { vec![0; count] };
         let message = Tensor::from_slice(&message);
-        self.broadcast(std::slice::from_ref(&message))?;
+        give(&message)?;
         Ok(crate::device::bytes(&message).to_vec())
     }
 
@@ -164,11 +249,12 @@ impl Group {
         if self.is_alone() {
             return Ok(vec![bytes.to_vec()]);
         }
+        let sum = |tensor: &Tensor| self.in_messages(std::slice::from_ref(tensor), |gloo, message| gloo.sum(message));
         // Where each has its own place and all others zeros, the sum is what all of them hold.
         let mut lengths = vec![0_i64; self.size()];
         lengths[self.rank()] = bytes.len() as i64;
         let lengths = Tensor::from_slice(&lengths);
-        self.sum(std::slice::from_ref(&lengths))?;
+        sum(&lengths)?;
         let lengths: Vec<usize> =
             (0..self.size()).map(|rank| lengths.int64_value(&[rank as i64]).max(0) as usize).collect();
         let mut message = vec![0_u8; lengths.iter().sum()];
@@ -178,7 +264,7 @@ impl Group {
         let start: usize = lengths[..self.rank()].iter().sum();
         message[start..start + bytes.len()].copy_from_slice(bytes);
         let message = Tensor::from_slice(&message);
-        self.sum(std::slice::from_ref(&message))?;
+        sum(&message)?;
         let mut rest = crate::device::bytes(&message);
         let mut parts = Vec::new();
         for length in lengths {
@@ -195,6 +281,7 @@ impl Group {
     /// # Errors
     /// Where a member is gone or has failed.
     pub fn barrier(&self) -> Result<()> {
+        self.check()?;
         let Some(joined) = &self.joined else { return Ok(()) };
         let number = joined.barriers.fetch_add(1, Ordering::Relaxed) + 1;
         joined.noting(joined.watch.barrier(number, joined.timeout))
@@ -217,7 +304,7 @@ impl Group {
 
     /// Whether an exchange or a member failed: then nothing more can be done together.
     pub fn is_broken(&self) -> bool {
-        self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed))
+        self.trouble.is_there() || self.joined.as_ref().is_some_and(|joined| joined.is_broken.load(Ordering::Relaxed))
     }
 
     /// Tells the others that this member has failed, and why; what follows from another one's failure isn't told.
@@ -260,6 +347,7 @@ impl Group {
         tensors: &[Tensor],
         exchange: impl Fn(&ProcessGroup, &[Tensor]) -> Result<(), TchError>,
     ) -> Result<()> {
+        self.check()?;
         let Some(joined) = &self.joined else { return Ok(()) };
         let mut by_kind: BTreeMap<i32, Vec<Tensor>> = BTreeMap::new();
         for tensor in tensors.iter().filter(|tensor| tensor.numel() > 0) {
@@ -274,7 +362,7 @@ impl Joined {
     fn exchange<T>(&self, make: impl FnOnce(&ProcessGroup) -> Result<T, TchError>) -> Result<T> {
         self.watch.count_exchange();
         let began = Instant::now();
-        self.noting(make(&self.gloo).map_err(|error| self.watch.blame(&error, began.elapsed())))
+        self.noting(make(&self.gloo).map_err(|error| self.watch.blame(brief(&error), began.elapsed())))
     }
 
     /// Remembers a failure.
@@ -285,17 +373,30 @@ impl Joined {
 
 /// A sum under way.
 #[must_use = "the tensor holds the sum only after the wait"]
-pub struct Pending(Option<(Exchange, Arc<Joined>)>);
+pub struct Pending(Carried);
+
+/// By what it is carried.
+enum Carried {
+    /// There is nobody else.
+    Alone,
+    Sent(Exchange, Arc<Joined>),
+    Linked(Arc<End>, Arc<Link>),
+}
 
 impl Pending {
-    /// Waits until the tensor holds the sum.
+    /// Waits until the tensor holds the sum. Where that lies on a device that is linked, only the device waits.
     ///
     /// # Errors
     /// Where a member is gone or stays away.
     pub fn wait(self) -> Result<()> {
-        let Some((exchange, joined)) = self.0 else { return Ok(()) };
-        let began = Instant::now();
-        joined.noting(exchange.wait().map_err(|error| joined.watch.blame(&error, began.elapsed())))
+        match self.0 {
+            Carried::Alone => Ok(()),
+            Carried::Sent(exchange, joined) => {
+                let began = Instant::now();
+                joined.noting(exchange.wait().map_err(|error| joined.watch.blame(brief(&error), began.elapsed())))
+            }
+            Carried::Linked(end, link) => link.hold_back(&end),
+        }
     }
 }
 

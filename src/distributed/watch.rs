@@ -36,7 +36,7 @@ const FAILURE: &str = "failure";
 
 /// A sign of life.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Sign {
+pub enum Sign {
     /// It lives: how often it has said so, and the exchanges that it has come to.
     Alive(u64, u64),
     /// It has done all.
@@ -173,12 +173,16 @@ impl Watch {
         let _ = self.board.set(&format!("sign/{}", self.rank), "left");
     }
 
+    /// Whether it has said so.
+    pub fn has_left(&self) -> bool {
+        *self.board.has_left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until all members have come to the barrier of this number; a member without a sign of life for `timeout` is gone.
     pub fn barrier(&self, number: u64, timeout: Duration) -> Result<()> {
         let gone = |_| self.store_is_gone();
         self.board.set(&format!("barrier/{number}/{}", self.rank), "here").map_err(gone)?;
-        let mut seen = self.signs().map_err(gone)?;
-        let mut since = vec![Instant::now(); self.size];
+        let mut silence = Silence::new(self)?;
         let mut next = 0;
         loop {
             while next < self.size && self.board.get(&format!("barrier/{number}/{next}")).map_err(gone)?.is_some() {
@@ -188,22 +192,13 @@ impl Watch {
                 return Ok(());
             }
             self.look_for_failure()?;
-            let signs = self.signs().map_err(gone)?;
-            for rank in 0..self.size {
-                if signs[rank] != seen[rank] {
-                    since[rank] = Instant::now();
-                } else if rank != self.rank && since[rank].elapsed() > timeout {
-                    return Err(self.silent(&[rank], None));
-                }
-            }
-            seen = signs;
+            silence.look(self, timeout)?;
             sleep(LOOK);
         }
     }
 
-    /// Who is to blame for an exchange that failed after `waited`.
-    pub fn blame(&self, error: &TchError, waited: Duration) -> Box<Diagnostic> {
-        let told = brief(error);
+    /// Who is to blame where this member waited in vain for so long; `told` is what the backend says of it.
+    pub fn blame(&self, told: String, waited: Duration) -> Box<Diagnostic> {
         let found = self.within(SILENCE + ANSWER, move |watch| watch.find_who_is_to_blame(&told, waited));
         found.unwrap_or_else(|| self.store_is_gone())
     }
@@ -259,7 +254,7 @@ impl Watch {
     }
 
     /// An error where there is word of a failure.
-    fn look_for_failure(&self) -> Result<()> {
+    pub fn look_for_failure(&self) -> Result<()> {
         let word = first_failure(&self.board.store, &self.board.prefix).map_err(|_| self.store_is_gone())?;
         let Some((rank, how)) = word else { return Ok(()) };
         let problem = Diagnostic::error(Code::RANK, format!("rank {rank} {how}"));
@@ -298,6 +293,34 @@ impl Watch {
     }
 }
 
+/// Since when members have given no new sign of life.
+pub struct Silence {
+    seen: Vec<Option<Sign>>,
+    since: Vec<Instant>,
+}
+
+impl Silence {
+    /// From now on.
+    pub fn new(watch: &Watch) -> Result<Self> {
+        let seen = watch.signs().map_err(|_| watch.store_is_gone())?;
+        Ok(Silence { seen, since: vec![Instant::now(); watch.size] })
+    }
+
+    /// Looks again; a member without a sign for longer than `limit` is gone.
+    pub fn look(&mut self, watch: &Watch, limit: Duration) -> Result<()> {
+        let signs = watch.signs().map_err(|_| watch.store_is_gone())?;
+        for (rank, sign) in signs.iter().enumerate() {
+            if *sign != self.seen[rank] {
+                self.since[rank] = Instant::now();
+            } else if rank != watch.rank && self.since[rank].elapsed() > limit {
+                return Err(watch.silent(&[rank], None));
+            }
+        }
+        self.seen = signs;
+        Ok(())
+    }
+}
+
 /// `rank 1`, `ranks 1 and 3`
 fn ranks(some: &[usize]) -> String {
     let mut texts: Vec<String> = some.iter().map(usize::to_string).collect();
@@ -314,7 +337,7 @@ fn gives(some: &[usize]) -> String {
 }
 
 /// What Gloo says, without the place in its source.
-fn brief(error: &TchError) -> String {
+pub fn brief(error: &TchError) -> String {
     let text = match error {
         TchError::Torch(text) => text.clone(),
         other => other.to_string(),

@@ -111,6 +111,15 @@ impl Normalization {
         numbers.repeat(Self::beside(self.channels))
     }
 
+    /// The sums a channel of a number for each of the rows that are taken as one.
+    fn of_rows(&self, numbers: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.channels];
+        for row in numbers.chunks_exact(self.channels) {
+            sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
+        }
+        sums
+    }
+
     /// Mean and variance over all rows, of which there is one at least.
     ///
     /// # Panics
@@ -129,20 +138,23 @@ impl Normalization {
                 unsafe { moments(self.instructions, values.as_ptr(), found.as_mut_ptr(), values.len() / width, width) }
             }
         });
-        let all = values.len() / self.channels;
-        let (mut mean, mut variance) = (vec![0.0f64; self.channels], vec![0.0f64; self.channels]);
+        let all = (values.len() / self.channels) as f64;
+        let mut sums = vec![0.0; width];
         for found in found.chunks_exact(2 * width) {
-            for (at, sum) in found[..width].iter().enumerate() {
-                mean[at % self.channels] += f64::from(*sum) / all as f64;
-            }
+            sums.iter_mut().zip(&found[..width]).for_each(|(all, sum)| *all += f64::from(*sum));
         }
+        let mean: Vec<f64> = self.of_rows(&sums).into_iter().map(|sum| sum / all).collect();
+        let means = mean.repeat(Self::beside(self.channels));
+        let mut squares = vec![0.0; width];
         for (values, found) in values.chunks(block).zip(found.chunks_exact(2 * width)) {
             let rows = (values.len() / width) as f64;
-            for (at, (sum, squares)) in found[..width].iter().zip(&found[width..]).enumerate() {
-                let apart = f64::from(*sum) / rows - mean[at % self.channels];
-                variance[at % self.channels] += (f64::from(*squares) + rows * apart * apart) / all as f64;
+            let (sums, own) = found.split_at(width);
+            for (((all, sum), own), mean) in squares.iter_mut().zip(sums).zip(own).zip(&means) {
+                let apart = f64::from(*sum) / rows - mean;
+                *all += f64::from(*own) + rows * apart * apart;
             }
         }
+        let variance = self.of_rows(&squares).into_iter().map(|sum| sum / all).collect();
         let single = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect();
         Statistics { mean: single(mean), variance: single(variance) }
     }
@@ -193,14 +205,12 @@ impl Normalization {
                 unsafe { gather(self.instructions, walk, of_added, found.as_mut_ptr()) }
             }
         });
-        let mut sums = Sums { gradient: vec![0.0; self.channels], product: vec![0.0; self.channels] };
+        let mut sums = vec![0.0; 2 * width];
         for found in found.chunks_exact(2 * width) {
-            for (at, (gradient, product)) in found[..width].iter().zip(&found[width..]).enumerate() {
-                sums.gradient[at % self.channels] += f64::from(*gradient);
-                sums.product[at % self.channels] += f64::from(*product);
-            }
+            sums.iter_mut().zip(found).for_each(|(all, sum)| *all += f64::from(*sum));
         }
-        sums
+        let (gradient, product) = sums.split_at(width);
+        Sums { gradient: self.of_rows(gradient), product: self.of_rows(product) }
     }
 
     /// The gradient of the values: `factor * (g - a - b * (values - mean))`, where `g` is the gradient behind the cut and `a` and `b` are
@@ -368,6 +378,26 @@ impl Walk {
             if self.cut == Cut::Relu6 { gradient.where_positive(V::splat(6.0).minus(y)) } else { gradient }
         }
     }
+
+    /// The two sums with what a place adds to them, where its channels have this mean, factor and offset.
+    #[inline(always)]
+    unsafe fn added<V: Vector>(
+        &self,
+        place: usize,
+        [mean, factor, offset]: [V; 3],
+        of_added: *mut f32,
+        [sum, product]: [V; 2],
+    ) -> [V; 2] {
+        // SAFETY: the caller's.
+        unsafe {
+            let x = V::load(self.values.add(place));
+            let g = self.behind_cut(place, x, factor, offset);
+            if !of_added.is_null() {
+                g.store(of_added.add(place));
+            }
+            [sum.plus(g), product.plus_product(g, x.minus(mean))]
+        }
+    }
 }
 
 compiled! {
@@ -382,17 +412,19 @@ unsafe fn generic_gather<V: Vector>(walk: Walk, of_added: *mut f32, found: *mut 
         for at in (0..width).step_by(V::LANES) {
             let (mean, factor, offset) =
                 (V::load(walk.mean.add(at)), V::load(walk.factor.add(at)), V::load(walk.offset.add(at)));
+            let channel = [mean, factor, offset];
+            // In two pairs of sums, since one would wait for itself.
             let mut sums = [[V::splat(0.0); 2]; 2];
-            for row in 0..walk.rows {
+            let twos = walk.rows / 2 * 2;
+            for row in (0..twos).step_by(2) {
                 let place = row * width + at;
-                let x = V::load(walk.values.add(place));
-                let g = walk.behind_cut(place, x, factor, offset);
-                if !of_added.is_null() {
-                    g.store(of_added.add(place));
-                }
-                let [sum, product] = &mut sums[row % 2];
-                *sum = sum.plus(g);
-                *product = product.plus_product(g, x.minus(mean));
+                sums = [
+                    walk.added(place, channel, of_added, sums[0]),
+                    walk.added(place + width, channel, of_added, sums[1]),
+                ];
+            }
+            if twos < walk.rows {
+                sums[0] = walk.added(twos * width + at, channel, of_added, sums[0]);
             }
             sums[0][0].plus(sums[1][0]).store(found.add(at));
             sums[0][1].plus(sums[1][1]).store(found.add(width + at));

@@ -92,6 +92,12 @@ pub fn p_value(p: f64) -> String {
     }
 }
 
+/// A p-value, and whether it was raised for several tests.
+pub fn adjusted_p_value(p: f64, tests: usize) -> String {
+    let shown = p_value(p);
+    if tests > 1 { format!("{shown}, raised for {tests} tests") } else { shown }
+}
+
 /// A difference of shares in percentage points: `1.80 points`.
 pub fn points(difference: f64) -> String {
     let shown = format!("{:.2}", 100.0 * difference).replace('-', "\u{2212}");

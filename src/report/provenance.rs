@@ -41,6 +41,7 @@ fn data(record: &Record) -> Option<Value> {
         ("Not deterministic there", Some(from.nondeterministic.join("; ")), false),
         ("Computed otherwise there", Some(from.numerics.join("; ")), false),
         ("Processes", Some(from.processes).filter(|count| *count > 1).map(|count| count.to_string()), false),
+        ("NCCL", from.nccl.clone(), false),
         (if from.processes > 1 { "Threads of each" } else { "Threads" }, Some(from.threads.to_string()), false),
         ("Processor", Some(from.processor.clone()), false),
         ("Processors", Some(from.processors).filter(|count| *count > 0).map(|count| count.to_string()), false),

@@ -193,6 +193,7 @@ fn info(accuracy: f64, interval: (f64, f64)) -> RunInfo {
             nondeterministic: Vec::new(),
             numerics: Vec::new(),
             processes: 1,
+            nccl: None,
             threads: 2,
             processor: "AMD EPYC 9B14".into(),
             processors: 2,

@@ -36,6 +36,9 @@ pub struct Provenance {
     /// The processes that trained together.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub processes: usize,
+    /// The version of NCCL, where that added up the gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nccl: Option<String>,
     /// The passes over the model's operations that training made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passes: Vec<String>,
@@ -163,6 +166,7 @@ impl Provenance {
             numerics: circumstances.numerics,
             threads: circumstances.threads,
             processes: circumstances.processes,
+            nccl: None,
             passes: circumstances.passes,
             kernels: None,
             processor: machine::processor(),

@@ -23,7 +23,8 @@ pub struct DataParallel {
     #[serde(default)]
     #[schemars(extend("examples" = ["auto", 4]))]
     pub threads_per_process: Count,
-    /// What carries the gradients from process to process.
+    /// What carries the gradients from process to process. `auto` is `nccl` where each process has an NVIDIA GPU of its own and the
+    /// library is there, which libtorch with CUDA brings; else it is `gloo`.
     #[serde(default)]
     pub backend: Backend,
     /// How many seconds a process waits for the others, when they meet and in every exchange, before it gives up. One that dies
@@ -55,9 +56,9 @@ pub enum Backend {
     /// What suits the device.
     #[default]
     Auto,
-    /// TCP, by way of the processor's memory.
+    /// TCP, by way of the processor's memory. Processes may share a GPU.
     Gloo,
-    /// From accelerator to accelerator, by NVIDIA's library.
+    /// From GPU to GPU, by NVIDIA's library. With `processes: 1`, too, what that process computes goes through it.
     Nccl,
 }
 

@@ -11,10 +11,10 @@ use tch::{Device, TchError, Tensor};
 
 /// So many batches `device` is ahead of what is known of them.
 ///
-/// Where several processes compute together, each of them waits for the others anyway.
+/// Where several processes compute together, each of them waits for the others anyway, unless their devices do so by themselves.
 pub(crate) fn ahead(device: Device, group: &Group) -> usize {
     const AHEAD: usize = 4;
-    if runs_ahead(device) && group.is_alone() { AHEAD } else { 0 }
+    if runs_ahead(device) && (group.is_alone() || group.links(device)) { AHEAD } else { 0 }
 }
 
 /// What a step said.
@@ -28,6 +28,8 @@ pub(super) enum Answer {
 /// A step of which nothing is known yet.
 pub(super) struct AwaitedStep {
     pub batch: Awaited,
+    /// How many examples of the batch all processes have, where their parts are still to be brought together.
+    pub whole: Option<usize>,
     /// Which step of the training it is, from 1.
     pub number: u64,
     /// The rate that it was made with.
@@ -46,9 +48,10 @@ impl Awaited {
         Ok(Awaited { download: Download::begin(&[loss, outputs])?, labels: labels.clone() })
     }
 
-    /// The loss, the outputs on the host, and the labels.
+    /// The loss, 0 where there is none, the outputs on the host, and the labels.
     pub fn finish(self) -> Result<(f64, Tensor, BatchLabels), TchError> {
         let copies = self.download.finish()?;
-        Ok((copies[0].f_double_value(&[])?, copies[1].shallow_clone(), self.labels))
+        let loss = if copies[0].numel() == 0 { 0.0 } else { copies[0].f_double_value(&[])? };
+        Ok((loss, copies[1].shallow_clone(), self.labels))
     }
 }

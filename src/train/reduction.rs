@@ -3,6 +3,8 @@
 //!
 //! They travel in buckets, those of the last layers first, which are known first. A bucket is sent once it is full and those
 //! before it are on their way: all processes send them in the same order. What else is added up at each step rides on the last one.
+//!
+//! Buckets lie in the host's memory, or where the processes' devices are linked, there: then the host waits for nothing.
 
 use crate::{
     device::{Listening, set_gradient},
@@ -151,6 +153,8 @@ impl Reduction {
         group: &Group,
     ) -> std::result::Result<Self, TchError> {
         let lengths: Vec<usize> = leaves.iter().map(Tensor::numel).collect();
+        let device = leaves.first().map_or(Device::Cpu, Tensor::device);
+        let device = if group.links(device) { device } else { Device::Cpu };
         let planned = plan(&lengths);
         let mut places = vec![(0, 0); leaves.len()];
         let mut all = Vec::new();
@@ -158,7 +162,7 @@ impl Reduction {
         for (at, members) in planned.iter().enumerate() {
             let riding = if at + 1 == planned.len() { riding } else { 0 };
             let gradients: usize = members.iter().map(|&member| lengths[member]).sum();
-            let numbers = Tensor::f_zeros([(gradients + riding) as i64], (Kind::Float, Device::Cpu))?;
+            let numbers = Tensor::f_zeros([(gradients + riding) as i64], (Kind::Float, device))?;
             let (mut slots, mut offset) = (Vec::new(), 0);
             for &member in members {
                 places[member] = (at, slots.len());
@@ -202,10 +206,14 @@ impl Reduction {
 
     /// Writes what rides on the last bucket.
     fn mount(&self, figures: &[f64], share: f64) -> std::result::Result<(), TchError> {
+        if self.riders.numel() == 0 {
+            return Ok(());
+        }
+        let device = self.riders.device();
         let figures: Vec<f32> = figures.iter().map(|figure| *figure as f32).collect();
-        let mut all = vec![Tensor::f_from_slice(&figures)?];
+        let mut all = vec![Tensor::f_from_slice(&figures)?.f_to_device(device)?];
         for moving in &self.moving {
-            all.push(moving.f_detach()?.f_to_device(Device::Cpu)?.f_mul_scalar(share)?.f_flatten(0, -1)?);
+            all.push(moving.f_detach()?.f_to_device(device)?.f_mul_scalar(share)?.f_flatten(0, -1)?);
         }
         self.riders.shallow_clone().f_copy_(&Tensor::f_cat(&all, 0)?).map(|_| ())
     }
@@ -222,7 +230,11 @@ impl Reduction {
             moving.f_detach()?.f_copy_(&self.riders.f_narrow(0, offset, length)?.f_view_as(moving)?)?;
             offset += length;
         }
-        Vec::try_from(&self.riders.f_narrow(0, 0, figures as i64)?.f_to_kind(Kind::Double)?)
+        match figures {
+            // Asking for no numbers would wait for the device, too.
+            0 => Ok(Vec::new()),
+            _ => Vec::try_from(&self.riders.f_narrow(0, 0, figures as i64)?.f_to_kind(Kind::Double)?),
+        }
     }
 }
 

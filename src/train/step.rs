@@ -8,7 +8,7 @@ use crate::{
     layer::Pass,
     model::{computation, in_layer, to_device},
 };
-use tch::{Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 fn failed(error: TchError) -> Box<Diagnostic> {
     computation(&error, "a training step")
@@ -86,15 +86,15 @@ impl Part {
         self.loss.as_ref().map(scaled).transpose().map_err(failed)
     }
 
-    /// Sends for what it came to.
+    /// Sends for what it came to; a part without an example comes to no loss and to nothing that leaves the model.
     ///
     /// # Errors
     /// What libtorch reports.
-    pub fn awaited(&self, batch: &HostBatch) -> Result<Awaited> {
-        let (Some(loss), Some(outputs)) = (&self.loss, &self.outputs) else {
-            unreachable!("a process that is alone has all examples of a batch")
-        };
-        Awaited::begin(loss, outputs, &batch.labels).map_err(failed)
+    pub fn awaited(&self, batch: &HostBatch, device: Device) -> Result<Awaited> {
+        let nothing = || Tensor::f_zeros([0], (Kind::Float, device));
+        let part = |own: &Option<Tensor>| own.as_ref().map_or_else(nothing, |own| Ok(own.shallow_clone()));
+        let begun = part(&self.loss).and_then(|loss| Awaited::begin(&loss, &part(&self.outputs)?, &batch.labels));
+        begun.map_err(failed)
     }
 
     /// Adds what it came to, with a mean loss, to `figures`.

@@ -4,8 +4,11 @@ use super::{Event, Moment, Observer, Outcome, Session, Training};
 use crate::{
     check::Plan,
     data::{Feed, InputPipeline},
-    diagnostic::Result,
-    distributed::{Group, trial::together},
+    diagnostic::{Code, Result},
+    distributed::{
+        Group,
+        trial::{together, together_linked},
+    },
     evaluate,
     evaluation::Answers,
     model::{Model, weights_bytes},
@@ -160,9 +163,18 @@ fn assert_near(one: f64, other: f64, what: &str) {
 
 /// Trains with one member and with each of `sizes`, and compares.
 fn compare(pipeline: &Pipeline, sizes: &[usize]) {
+    compare_with(pipeline, sizes, |size| together(size, |group| train(pipeline, group)));
+}
+
+/// As [`compare`], with members that are linked.
+fn compare_linked(pipeline: &Pipeline, sizes: &[usize]) {
+    compare_with(pipeline, sizes, |size| together_linked(size, |group| train(pipeline, group)));
+}
+
+fn compare_with(pipeline: &Pipeline, sizes: &[usize], trained: impl Fn(usize) -> Vec<Trained>) {
     let alone = train(pipeline, &Group::alone());
     for &size in sizes {
-        let all = together(size, |group| train(pipeline, group));
+        let all = trained(size);
         let first = &all[0];
         for (step, (one, other)) in alone.losses.iter().zip(&first.losses).enumerate() {
             assert_near(*one, *other, &format!("the loss of step {step} of {size} members"));
@@ -200,6 +212,18 @@ fn several_members_train_what_one_would() {
 }
 
 #[test]
+fn what_a_link_carries_is_the_same_and_for_one_member_bit_by_bit() {
+    let pipeline = pipeline(PIPELINE, &[]);
+    compare_linked(&pipeline, &[1, 3]);
+    let linked = together_linked(1, |group| train(&pipeline, group));
+    let alone = train(&pipeline, &Group::alone());
+    assert_eq!((&linked[0].weights, &linked[0].losses), (&alone.weights, &alone.losses));
+    // One member has no example of the last batch.
+    let sets = ["dataset.train[0].take=129", "training.epochs=2", "training.watch=[]"];
+    compare_linked(&self::pipeline(PIPELINE, &sets), &[3]);
+}
+
+#[test]
 fn a_member_without_an_example_takes_part() {
     // The last batch has a single one.
     let sets = ["dataset.train[0].take=129", "training.epochs=2", "training.watch=[]"];
@@ -215,8 +239,10 @@ fn synchronized_normalization_is_that_of_the_whole_batch() {
     let plain = ["training.optimizer={sgd: {learning_rate: 0.05}}", "training.epochs=2", "training.watch=[]"];
     let with = |more: &[&'static str]| pipeline(PIPELINE, &[&[NORMALIZED][..], &plain, more].concat());
     compare(&with(&[]), &[2, 3]);
+    compare_linked(&with(&[]), &[2]);
     // With a batch of two examples, one of three members has none; moments of two are no constants.
     compare(&with(&["dataset.train[0].take=130"]), &[3]);
+    compare_linked(&with(&["dataset.train[0].take=130"]), &[3]);
 }
 
 #[test]
@@ -246,6 +272,32 @@ fn all_stop_at_the_step_at_which_one_wants_to() {
         assert_eq!((member.outcome.steps, member.losses.len()), (3, 3));
         assert_eq!(member.weights, all[0].weights);
     }
+}
+
+#[test]
+fn linked_members_stop_at_the_same_step_and_hear_of_what_is_no_number() {
+    let all = together_linked(2, |group| {
+        let stop_after_two = |step: usize, _: &Tensor, stop: &AtomicBool| {
+            if group.rank() == 1 && step == 2 {
+                stop.store(true, Ordering::Relaxed);
+            }
+        };
+        let stopped = train_and(&pipeline(PIPELINE, &[]), group, None, stop_after_two, |_| ());
+        stopped.unwrap_or_else(|problem| panic!("{problem}"))
+    });
+    for member in &all {
+        // They hear of it a step later.
+        assert_eq!((member.outcome.interrupted, member.outcome.steps, member.losses.len()), (true, 4, 4));
+        assert_eq!(member.weights, all[0].weights);
+    }
+    let overflows = pipeline(PIPELINE, &["model.layers[0].rescaling.scale=1.0e+38"]);
+    let all = together_linked(2, |group| {
+        let trained = train_and(&overflows, group, None, |_, _, _| (), |_| ());
+        let problem = trained.err().expect("it fails");
+        (problem.message.clone(), problem.code == Code::RANK)
+    });
+    let told = "the loss became NaN at step 1 (epoch 1)".to_owned();
+    assert_eq!(all, [(told.clone(), false), (told, true)]);
 }
 
 #[test]

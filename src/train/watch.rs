@@ -1,11 +1,12 @@
 //! What is looked at while training where `training.watch` asks for it: the norms of gradients, and activations that are dead.
 
+use super::Training;
 use crate::{
     check::PlannedLayer,
     diagnostic,
     distributed::Group,
     layer::{ActivationFunction, Layer, Pass, Structure},
-    model::{LayerError, Model, in_layer},
+    model::{LayerError, Model, computation, in_layer, to_device},
 };
 use tch::{Kind, TchError, Tensor};
 
@@ -66,12 +67,27 @@ impl GradientNorms {
     }
 }
 
+/// The shares of dead units and channels for the batch of the step behind `steps`.
+///
+/// # Errors
+/// Where data cannot be read, libtorch fails, or another process is gone.
+pub(super) fn dead_activations(training: &Training<'_>, steps: u64) -> diagnostic::Result<Vec<(String, f64)>> {
+    let Training { pipeline, plan, model, data, group, .. } = *training;
+    let Some(batch) = training.batches(steps, 1).next().transpose()? else { return Ok(Vec::new()) };
+    let names = rectified(&pipeline.model.layers, &plan.layers);
+    tch::no_grad(|| {
+        let on_device = to_device(&batch, data.form(), model.device());
+        let (examples, _) = on_device.map_err(|error| computation(&error, "watching activations"))?;
+        dead_for(model, &names, &examples, &Pass::inference(pipeline.seed), group)
+    })
+}
+
 /// The shares of units and channels behind ReLU that are 0 for all of `examples`, in whatever process: of all layers together,
 /// and of each.
 ///
 /// # Errors
 /// Names the layer in which libtorch failed, or says that another process is gone.
-pub(super) fn dead_activations(
+fn dead_for(
     model: &Model,
     names: &[String],
     examples: &Tensor,
@@ -119,7 +135,7 @@ fn counted(living: &Tensor) -> Result<(f64, f64), TchError> {
 }
 
 /// The names of the layers that end in ReLU.
-pub(super) fn rectified(layers: &[Layer], planned: &[PlannedLayer]) -> Vec<String> {
+fn rectified(layers: &[Layer], planned: &[PlannedLayer]) -> Vec<String> {
     let mut names = Vec::new();
     for (layer, planned) in layers.iter().zip(planned) {
         match layer.structure() {
@@ -172,7 +188,7 @@ mod tests {
         assert_eq!(names, ["conv2d", "dense"]);
         let images = Tensor::from_slice(&[1u8, 2, 3, 4, 5, 6, 7, 8]).view([2, 2, 2, 1]);
         let pass = Pass::inference(0);
-        let shares = dead_activations(&model, &names, &images, &pass, &Group::alone()).unwrap();
+        let shares = dead_for(&model, &names, &images, &pass, &Group::alone()).unwrap();
         let wanted =
             [("dead_activations", 3.0 / 7.0), ("dead_activations[conv2d]", 0.75), ("dead_activations[dense]", 0.0)];
         assert_eq!(shares, wanted.map(|(name, share)| (name.to_owned(), share)));

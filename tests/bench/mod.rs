@@ -4,13 +4,13 @@
 pub mod net;
 
 use assert_cmd::Command;
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process};
 
 /// Threads that wait for each other by spinning take from the other tests what these compute with.
 pub const WAITING: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
 
 /// The program; another binary, where these tests are carried to another machine.
-pub fn program() -> PathBuf {
+fn program() -> PathBuf {
     std::env::var_os("TRAINYARD").map_or_else(|| assert_cmd::cargo::cargo_bin("trainyard"), PathBuf::from)
 }
 
@@ -52,7 +52,12 @@ impl Bench {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        Command::from_std(self.process(arguments))
+    }
+
+    /// The program as a process that can be started and left to itself, to be killed or told to stop.
+    pub fn process(&self, arguments: &[&str]) -> process::Command {
+        let mut command = process::Command::new(program());
         command.current_dir(self.directory.path()).env_remove("TRAINYARD_DATA").args(arguments);
         // Nobody listens there, and nothing is kept there.
         command.env("TRAINYARD_MIRROR", "http://127.0.0.1:1").env("XDG_CACHE_HOME", self.path("cache"));

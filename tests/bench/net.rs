@@ -4,6 +4,9 @@ use super::Bench;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Child, Command},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 /// A pipeline with everything that has a state: dropout, moving averages, augmentation, a callback that keeps the best weights.
@@ -70,6 +73,25 @@ pub fn only_run(bench: &Bench) -> PathBuf {
     let mut found = runs(bench, "net");
     assert_eq!(found.len(), 1);
     found.remove(0)
+}
+
+/// Waits until a run that `child` makes of `NET` has a checkpoint of that number, from 1.
+pub fn wait_for_checkpoint(bench: &Bench, child: &mut Child, number: u32) -> PathBuf {
+    let begin = Instant::now();
+    loop {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        let checkpoint = format!("checkpoint/{number:06}");
+        if let Some(run) = runs(bench, "net").into_iter().find(|run| run.join(&checkpoint).is_dir()) {
+            return run;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(300), "no checkpoint");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal, such as `-INT`.
+pub fn signal(name: &str, process: u32) {
+    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }
 
 /// An uninterrupted run of `NET`.

@@ -56,7 +56,14 @@ fn shares(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>
 fn devices(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>) {
     let device = sound.pipeline.device.as_str();
     let place = sound.tree.place_of(path!["device"]);
-    let backend = sound.tree.place_of(path!["strategy", "data_parallel", "backend"]);
+    if strategy.backend == Backend::Nccl && matches!(device, "cpu" | "mps") {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, "`nccl` carries what NVIDIA's GPUs compute")
+                .at(sound.tree.place_of(path!["strategy", "data_parallel", "backend"]), "for these alone")
+                .at(place, "computes elsewhere")
+                .help("leave `backend` out, or write `backend: gloo`"),
+        );
+    }
     if strategy.processes.fixed() == Some(1) {
         return;
     }
@@ -71,14 +78,6 @@ fn devices(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic
             Diagnostic::error(Code::BACKEND, format!("`{device}` is a single accelerator"))
                 .at(place, "each process needs one of its own")
                 .help(format!("write `device: {}`", device.split(':').next().unwrap_or_default())),
-        );
-    }
-    if strategy.backend == Backend::Nccl && device == "cpu" {
-        problems.push(
-            Diagnostic::error(Code::BACKEND, "`nccl` carries nothing from processor to processor")
-                .at(backend, "for accelerators only")
-                .at(place, "computes on the processor")
-                .help("leave `backend` out, or write `backend: gloo`"),
         );
     }
 }
@@ -139,12 +138,8 @@ fn crowded(sound: &Sound, strategy: &DataParallel, placement: &Placement, proble
 pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     let pipeline = &sound.pipeline;
     let Some(strategy) = pipeline.strategy.data_parallel() else { return };
-    if strategy.backend == Backend::Nccl && pipeline.device != "cpu" {
-        problems.push(
-            Diagnostic::error(Code::BACKEND, "this program was built without NCCL")
-                .at(sound.tree.place_of(path!["strategy", "data_parallel", "backend"]), "asked for here")
-                .help("leave `backend` out: Gloo carries what accelerators compute, too, by way of the processor's memory"),
-        );
+    if strategy.backend == Backend::Nccl {
+        nccl(sound, strategy, problems);
     }
     let on_processor = device::is_processor(&pipeline.device);
     let placement = Placement::read().ok().flatten();
@@ -155,5 +150,40 @@ pub(super) fn lint_for_machine(sound: &Sound, problems: &mut Vec<Diagnostic>) {
     }
     if on_processor {
         crowded(sound, strategy, &placement, problems);
+    }
+}
+
+/// NCCL has to be there, with a GPU for each process that this machine is to start.
+fn nccl(sound: &Sound, strategy: &DataParallel, problems: &mut Vec<Diagnostic>) {
+    let wanted = sound.pipeline.device.as_str();
+    // What is said of these already is enough.
+    if matches!(wanted, "cpu" | "mps") || device::find(wanted).is_err() {
+        return;
+    }
+    let backend = sound.tree.place_of(path!["strategy", "data_parallel", "backend"]);
+    let gpus = device::accelerators();
+    if gpus == 0 {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, "`nccl` carries what NVIDIA's GPUs compute, and there is none")
+                .at(backend, "asked for here")
+                .help("leave `backend` out: what suits the device is taken"),
+        );
+    } else if let Err(reason) = device::Nccl::open() {
+        problems.push(
+            Diagnostic::error(Code::BACKEND, format!("NCCL cannot be opened: {reason}"))
+                .at(backend, "asked for here")
+                .help("libtorch with CUDA brings libnccl.so.2; `backend: gloo` does without it"),
+        );
+    } else if let Some(processes) = strategy.processes.fixed().filter(|processes| *processes > gpus)
+        && std::env::var_os("WORLD_SIZE").is_none()
+        && std::env::var_os("SLURM_STEP_ID").is_none()
+    {
+        let message = format!("{processes} processes, and {gpus} GPUs on this machine");
+        problems.push(
+            Diagnostic::error(Code::BACKEND, message.replace(" 1 GPUs", " 1 GPU"))
+                .at(sound.tree.place_of(path!["strategy", "data_parallel", "processes"]), "so many are started here")
+                .at(backend, "wants a GPU for each of them")
+                .help("`processes: auto` starts as many as there are GPUs; `backend: gloo` lets several share one"),
+        );
     }
 }

@@ -5,7 +5,12 @@ mod past;
 mod sharing;
 mod step;
 
-use super::{Ending, PipelineArguments, context::Output, run::processes, summary::layer_table};
+use super::{
+    Ending, PipelineArguments,
+    context::Output,
+    run::{expected_carrier, processes},
+    summary::layer_table,
+};
 use crate::{
     check::{Checked, Memory, Options, Plan},
     data::count_steps,
@@ -153,7 +158,10 @@ fn planned(
     let dataset = &pipeline.dataset;
     let device = device::name(device::open(&pipeline.device)?);
     let past = past::runs(pipeline, plan, &device, runs_directory);
-    let sharing = (processes > 1).then(|| Sharing::new(pipeline, plan, (processes, threads), bandwidth, &past));
+    let sharing = (processes > 1).then(|| {
+        let carrier = expected_carrier(pipeline, processes);
+        Sharing::new(pipeline, plan, (processes, threads), (carrier, bandwidth), &past)
+    });
     let estimate = estimate(&steps, (processes, threads), sharing.as_ref(), &past);
     let predictions = steps.test_examples.unwrap_or(0) as u64 * (declared.classes.unwrap_or(0) as u64 * 4 + 12);
     Ok(Planned {
@@ -215,7 +223,7 @@ fn estimate(
         epoch_seconds: training + run.around,
         total_seconds: (training + run.around) * steps.epochs as f64,
     };
-    let is_here = sharing.is_none_or(|sharing| sharing.processors.is_some());
+    let is_here = sharing.is_none_or(|sharing| sharing.is_here);
     if let Some(run) = past::latest(past, (processes, threads), steps.batch).filter(|_| is_here) {
         return Some(of(run, run.seconds(examples), false));
     }

@@ -1,6 +1,6 @@
 //! Keeps the record on disk up to date while a run is under way.
 
-use super::{input_bound, preflight::heard};
+use super::{preflight::heard, work::input_bound};
 use crate::{
     cli::report::write_report,
     diagnostic::{Diagnostic, Renderer, Result, SourceMap},

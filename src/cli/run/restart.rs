@@ -1,6 +1,6 @@
 //! Processes that torchrun starts in the place of others which were killed: they go on with the run of these.
 
-use super::{Finished, Prepared, conclude, execute, resume, reuse};
+use super::{execution::execute, finished::Finished, prepared::Prepared, resume, reuse};
 use crate::{
     check::Options,
     cli::context::Output,
@@ -48,7 +48,7 @@ pub fn go_on(
     let info = directory.read_info()?;
     if info.status == Status::Completed {
         let finished = reuse::outcome_of(directory, info, &prepared)?;
-        conclude(&finished, output);
+        finished.conclude(output);
         return Ok(finished);
     }
     let (run, file, processes) = (directory.path(), Some(&*prepared.file), group.size());

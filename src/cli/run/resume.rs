@@ -1,17 +1,17 @@
 //! Going on with a run: which one, from where, and what of its pipeline may be different.
 
-use super::{Prepared, Start};
+use super::{prepared::Prepared, start::Start};
 use crate::{
     check::{Checked, Options},
     cli::context::{Output, resolved_pipeline},
     device,
-    diagnostic::{Code, Diagnostic, Result},
+    diagnostic::{Code, Diagnostic, Result, nearest},
     gate::Suite,
     run::{DataInfo, RunDirectory, RunInfo, Status, TEMPLATE, checkpoint::Found, store},
     schedule::LearningRate,
     spec::{
         self, Pipeline,
-        contract::{Change, Freedom, changes},
+        contract::{self, Change, Freedom, changes},
     },
 };
 use std::path::{Path, PathBuf};
@@ -32,6 +32,27 @@ pub struct Request<'a> {
 
 fn refuse(message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::CANNOT_RESUME, message)
+}
+
+/// What `--allow` names: keys that may be different where a run is resumed, and codes of warnings.
+pub fn keys_and_codes(allow: &[String]) -> (Vec<String>, Vec<String>) {
+    allow.iter().cloned().partition(|name| contract::can_be_allowed(name))
+}
+
+/// Refuses what `--allow` names that is neither a key that may be different where a run is resumed nor a warning.
+///
+/// # Errors
+/// Where there is such a name.
+pub fn hold_to_keys(codes: &[String]) -> Result<()> {
+    let Some(name) = codes.iter().find(|name| Code::named(name).is_none()) else { return Ok(()) };
+    let message = format!("`{name}` cannot be allowed to be different where a run is resumed");
+    let keys: Vec<&str> = contract::allowable().collect();
+    let near = keys.iter().find(|key| key.ends_with(&format!(".{name}"))).copied();
+    let problem = refuse(message).fact(format!("these can: {}", keys.join(", ")));
+    Err(Box::new(match near.or_else(|| nearest(name, keys.iter().copied())) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem,
+    }))
 }
 
 /// Finds the run and makes it ready to go on; where its pipeline isn't sound, what is wrong is told, and given as a suite.

@@ -1,8 +1,12 @@
 //! A complete run that stands for the one that would be made.
 
-use super::{Finished, Prepared, open_data, work::file_digest};
+use super::{finished::Finished, prepared::Prepared};
 use crate::{
-    cli::{Ending, context::Output},
+    cli::{
+        Ending,
+        context::Output,
+        opening::{file_digest, open_data},
+    },
     device,
     diagnostic::Result,
     distributed::Placement,

@@ -1,8 +1,12 @@
 //! A pipeline run with several seeds, one behind the other.
 
-use super::{Finished, print_expectations, several::Entry};
+use super::{finished::Finished, several::Entry};
 use crate::{
-    cli::{Ending, context::Output, context::stop_flag},
+    cli::{
+        Ending,
+        context::{Output, stop_flag},
+        outcome::print_expectations,
+    },
     diagnostic::{Result, io_error},
     gate::{Case, Suite, case_of_expectation, judge},
     progress::{figure, figures_line},

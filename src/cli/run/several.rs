@@ -1,6 +1,6 @@
 //! Several pipelines, run one behind the other, in one table.
 
-use super::Finished;
+use super::finished::Finished;
 use crate::{
     cli::Ending,
     gate::Suite,

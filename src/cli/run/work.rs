@@ -1,20 +1,20 @@
 //! From a sound pipeline to an evaluated model.
 
-use super::{preflight, recorder::Recorder};
+use super::{carrier, preflight, recorder::Recorder};
 use crate::{
     check::Plan,
     cli::{
         context::{Output, stop_flag},
         data::look,
         evaluate::{Trained, evaluate_into, help_evaluate},
+        opening::{Opened, Splits, class_weights, data_info, open_data, splits},
     },
-    data::{Feed, InputPipeline, OnUnreadable, readable},
+    data::{Feed, InputPipeline},
     device,
-    diagnostic::{Code, Diagnostic, Result, io_error},
+    diagnostic::{Code, Diagnostic, Result},
     distributed::Group,
     evaluation::{estimates, significance::Paired},
     gate::judge,
-    memo::sum_of,
     model::{
         self, Means, Model, WHITENING_EXAMPLES, adapt, computation, digest, load_initial_weights, wants_images,
         wants_statistics, weights_bytes, whiten,
@@ -23,21 +23,15 @@ use crate::{
         DataInfo, DeviceUse, EpochRecord, EvaluationRecord, LOSSES, Previous, RunDirectory, RunInfo, Status,
         Unreadable, checkpoint::Files, read_answers, store,
     },
-    source::{Dataset, Examples, Subset, Surroundings},
-    spec::{OnError, Pipeline, Validation},
+    source::Dataset,
+    spec::Pipeline,
     tensorboard::EventFiles,
-    text::hexadecimal,
     train::{Event, Observer, Outcome, Session, Silent, Training},
 };
 use std::{
-    fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Instant,
 };
-
-/// Data that were opened, and what of them cannot be read.
-pub type Opened = (Dataset, Vec<Unreadable>);
 
 /// What a run works with.
 pub struct Work<'a> {
@@ -55,74 +49,6 @@ pub struct Work<'a> {
     pub initial_weights: Option<PathBuf>,
     /// Whether its callbacks are other ones, so that they begin anew.
     pub other_callbacks: bool,
-}
-
-/// The data of `pipeline` without what cannot be read, and what that is.
-///
-/// # Errors
-/// Where the data aren't there or aren't sound, or more cannot be read than the pipeline puts up with.
-pub fn open_data(pipeline: &Pipeline, surroundings: &Surroundings<'_>) -> Result<(Dataset, Vec<Unreadable>)> {
-    let spec = &pipeline.dataset;
-    let on_unreadable = match spec.on_error {
-        OnError::Fail => OnUnreadable::Fail,
-        OnError::Skip => OnUnreadable::Skip(spec.max_errors),
-    };
-    readable(spec.source.open(surroundings)?, on_unreadable, surroundings)
-}
-
-/// Examples to train on, those to validate on, and what the latter are.
-pub type Splits = (Arc<dyn Examples>, Option<Arc<dyn Examples>>, &'static str);
-
-/// Divides the data as the pipeline says.
-pub fn splits(pipeline: &Pipeline, dataset: &Dataset) -> Splits {
-    let validation = &pipeline.dataset.validation;
-    match validation.divide(&dataset.train.labels().strata()) {
-        Some((stay, off)) => {
-            let part = |indices| Arc::new(Subset::new(dataset.train.clone(), indices)) as Arc<dyn Examples>;
-            (part(stay), Some(part(off)), "split of the training data")
-        }
-        None => match validation {
-            Validation::Test(_) => (dataset.train.clone(), Some(dataset.test.clone()), "test"),
-            Validation::Official(_) => (dataset.train.clone(), dataset.validation.clone(), "official"),
-            _ => (dataset.train.clone(), None, "none"),
-        },
-    }
-}
-
-/// SHA-256 of a file.
-///
-/// # Errors
-/// Where it cannot be read.
-pub fn file_digest(file: &Path) -> Result<String> {
-    let sum = File::open(file).and_then(sum_of).map_err(|error| io_error("read", file, &error))?;
-    Ok(hexadecimal(&sum))
-}
-
-/// What the data, and the weights that the model begins with, turned out to be; nothing is said to have been left out.
-///
-/// # Errors
-/// Where the weights cannot be read.
-pub fn data_info(
-    pipeline: &Pipeline,
-    dataset: &Dataset,
-    splits: &Splits,
-    initial_weights: Option<&Path>,
-) -> Result<DataInfo> {
-    let (train, validation, validation_kind) = splits;
-    Ok(DataInfo {
-        source: pipeline.dataset.source.name().to_owned(),
-        location: dataset.location.clone(),
-        digest: dataset.digest.clone(),
-        classes: dataset.classes.clone(),
-        target: dataset.target.clone(),
-        shape: dataset.form.shape(),
-        train: train.len(),
-        validation: validation.as_ref().map_or(0, |examples| examples.len()),
-        test: dataset.test.len(),
-        validation_kind: (*validation_kind).to_owned(),
-        skipped: Vec::new(),
-        initial_weights: initial_weights.map(file_digest).transpose()?,
-    })
 }
 
 /// The data of a run on their way to the model.
@@ -149,6 +75,7 @@ impl Work<'_> {
         output: &Output,
     ) -> Result<Option<EvaluationRecord>> {
         let Work { pipeline, plan, means, threads, group, .. } = *self;
+        recorder.info.provenance.nccl = carrier::settle(pipeline, means.device, group, output)?;
         let mut ready = group.first_on_each_machine(|| self.ready(opened, output))?;
         device::forget_peak(means.device);
         let resident_data = self.keep_on_device(&mut ready)?;
@@ -231,6 +158,7 @@ impl Work<'_> {
     /// # Errors
     /// As above.
     pub fn follow(&self, output: &Output) -> Result<()> {
+        carrier::settle(self.pipeline, self.means.device, self.group, output)?;
         let mut ready = self.group.first_on_each_machine(|| self.ready(None, output))?;
         self.keep_on_device(&mut ready)?;
         same_everywhere(&ready.dataset, self.group)?;
@@ -389,19 +317,6 @@ fn previous(runs: &Path, info: &RunInfo, directory: &RunDirectory) -> Option<Pre
         }
     }
     Some(previous)
-}
-
-/// How much an example of each class counts, `[classes]`, where the pipeline says it.
-pub fn class_weights(
-    pipeline: &Pipeline,
-    classes: &[String],
-    counts: &[usize],
-    device: tch::Device,
-) -> Result<Option<tch::Tensor>> {
-    let Some(wanted) = &pipeline.training.class_weight else { return Ok(None) };
-    let weights: Vec<f32> = wanted.of(classes, counts)?.into_iter().map(|weight| weight as f32).collect();
-    let tensor = tch::Tensor::f_from_slice(&weights).and_then(|tensor| tensor.f_to_device(device));
-    Ok(Some(tensor.map_err(|error| crate::model::computation(&error, "weighing the classes"))?))
 }
 
 /// What to do where training waits for its data.

@@ -223,7 +223,7 @@ fn words(sides: &Sides, a: &str, b: &str) -> String {
         false => format!("{} against {}", figure::percent(second, 2), figure::percent(first, 2)),
     };
     let points = figure::points((second - first).abs());
-    let p = p_value(sides.p_adjusted, sides.tests);
+    let p = figure::adjusted_p_value(sides.p_adjusted, sides.tests);
     match (sides.lost.len(), sides.gained.len()) {
         (0, 0) => format!("{a} and {b} are right on the same examples: the test data tell no difference."),
         (lost, gained) if lost == gained => format!(
@@ -238,10 +238,4 @@ fn words(sides: &Sides, a: &str, b: &str) -> String {
              difference this large by chance: {p}."
         ),
     }
-}
-
-/// `p = 0.003`, and whether it was raised for several tests.
-pub(super) fn p_value(p_adjusted: f64, tests: usize) -> String {
-    let shown = figure::p_value(p_adjusted);
-    if tests > 1 { format!("{shown}, raised for {tests} tests") } else { shown }
 }

@@ -1,6 +1,5 @@
 //! How far two runs are from the true numbers on the same test examples, and whether that is more than chance.
 
-use super::changes::p_value;
 use crate::{
     evaluation::{Estimates, significance::Paired},
     report::figure,
@@ -68,7 +67,7 @@ impl Distances {
             figure::number(more),
             count(farther)
         );
-        let p = p_value(self.p_adjusted, self.tests);
+        let p = figure::adjusted_p_value(self.p_adjusted, self.tests);
         match self.significant {
             true => format!("{better} is nearer than {worse}: {counts}; a difference this large by chance: {p}."),
             false => format!(
