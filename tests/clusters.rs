@@ -6,7 +6,6 @@ mod bench;
 use bench::{
     Bench, WAITING,
     net::{NET, info, only_run, runs},
-    program,
 };
 use std::{
     fs,
@@ -34,7 +33,7 @@ fn script() -> String {
 /// A container of a job of two, as the operator starts it.
 fn container(bench: &Bench, rank: usize, port: u16) -> Child {
     let directory = bench.path("").canonicalize().unwrap();
-    let (run, net) = (program(), directory.join("net.yaml"));
+    let (run, net) = (assert_cmd::cargo::cargo_bin("trainyard"), directory.join("net.yaml"));
     let script = script()
         .replace("/pipelines/cifar10.yaml", &net.display().to_string())
         .replace("/runs/cifar10", &directory.join("runs").display().to_string())

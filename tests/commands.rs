@@ -254,11 +254,11 @@ fn plan_shows_what_a_run_would_do_and_where_values_come_from() {
     assert_eq!(code, 0);
     assert!(line("processes").contains("examples of a batch each"), "{stdout}");
     assert!(line("memory").contains(" for each process: "), "{stdout}");
-    assert!(line("communication").contains(" a step over Gloo, "), "{stdout}");
     assert!(line("processes").contains("on a machine like this one each"), "{stdout}");
     assert!(line("efficiency").contains(" of waiting for each other, "), "{stdout}");
     assert!(line("efficiency").contains("at 1.0 Gbit/s the "), "{stdout}");
     assert!(line("time").contains("by the model of docs/scaling.md from runs/network/"), "{stdout}");
+    assert!(line("communication").contains(" a step over Gloo, "), "{stdout}");
     let (_, stdout, _) = bench.call(&[&shared[..], &["--json"]].concat());
     let plan: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     let sharing = &plan["sharing"];

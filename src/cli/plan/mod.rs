@@ -223,7 +223,7 @@ fn estimate(
         epoch_seconds: training + run.around,
         total_seconds: (training + run.around) * steps.epochs as f64,
     };
-    let is_here = sharing.is_none_or(|sharing| sharing.processors.is_some());
+    let is_here = sharing.is_none_or(|sharing| sharing.is_here);
     if let Some(run) = past::latest(past, (processes, threads), steps.batch).filter(|_| is_here) {
         return Some(of(run, run.seconds(examples), false));
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     check::Plan,
-    machine,
+    device, machine,
     spec::Pipeline,
     text::{bytes, counted},
 };
@@ -21,7 +21,9 @@ pub(super) struct Sharing {
     pub processes: usize,
     /// The threads of each.
     pub threads: usize,
-    /// The processors that all of them share; nothing where each has a machine of its own.
+    /// Whether all of them are on this machine, and not on one each.
+    pub is_here: bool,
+    /// The processors that all of them compute with; nothing where each has a machine or an accelerator of its own.
     pub processors: Option<usize>,
     /// The fewest examples of a whole batch that one of them has, and the most.
     pub local_batch: [usize; 2],
@@ -56,17 +58,19 @@ impl Sharing {
         let batch = pipeline.batch_size();
         let trained = plan.parameters(&pipeline.model.layers).into_iter().filter(|(_, parameter)| parameter.trainable);
         let gradients = 4 * trained.map(|(_, parameter)| parameter.shape.iter().product::<i64>() as u64).sum::<u64>();
-        let processors = bandwidth.is_none().then(machine::processors);
+        let is_here = bandwidth.is_none();
+        let processors = (is_here && device::is_processor(&pipeline.device)).then(machine::processors);
         let shared = Shared { processes, threads, processors, batch, gradients };
         let link = Link {
             bandwidth: bandwidth.or_else(machine::loopback_bandwidth).unwrap_or(1e10),
             message: machine::message_time().unwrap_or(5e-5),
         };
-        let same = past::latest(past, (processes, threads), batch).filter(|_| processors.is_some());
+        let same = past::latest(past, (processes, threads), batch).filter(|_| is_here);
         let (step, from) = shared.step(past, link).map(|(step, run)| (step, run.run.clone())).unzip();
         Sharing {
             processes,
             threads,
+            is_here,
             processors,
             local_batch: [batch / processes, batch.div_ceil(processes)],
             gradients,
@@ -85,9 +89,9 @@ impl Sharing {
         let Sharing { processes, threads, local_batch: [least, most], .. } = *self;
         let share = if least == most { String::new() } else { format!("{least} or ") };
         let place = match self.processors {
-            None => "on a machine like this one each".to_owned(),
+            None if !self.is_here => "on a machine like this one each".to_owned(),
             Some(there) if self.is_crowded() => format!("crowded on {}", counted(there, "processor", "processors")),
-            Some(_) => "on this machine".to_owned(),
+            _ => "on this machine".to_owned(),
         };
         let how_many = format!(
             "{} of {}, {share}{} of a batch each, {place}",
@@ -105,10 +109,12 @@ impl Sharing {
     }
 
     fn efficiency(&self) -> String {
-        let within = match (self.processors, self.carrier) {
-            (None, _) => "",
-            (Some(_), "NCCL") => " (measured between this machine's processors; NCCL's links are another matter)",
-            (Some(_), _) => " (measured within this machine)",
+        let within = match (self.is_here, self.carrier) {
+            (false, _) => "",
+            (true, "NCCL") => {
+                " (measured between this machine's processors; NCCL's links are another matter: `--bandwidth`)"
+            }
+            (true, _) => " (measured within this machine)",
         };
         let link = format!("{}{within}", bandwidth::shown(self.bandwidth));
         let milliseconds = |seconds: f64| format!("{:.2} ms", 1e3 * seconds);
@@ -174,11 +180,12 @@ mod tests {
         Sharing {
             processes: 2,
             threads: 1,
+            is_here: false,
             processors: None,
             local_batch: [1, 1],
             gradients: 1 << 20,
-            carrier: "Gloo",
             sent: 1 << 20,
+            carrier: "Gloo",
             bandwidth: 1e9,
             transfer: 0.01,
             step: Some(step),
@@ -197,11 +204,12 @@ mod tests {
         assert_eq!(
             told(&modelled),
             "processes: 2 processes of 1 thread, 1 example of a batch each, on a machine like this one each\n\
-             communication: each sends 1.0 MiB a step, and receives as much, for 1.0 MiB of gradients\n\
+             communication: each sends 1.0 MiB a step over Gloo, and receives as much, for 1.0 MiB of gradients\n\
              efficiency: about 60%: 12.00 ms of computing a step, 0.40 ms of waiting for each other, 0.10 ms of messages, and of the \
              10.00 ms that the sums take at 1.0 Gbit/s the 7.50 ms that aren't hidden\n"
         );
-        let here = Sharing { processors: Some(1), measured: Some(0.024), local_batch: [16, 17], ..modelled };
+        let here =
+            Sharing { is_here: true, processors: Some(1), measured: Some(0.024), local_batch: [16, 17], ..modelled };
         let text = told(&here);
         let crowded = told(&Sharing { measured: None, ..here.clone() });
         assert!(
@@ -218,7 +226,7 @@ mod tests {
         );
         let unknown = Sharing { step: None, measured: None, processors: Some(2), ..here };
         assert!(told(&unknown).contains("no past run of one process with 1 or 2 threads tells"), "{}", told(&unknown));
-        let apart = Sharing { processors: None, ..unknown };
+        let apart = Sharing { is_here: false, processors: None, ..unknown };
         assert!(told(&apart).contains("with 1 thread tells how long computing takes; the sums take about 10.00 ms"));
     }
 }

@@ -40,7 +40,7 @@ pub struct Shared {
     pub processes: usize,
     /// Of each.
     pub threads: usize,
-    /// The processors that all of them share; nothing where each has a machine of its own.
+    /// The processors that all of them compute with; nothing where each has a machine or an accelerator of its own.
     pub processors: Option<usize>,
     /// Examples of all together.
     pub batch: usize,
