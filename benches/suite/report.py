@@ -195,7 +195,7 @@ def goals(results):
     for section, network in (("larger", "ResNet-20"), ("mobilenet", "MobileNetV2")):
         ratio(f"training {network} against PyTorch, channels-last", 1.3, section, "trainyard", "pytorch-channels-last")
     same("agreement", "test accuracy of the tutorial, as Keras", "trainyard", "keras")
-    same("precision", "test accuracy of ResNet-20 in bfloat16, as in float32", "trainyard-bfloat16", "trainyard")
+    same("precision", "test accuracy of cifar10-80.yaml in bfloat16, as in float32", "trainyard-bfloat16", "trainyard")
     return found
 
 
@@ -503,7 +503,7 @@ TEXTS = {
     ),
     "precision": (
         "Accuracy in bfloat16",
-        "`pipelines/resnet20.yaml` for three epochs, in both precisions with the same seeds.",
+        "`pipelines/cifar10-80.yaml` in both precisions with the same seeds.",
         lambda results: agreement_table(results, "precision"),
     ),
 }

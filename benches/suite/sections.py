@@ -168,13 +168,11 @@ def agreement(setting, _epochs):
 
 
 def precision(setting, _epochs):
-    pipeline = ROOT / "pipelines" / "resnet20.yaml"
-    epochs = 1 if setting.quick else 3
-    take = ["dataset.train=[cache, shuffle, {batch: 128}, {take: 4}, prefetch]"] if setting.quick else []
+    pipeline = ROOT / "pipelines" / "cifar10-80.yaml"
+    short = ["training.epochs=1"] if setting.quick else []
 
     def ours(name):
-        sets = [f"precision={name}", f"training.epochs={epochs}", *take]
-        return lambda seed: trainyard(setting, pipeline, [f"seed={seed}", *sets])
+        return lambda seed: trainyard(setting, pipeline, [f"precision={name}", f"seed={seed}", *short])
 
     return [
         Case("trainyard", "Trainyard, float32", ours("float32")),
