@@ -4,9 +4,9 @@ use super::past::{self, Past};
 use serde::Serialize;
 
 /// Seconds that two processes wait for each other in a step, and each doubling of them adds: the last of many comes later; as measured for the smaller network of `docs/scaling.md`.
-const WAITING: f64 = 0.4e-3;
+const WAITING: f64 = 2.3e-3;
 /// The share of a transfer that is hidden behind the way back; as measured there. Larger networks hide more.
-const HIDDEN: f64 = 0.25;
+const HIDDEN: f64 = 0.26;
 
 /// Where the seconds of a step go.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -113,7 +113,7 @@ mod tests {
         Shared { processes, threads: 1, processors, batch: 256, gradients: 640_000 }
     }
 
-    const LINK: Link = Link { bandwidth: 1e9, message: 33e-6 };
+    const LINK: Link = Link { bandwidth: 1e9, message: 6e-6 };
 
     #[test]
     fn a_ring_sends_less_than_twice_all() {
@@ -123,17 +123,18 @@ mod tests {
 
     #[test]
     fn a_step_is_what_docs_scaling_md_says() {
-        // The tutorial's network there: 14.1 ms with two threads, 18.7 ms by the model with two processes at 1 Gbit/s.
-        let runs = [past(2, 14.1), past(1, 23.8)];
+        // The tutorial's network there: 12.1 ms with two threads, 18.8 ms by the model with two processes at 1 Gbit/s. Half a batch
+        // takes a little more than half the time.
+        let runs = [past(2, 12.1), past(1, 20.4)];
         let (step, run) = tutorial(2, Some(2)).step(&runs, LINK).unwrap();
-        assert!((1e3 * step.total - 18.7).abs() < 0.3, "{step:?}");
+        assert!((1e3 * step.total - 18.8).abs() < 1.0, "{step:?}");
         assert_eq!(run.threads, 2);
-        // With 100 Mbit/s, 53.5 ms.
+        // With 100 Mbit/s, 53.2 ms.
         let (slow, _) = tutorial(2, Some(2)).step(&runs, Link { bandwidth: 1e8, ..LINK }).unwrap();
-        assert!((1e3 * slow.total - 53.5).abs() < 1.0, "{slow:?}");
+        assert!((1e3 * slow.total - 53.2).abs() < 1.0, "{slow:?}");
         // On machines of their own nothing is crowded.
         let (apart, run) = tutorial(2, None).step(&runs, LINK).unwrap();
-        assert!((1e3 * apart.computing - 11.9).abs() < 1e-9 && run.threads == 1);
+        assert!((1e3 * apart.computing - 10.2).abs() < 1e-9 && run.threads == 1);
         // Four processes of two processors take what two take, and more messages.
         let (four, _) = tutorial(4, Some(2)).step(&runs, LINK).unwrap();
         assert!((four.computing - step.computing).abs() < 1e-9 && four.messages > 2.9 * step.messages);
