@@ -4,7 +4,7 @@
 //! looks after sums that don't come to an end, and whether anybody has left word of a failure. Then it breaks off what is under way,
 //! whereupon the device goes on and the host hears of it. A host that doesn't is ended.
 
-use super::{Joined, watch::Silence};
+use super::{Joined, aside::aside, watch::Silence};
 use crate::{
     device::{Communicator, End, Nccl, UniqueId},
     diagnostic::{Code, Diagnostic, Result},
@@ -14,7 +14,6 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
-        mpsc::{RecvTimeoutError, channel},
     },
     thread::sleep,
     time::{Duration, Instant},
@@ -94,25 +93,19 @@ impl Link {
         trouble: Arc<Trouble>,
         last_word: LastWord,
     ) -> Result<Arc<Self>> {
-        let (send, receive) = channel();
-        // Its threads can wait for ever for a member that is gone.
-        std::thread::spawn(move || send.send(Communicator::join(nccl, id, (rank, size), device)));
         let began = Instant::now();
-        let communicator = loop {
-            match receive.recv_timeout(LOOK) {
-                Ok(communicator) => break communicator.map_err(|reason| failed(joined.as_deref(), &reason))?,
-                Err(RecvTimeoutError::Disconnected) => return Err(said("nothing; the program made a mistake")),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if let Some(joined) = &joined {
-                joined.watch.look_for_failure()?;
-                if began.elapsed() > joined.timeout {
-                    return Err(joined
-                        .watch
-                        .blame("NCCL: the ranks haven't found each other".to_owned(), began.elapsed()));
-                }
+        let go_on = || {
+            let Some(joined) = &joined else { return Ok(()) };
+            joined.watch.look_for_failure()?;
+            match began.elapsed() > joined.timeout {
+                true => Err(joined.watch.blame("NCCL: the ranks haven't found each other".to_owned(), began.elapsed())),
+                false => Ok(()),
             }
         };
+        // NCCL can wait for ever for a member that is gone.
+        let communicator = aside(LOOK, move || Communicator::join(nccl, id, (rank, size), device), go_on)?
+            .ok_or_else(|| said("nothing; the program made a mistake"))?
+            .map_err(|reason| failed(joined.as_deref(), &reason))?;
         let link =
             Arc::new(Link { communicator, joined, trouble, telling: Mutex::default(), under_way: Mutex::default() });
         let weak = Arc::downgrade(&link);

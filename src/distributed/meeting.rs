@@ -3,7 +3,7 @@
 //! c10d looks for a store without heeding a signal, and longer than it is told where something else answers at the port. So it
 //! does that on a thread of its own, which is left alone where the time is over or the user wants to stop.
 
-use super::Placement;
+use super::{Placement, aside::aside};
 use crate::{
     device::KeyStore,
     diagnostic::{Code, Diagnostic, Result},
@@ -14,7 +14,6 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{RecvTimeoutError, channel},
     },
     thread::sleep,
     time::{Duration, Instant},
@@ -63,17 +62,12 @@ impl<'a> Patience<'a> {
         grace: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Over> {
-        let (send, receive) = channel();
-        std::thread::spawn(move || send.send(work()));
-        loop {
-            match receive.recv_timeout(LOOK) {
-                Ok(done) => return Ok(done),
-                Err(_) if self.stop.load(Ordering::Relaxed) => return Err(Over::Stopped),
-                Err(RecvTimeoutError::Disconnected) => return Err(Over::Late),
-                Err(RecvTimeoutError::Timeout) if Instant::now() > self.until + grace => return Err(Over::Late),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
+        let go_on = || match (self.stop.load(Ordering::Relaxed), Instant::now() > self.until + grace) {
+            (true, _) => Err(Over::Stopped),
+            (false, true) => Err(Over::Late),
+            (false, false) => Ok(()),
+        };
+        aside(LOOK, work, go_on)?.ok_or(Over::Late)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Tensors travel over PyTorch's c10d with Gloo, and those of GPUs over NCCL where the members are linked; a store of keys, kept by whoever started the processes or by the first of
 //! them, is where they meet and leave word of themselves.
 
+mod aside;
 mod launch;
 mod link;
 mod meeting;

@@ -410,9 +410,7 @@ unsafe fn generic_gather<V: Vector>(walk: Walk, of_added: *mut f32, found: *mut 
     // SAFETY: all that is read and written lies within the rows, or the two of `found`.
     unsafe {
         for at in (0..width).step_by(V::LANES) {
-            let (mean, factor, offset) =
-                (V::load(walk.mean.add(at)), V::load(walk.factor.add(at)), V::load(walk.offset.add(at)));
-            let channel = [mean, factor, offset];
+            let channel = [V::load(walk.mean.add(at)), V::load(walk.factor.add(at)), V::load(walk.offset.add(at))];
             // In two pairs of sums, since one would wait for itself.
             let mut sums = [[V::splat(0.0); 2]; 2];
             let twos = walk.rows / 2 * 2;

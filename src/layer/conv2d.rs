@@ -232,6 +232,14 @@ impl Convolution {
     }
 }
 
+/// The gradient of the bias, `[filters]`, from that of the output, `[batch, height, width, filters]`.
+///
+/// # Errors
+/// What libtorch reports.
+pub fn bias_gradient(of_output: &Tensor) -> Result<Tensor, TchError> {
+    of_output.f_sum_dim_intlist([0i64, 1, 2].as_slice(), false, tch::Kind::Float)
+}
+
 impl Forward for Convolution {
     fn forward(&self, x: &Tensor, _: &Pass) -> Result<Tensor, TchError> {
         let padded = self.uneven_padding.map(|amounts| x.f_constant_pad_nd(amounts)).transpose()?;

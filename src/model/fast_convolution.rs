@@ -3,7 +3,10 @@
 use crate::{
     device::{self, differentiable},
     kernel::{Convolution as Kernel, Instructions, Scratch, Shape},
-    layer::{Affine, Forward, Pass, as_computed, as_stored, conv2d::Convolution},
+    layer::{
+        Affine, Forward, Pass, as_computed, as_stored,
+        conv2d::{Convolution, bias_gradient},
+    },
 };
 use tch::{TchError, Tensor};
 
@@ -74,7 +77,7 @@ impl Forward for FastConvolution {
                 };
                 let mut all = vec![of_images, of_kernel];
                 if has_bias {
-                    all.push(Some(slopes.f_sum_dim_intlist([0i64, 1, 2].as_slice(), false, tch::Kind::Float)?));
+                    all.push(Some(bias_gradient(&slopes)?));
                 }
                 Ok(all)
             };

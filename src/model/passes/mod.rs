@@ -11,7 +11,10 @@ mod pool_before_activation;
 mod turn_kernels;
 
 use super::{Join, Means, Operation};
-use crate::layer::{Forward, Operator};
+use crate::{
+    kernel::Instructions,
+    layer::{Forward, Operator, conv2d::Convolution},
+};
 use serde::Serialize;
 use tch::TchError;
 
@@ -56,7 +59,7 @@ const REWRITINGS: [Rewriting; 9] = [
     },
     Rewriting { name: "fold_scaling", only: None, rewrite: fold_scaling::rewrite },
     Rewriting { name: "fuse_blocks", only: None, rewrite: fuse_blocks::rewrite },
-    Rewriting { name: "fast_convolutions", only: None, rewrite: fast_convolutions::rewrite },
+    Rewriting { name: "fast_convolutions", only: None, rewrite: |row, means| fast_convolutions::rewrite(row, means) },
     Rewriting {
         name: "pointwise_gradients",
         only: Some(Purpose::Training),
@@ -85,6 +88,24 @@ pub fn optimize(operations: &mut Vec<Operation>, purpose: Purpose, means: &Means
     }
     let mut wanted = REWRITINGS.iter().filter(|rewriting| rewriting.is_for(purpose));
     wanted.try_for_each(|rewriting| (rewriting.rewrite)(operations, means))
+}
+
+/// Puts what `new` makes of a convolution of 32 bits, where it makes something of it, in its place.
+fn replace_convolutions<F: Forward + 'static>(
+    operations: &mut [Operation],
+    means: &Means,
+    new: impl Fn(&Convolution, Instructions) -> Option<F>,
+) {
+    let Some(instructions) = means.instructions() else { return };
+    for operation in operations {
+        let made = match operation.operator() {
+            Operator::Convolution(convolution) if convolution.is_float32() => new(convolution, instructions),
+            _ => None,
+        };
+        if let Some(made) = made {
+            *operation = Operation::Computation { layers: operation.layers().to_vec(), forward: Box::new(made) };
+        }
+    }
 }
 
 /// An operation, as it is shown.
