@@ -1,6 +1,6 @@
 //! What kernels over a batch share: its images and their borders, room to compute in, stretches for the threads.
 
-use super::{Instructions, Shape, transform_kernel};
+use super::{Instructions, Picture, Shape, transform_kernel};
 use std::ops::Range;
 
 /// The images of a batch.
@@ -58,6 +58,21 @@ impl Border {
         for row in 0..height {
             let at = (row + border) * padded_line + border * inputs;
             each(row * line..(row + 1) * line, at..at + line);
+        }
+    }
+
+    /// An image as tiles are read from it: where it lies if it is of numbers, and with a border `into` if not, as [`Border::padded`] has
+    /// it. `zeros` are as many as there are channels.
+    pub fn picture(&self, images: Images<'_>, image: usize, into: &mut [f32], zeros: &[f32]) -> Picture {
+        match images {
+            Images::Numbers(values) => {
+                let image = &values[image * self.image_length()..][..self.image_length()];
+                match self.same {
+                    true => Picture::surrounded(image, zeros, &self.shape),
+                    false => Picture::whole(image, &self.shape),
+                }
+            }
+            Images::Bytes { .. } => Picture::whole(self.padded(images, image, into), &self.shape),
         }
     }
 

@@ -86,8 +86,8 @@ impl Block {
         let turned = turned.kept();
         let taps = if wide { TILE } else { 9 };
         assert!(images.length() == count * self.border().image_length() && turned.len() >= taps * inputs * outputs);
-        let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
-        let bias = bias.unwrap_or(&zeros);
+        let zeros = vec![0.0; inputs.max(outputs)];
+        let bias = bias.unwrap_or(&zeros[..outputs]);
         assert!(bias.len() == outputs);
         let mut tasks = Vec::new();
         let (mut pooled, mut codes) = (pooled, codes);
@@ -101,18 +101,18 @@ impl Block {
             let mut room = Scratch::new(if wide { room(&self.shape) } else { 0 });
             let outputs = pooled.chunks_exact_mut(length).zip(codes.chunks_exact_mut(length));
             for (image, (pooled, codes)) in stretch.zip(outputs) {
-                let image = self.border().padded(images, image, padded.numbers());
-                // SAFETY: the lengths are those of the shape.
-                unsafe {
-                    let (pooled, codes) = (pooled.as_mut_ptr(), codes.as_mut_ptr());
-                    let (image, kernel, bias) = (image.as_ptr(), turned.as_ptr(), bias.as_ptr());
-                    let (instructions, shape, relu) = (self.instructions, &self.shape, self.relu);
-                    if wide {
-                        let room = room.numbers().as_mut_ptr();
-                        winograd(instructions, image, kernel, bias, pooled, codes, room, shape, relu);
-                    } else {
-                        forward(instructions, image, kernel, bias, pooled, codes, shape, relu);
-                    }
+                let (pooled, codes) = (pooled.as_mut_ptr(), codes.as_mut_ptr());
+                let (kernel, bias) = (turned.as_ptr(), bias.as_ptr());
+                let (instructions, shape, relu) = (self.instructions, &self.shape, self.relu);
+                if wide {
+                    let image = self.border().picture(images, image, padded.numbers(), &zeros);
+                    let room = room.numbers().as_mut_ptr();
+                    // SAFETY: the lengths are those of the shape.
+                    unsafe { winograd(instructions, image, kernel, bias, pooled, codes, room, shape, relu) }
+                } else {
+                    let image = self.border().padded(images, image, padded.numbers()).as_ptr();
+                    // SAFETY: as above.
+                    unsafe { forward(instructions, image, kernel, bias, pooled, codes, shape, relu) }
                 }
             }
         });

@@ -1,8 +1,8 @@
 //! A convolution alone over a batch, on all threads.
 
 use super::{
-    Block, Instructions, Shape, TILE,
-    batch::{Border, Images, Scratch, stretches, tiles_of_kernel, transpose},
+    Block, Instructions, Picture, Shape, TILE,
+    batch::{Scratch, stretches, tiles_of_kernel, transpose},
     kernel_of_products, products_room, room, tile_products, winograd_convolution,
 };
 use crate::device::in_parallel;
@@ -43,15 +43,14 @@ impl Convolution {
     /// Where a slice has another length.
     pub fn forward(&self, images: &[f32], turned: &Scratch, bias: Option<&[f32]>, into: &mut [f32]) {
         let Shape { height, width, inputs, outputs } = self.shape;
-        let length = height * width * outputs;
+        let (image_length, length) = (height * width * inputs, height * width * outputs);
         let count = into.len() / length;
-        assert!(into.len() == count * length && images.len() == count * height * width * inputs);
+        assert!(into.len() == count * length && images.len() == count * image_length);
         let tiles = turned.kept();
         assert!(tiles.len() >= TILE * inputs * outputs);
-        let zeros = vec![0.0; if bias.is_some() { 0 } else { outputs }];
-        let bias = bias.unwrap_or(&zeros);
+        let zeros = vec![0.0; inputs.max(outputs)];
+        let bias = bias.unwrap_or(&zeros[..outputs]);
         assert!(bias.len() == outputs);
-        let border = Border { shape: self.shape, same: true };
         let mut into = into;
         let mut tasks = Vec::new();
         for stretch in stretches(self.threads, count) {
@@ -59,16 +58,14 @@ impl Convolution {
             tasks.push((stretch, own));
         }
         in_parallel(tasks, |(stretch, into)| {
-            let mut padded = Scratch::new(self.shape.padded());
             let mut room = Scratch::new(room(&self.shape));
-            for (image, into) in stretch.zip(into.chunks_exact_mut(length)) {
-                let image = border.padded(Images::Numbers(images), image, padded.numbers());
+            let images = images[stretch.start * image_length..].chunks_exact(image_length);
+            for (image, into) in images.zip(into.chunks_exact_mut(length)) {
+                let image = Picture::surrounded(image, &zeros, &self.shape);
+                let (kernel, bias) = (tiles.as_ptr(), bias.as_ptr());
+                let (into, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
                 // SAFETY: the lengths are those of the shape.
-                unsafe {
-                    let (image, kernel, bias) = (image.as_ptr(), tiles.as_ptr(), bias.as_ptr());
-                    let (into, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
-                    winograd_convolution(self.instructions, image, kernel, bias, into, room, &self.shape);
-                }
+                unsafe { winograd_convolution(self.instructions, image, kernel, bias, into, room, &self.shape) }
             }
         });
     }
@@ -104,7 +101,7 @@ impl Convolution {
             false => Scratch::default(),
         };
         let tiles: &[f32] = tiles.numbers();
-        let no_bias = vec![0.0; inputs];
+        let zeros = vec![0.0; inputs.max(outputs)];
         let turned_shape = Shape { height, width, inputs: outputs, outputs: inputs };
         let stretches = stretches(self.threads, count);
         let mut all: Vec<Scratch> =
@@ -115,22 +112,19 @@ impl Convolution {
             tasks.push((stretch, of_images.split_off_mut(..own).expect("as many as there are images"), sums));
         }
         in_parallel(tasks, |(stretch, mut of_images, sums)| {
-            let mut padded = Scratch::new(self.shape.padded());
-            let mut padded_slopes = Scratch::new(turned_shape.padded());
             let mut space = Scratch::new(room(&turned_shape).max(products_room(&self.shape)));
             for image in stretch {
-                let border = Border { shape: turned_shape, same: true };
-                let slopes = border.padded(Images::Numbers(slopes), image, padded_slopes.numbers()).as_ptr();
+                let slopes = &slopes[image * slopes_length..][..slopes_length];
                 let space = space.numbers().as_mut_ptr();
                 if let Some(into) = of_images.split_off_mut(..length).filter(|_| wants_images) {
-                    let (into, tiles, bias) = (into.as_mut_ptr(), tiles.as_ptr(), no_bias.as_ptr());
+                    let slopes = Picture::surrounded(slopes, &zeros, &turned_shape);
+                    let (into, tiles, bias) = (into.as_mut_ptr(), tiles.as_ptr(), zeros.as_ptr());
                     // SAFETY: the lengths are those of the shape.
                     unsafe { winograd_convolution(self.instructions, slopes, tiles, bias, into, space, &turned_shape) }
                 }
                 if wants_kernel {
-                    let border = Border { shape: self.shape, same: true };
-                    let image = border.padded(Images::Numbers(images), image, padded.numbers()).as_ptr();
-                    let sums = sums.numbers().as_mut_ptr();
+                    let image = Picture::surrounded(&images[image * length..][..length], &zeros, &self.shape);
+                    let (slopes, sums) = (slopes.as_ptr(), sums.numbers().as_mut_ptr());
                     // SAFETY: as above.
                     unsafe { tile_products(self.instructions, image, slopes, sums, space, &self.shape) }
                 }

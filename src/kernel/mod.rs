@@ -35,7 +35,7 @@ use input_gradient::input_gradient;
 pub use normalization::{Back, Cut, Normalization, Scaling};
 pub use pointwise::Pointwise;
 use weight_gradient::{Lists, weight_gradient};
-use winograd::{TILE, room, transform_kernel, winograd, winograd_convolution};
+use winograd::{Picture, TILE, room, transform_kernel, winograd, winograd_convolution};
 use winograd_gradient::{kernel_of_products, products_room, tile_products};
 
 use std::sync::OnceLock;

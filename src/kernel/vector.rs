@@ -3,8 +3,8 @@
 /// So many numbers that are computed with at once.
 ///
 /// # Safety
-/// All methods need a processor with the instructions of the type; those that take pointers need them to be valid for
-/// [`Vector::LANES`] numbers (codes: bytes; quads: four numbers). No alignment is asked for.
+/// All methods need a processor with the instructions of the type; those that take pointers, but for [`Vector::prefetch`], need
+/// them to be valid for [`Vector::LANES`] numbers (codes: bytes; quads: four numbers). No alignment is asked for.
 #[allow(clippy::missing_safety_doc, reason = "what is to be kept stands above, once for all")]
 pub trait Vector: Copy {
     /// How many numbers.
@@ -18,6 +18,8 @@ pub trait Vector: Copy {
     unsafe fn splat(value: f32) -> Self;
     /// From memory.
     unsafe fn load(from: *const f32) -> Self;
+    /// Asks for what lies there, if anything does, to be brought into the cache: to be read or written soon.
+    unsafe fn prefetch(from: *const f32);
     /// To memory.
     unsafe fn store(self, to: *mut f32);
     /// `self + a * b`, rounded once.
@@ -62,6 +64,8 @@ impl Vector for Portable {
         // SAFETY: the caller's.
         Portable(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
     }
+
+    unsafe fn prefetch(_: *const f32) {}
 
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller's.

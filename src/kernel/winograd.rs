@@ -12,6 +12,37 @@ pub const TILE: usize = 16;
 /// Most tiles whose sums are in registers at once.
 const MOST: usize = 8;
 
+/// Numbers that come into the cache together.
+const FETCHED: usize = 16;
+
+/// An image that tiles are read from.
+#[derive(Clone, Copy)]
+pub struct Picture {
+    numbers: *const f32,
+    /// As many zeros as there are channels; null where nothing is around the image.
+    around: *const f32,
+}
+
+impl Picture {
+    /// An image that the convolution makes smaller by a border of one, `[height + 2, width + 2, inputs]`.
+    ///
+    /// # Panics
+    /// Where it has another length.
+    pub fn whole(image: &[f32], shape: &Shape) -> Self {
+        assert!(image.len() == shape.padded());
+        Picture { numbers: image.as_ptr(), around: std::ptr::null() }
+    }
+
+    /// An image, `[height, width, inputs]`, which `zeros`, `[inputs]`, are thought to surround.
+    ///
+    /// # Panics
+    /// Where one of them has another length.
+    pub fn surrounded(image: &[f32], zeros: &[f32], shape: &Shape) -> Self {
+        assert!(image.len() == shape.height * shape.width * shape.inputs && zeros.len() >= shape.inputs);
+        Picture { numbers: image.as_ptr(), around: zeros.as_ptr() }
+    }
+}
+
 /// Numbers of room that [`winograd`] needs.
 pub fn room(shape: &Shape) -> usize {
     TILE * MOST * (shape.inputs + shape.outputs)
@@ -61,7 +92,7 @@ compiled! {
     /// The pointers are valid for so many elements, `pooled`, `codes` and `room`, of [`room`] numbers, for writing, and
     /// `shape` is sound.
     pub unsafe fn winograd = pooled_generic(
-        image: *const f32, kernel: *const f32, bias: *const f32, pooled: *mut f32, codes: *mut u8, room: *mut f32,
+        image: Picture, kernel: *const f32, bias: *const f32, pooled: *mut f32, codes: *mut u8, room: *mut f32,
         shape: &Shape, relu: bool
     );
 }
@@ -73,14 +104,14 @@ compiled! {
     /// # Safety
     /// The pointers are valid for so many elements, `output` and `room`, of [`room`] numbers, for writing, and `shape` is sound.
     pub unsafe fn winograd_convolution = convolution_generic(
-        image: *const f32, kernel: *const f32, bias: *const f32, output: *mut f32, room: *mut f32, shape: &Shape
+        image: Picture, kernel: *const f32, bias: *const f32, output: *mut f32, room: *mut f32, shape: &Shape
     );
 }
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 unsafe fn pooled_generic<V: Vector>(
-    image: *const f32,
+    image: Picture,
     kernel: *const f32,
     bias: *const f32,
     pooled: *mut f32,
@@ -103,7 +134,7 @@ unsafe fn pooled_generic<V: Vector>(
 
 #[inline(always)]
 unsafe fn convolution_generic<V: Vector>(
-    image: *const f32,
+    image: Picture,
     kernel: *const f32,
     bias: *const f32,
     output: *mut f32,
@@ -115,6 +146,8 @@ unsafe fn convolution_generic<V: Vector>(
         // SAFETY: the caller vouches for the pointers.
         unsafe {
             let first = output.add((2 * (window / columns) * shape.width + 2 * (window % columns)) * outputs);
+            let line = shape.width * outputs;
+            fetch::<V>(first.wrapping_add(2 * line), line, outputs);
             for channel in (0..outputs).step_by(V::LANES) {
                 let [a, b, c, d] = outputs_of_tile(sums.add(channel), tiles * outputs, V::load(bias.add(channel)));
                 a.store(first.add(channel));
@@ -131,13 +164,13 @@ unsafe fn convolution_generic<V: Vector>(
 /// Computes the sums of all tiles, some at a time; `finish` gets each tile's number and sums, and how many lie side by side.
 #[inline(always)]
 unsafe fn generic<V: Vector>(
-    image: *const f32,
+    image: Picture,
     kernel: *const f32,
     room: *mut f32,
     shape: &Shape,
     finish: impl Fn(usize, *const f32, usize),
 ) {
-    let (windows, columns) = (shape.windows(), shape.width / 2);
+    let windows = shape.windows();
     let mut first = 0;
     while first < windows {
         let left = windows - first;
@@ -152,9 +185,7 @@ unsafe fn generic<V: Vector>(
                 _ => 1,
             };
             for tile in 0..count {
-                let (row, column) = ((first + tile) / columns, (first + tile) % columns);
-                let window = image.add((2 * row * shape.padded_width() + 2 * column) * shape.inputs);
-                transform_window::<V>(window, tiles.add(tile * shape.inputs), count, shape);
+                transform_window::<V>(image, first + tile, tiles.add(tile * shape.inputs), count, shape);
             }
             match count {
                 8 => multiply::<V, 8>(tiles, kernel, sums, shape),
@@ -171,15 +202,59 @@ unsafe fn generic<V: Vector>(
     }
 }
 
+/// Asks for two places of each of two lines: the processor doesn't guess by itself that windows go on there.
+#[inline(always)]
+pub unsafe fn fetch<V: Vector>(first: *const f32, line: usize, channels: usize) {
+    for at in (0..2 * channels).step_by(FETCHED) {
+        // SAFETY: nothing need lie there.
+        unsafe {
+            V::prefetch(first.wrapping_add(at));
+            V::prefetch(first.wrapping_add(line + at));
+        }
+    }
+}
+
 /// `B' d B` of a window's 4x4 inputs, to `[16, tiles, inputs]`.
 #[inline(always)]
-pub unsafe fn transform_window<V: Vector>(window: *const f32, tile: *mut f32, tiles: usize, shape: &Shape) {
-    let (inputs, row) = (shape.inputs, shape.padded_width() * shape.inputs);
+pub unsafe fn transform_window<V: Vector>(image: Picture, window: usize, tile: *mut f32, tiles: usize, shape: &Shape) {
+    let Shape { height, width, inputs, .. } = *shape;
+    let (row, column) = (2 * (window / (width / 2)), 2 * (window % (width / 2)));
+    let border = usize::from(!image.around.is_null());
+    let is_within =
+        row >= border && row + 4 <= height + 2 - border && column >= border && column + 4 <= width + 2 - border;
+    let line = (width + 2 - 2 * border) * inputs;
+    // SAFETY: the caller vouches for the pointers.
+    unsafe {
+        // What the next row of windows reads that this one doesn't.
+        fetch::<V>(image.numbers.wrapping_add((row + 4 - border) * line + column * inputs), line, inputs);
+        if is_within {
+            let first = image.numbers.add((row - border) * line + (column - border) * inputs);
+            transform::<V>(|line_of_tile, at| first.add(line_of_tile * line + at * inputs), tile, tiles, inputs);
+        } else {
+            let place = |line_of_tile: usize, at: usize| {
+                let (row, column) = ((row + line_of_tile).wrapping_sub(1), (column + at).wrapping_sub(1));
+                let is_there = row < height && column < width;
+                if is_there { image.numbers.add(row * line + column * inputs) } else { image.around }
+            };
+            let places: [[*const f32; 4]; 4] = std::array::from_fn(|line| std::array::from_fn(|at| place(line, at)));
+            transform::<V>(|line, at| places[line][at], tile, tiles, inputs);
+        }
+    }
+}
+
+/// [`transform_window`] of inputs that begin at these places, line by line.
+#[inline(always)]
+unsafe fn transform<V: Vector>(
+    place: impl Fn(usize, usize) -> *const f32,
+    tile: *mut f32,
+    tiles: usize,
+    inputs: usize,
+) {
     for input in (0..inputs).step_by(V::LANES) {
         // SAFETY: the caller vouches for the pointers.
         unsafe {
             // Written out, so that all of it stays in registers.
-            let value = |line: usize, column: usize| V::load(window.add(line * row + column * inputs + input));
+            let value = |line: usize, at: usize| V::load(place(line, at).add(input));
             let line = |at: usize| {
                 let (a, b, c, d) = (value(at, 0), value(at, 1), value(at, 2), value(at, 3));
                 [a.minus(c), b.plus(c), c.minus(b), b.minus(d)]

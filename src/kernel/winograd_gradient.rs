@@ -6,7 +6,7 @@
 use super::{
     Shape, compiled,
     vector::Vector,
-    winograd::{TILE, transform_window},
+    winograd::{Picture, TILE, fetch, transform_window},
 };
 
 /// Tiles whose products are added up at once.
@@ -18,20 +18,20 @@ pub fn products_room(shape: &Shape) -> usize {
 }
 
 compiled! {
-    /// Adds the products of an image's tiles to `sums`, `[16, inputs, outputs]`. `image` and `slopes` have borders; `inputs` and `outputs` are
-    /// multiples of 16.
+    /// Adds the products of an image's tiles and of `slopes`, `[height, width, outputs]`, to `sums`, `[16, inputs, outputs]`. `inputs` and
+    /// `outputs` are multiples of 16.
     ///
     /// # Safety
     /// The pointers are valid for so many elements, `sums` and `room`, of [`products_room`] numbers, for writing, and `shape` is
     /// sound.
     pub unsafe fn tile_products = products_generic(
-        image: *const f32, slopes: *const f32, sums: *mut f32, room: *mut f32, shape: &Shape
+        image: Picture, slopes: *const f32, sums: *mut f32, room: *mut f32, shape: &Shape
     );
 }
 
 #[inline(always)]
 unsafe fn products_generic<V: Vector>(
-    image: *const f32,
+    image: Picture,
     slopes: *const f32,
     sums: *mut f32,
     room: *mut f32,
@@ -45,11 +45,11 @@ unsafe fn products_generic<V: Vector>(
         unsafe {
             let (tiles, spread) = (room, room.add(TILE * AT_ONCE * inputs));
             for tile in 0..count {
+                transform_window::<V>(image, first + tile, tiles.add(tile * inputs), count, shape);
                 let (row, column) = ((first + tile) / columns, (first + tile) % columns);
-                let window = 2 * row * shape.padded_width() + 2 * column;
-                transform_window::<V>(image.add(window * inputs), tiles.add(tile * inputs), count, shape);
-                // Behind the border of one.
-                let place = window + shape.padded_width() + 1;
+                let place = 2 * row * shape.width + 2 * column;
+                let line = shape.width * outputs;
+                fetch::<V>(slopes.wrapping_add(place * outputs + 2 * line), line, outputs);
                 spread_slopes::<V>(slopes.add(place * outputs), spread.add(tile * outputs), count, shape);
             }
             for element in 0..TILE {
@@ -80,7 +80,7 @@ unsafe fn products_generic<V: Vector>(
 /// `A dY A'` of the four slopes of a tile, to `[16, tiles, outputs]`.
 #[inline(always)]
 unsafe fn spread_slopes<V: Vector>(slopes: *const f32, spread: *mut f32, tiles: usize, shape: &Shape) {
-    let (outputs, row) = (shape.outputs, shape.padded_width() * shape.outputs);
+    let (outputs, row) = (shape.outputs, shape.width * shape.outputs);
     for output in (0..outputs).step_by(V::LANES) {
         // SAFETY: the caller vouches for the pointers.
         unsafe {
