@@ -1,7 +1,7 @@
 //! A convolution alone over a batch, on all threads.
 
 use super::{
-    Block, Instructions, Picture, Shape, TILE,
+    Block, Instructions, Moments, Picture, Shape, Slopes, TILE,
     batch::{Scratch, stretches, tiles_of_kernel, transpose},
     kernel_of_products, products_room, room, tile_products, winograd_convolution,
 };
@@ -16,6 +16,42 @@ pub struct Convolution {
     pub instructions: Instructions,
     /// On so many threads; the numbers don't hang on them.
     pub threads: usize,
+}
+
+/// The gradient of what a convolution gives.
+#[derive(Clone, Copy)]
+pub enum OutputGradient<'a> {
+    /// `[batch, height, width, outputs]`
+    Numbers(&'a [f32]),
+    /// That which a normalization behind it hands back, computed for an image when that's turn has come, and in memory no longer than
+    /// that.
+    Normalized(&'a Slopes<'a>),
+}
+
+impl OutputGradient<'_> {
+    fn length(&self) -> usize {
+        match self {
+            OutputGradient::Numbers(numbers) => numbers.len(),
+            OutputGradient::Normalized(slopes) => slopes.length(),
+        }
+    }
+
+    /// That of an image of so many numbers, which may be computed into `own`.
+    fn of_image<'s>(&'s self, image: usize, length: usize, own: &'s mut [f32]) -> &'s [f32] {
+        match self {
+            OutputGradient::Numbers(numbers) => &numbers[image * length..][..length],
+            OutputGradient::Normalized(slopes) => {
+                let own = &mut own[..length];
+                slopes.write_part(image * length, own);
+                own
+            }
+        }
+    }
+
+    /// Room for computing an image of so many numbers.
+    fn room(&self, length: usize) -> Scratch {
+        Scratch::new(if matches!(self, OutputGradient::Numbers(_)) { 0 } else { length })
+    }
 }
 
 impl Convolution {
@@ -37,11 +73,18 @@ impl Convolution {
     }
 
     /// Computes `[batch, height, width, outputs]` from `[batch, height, width, inputs]`, with a kernel that was
-    /// [`turned`](Convolution::turned).
+    /// [`turned`](Convolution::turned). What `moments` want to know of an image is found while it is in the cache.
     ///
     /// # Panics
-    /// Where a slice has another length.
-    pub fn forward(&self, images: &[f32], turned: &Scratch, bias: Option<&[f32]>, into: &mut [f32]) {
+    /// Where a slice has another length, or `moments` are of other images.
+    pub fn forward(
+        &self,
+        images: &[f32],
+        turned: &Scratch,
+        bias: Option<&[f32]>,
+        moments: Option<&mut Moments>,
+        into: &mut [f32],
+    ) {
         let Shape { height, width, inputs, outputs } = self.shape;
         let (image_length, length) = (height * width * inputs, height * width * outputs);
         let count = into.len() / length;
@@ -51,21 +94,28 @@ impl Convolution {
         let zeros = vec![0.0; inputs.max(outputs)];
         let bias = bias.unwrap_or(&zeros[..outputs]);
         assert!(bias.len() == outputs);
+        assert!(moments.as_ref().is_none_or(|moments| moments.images() == count));
+        let (look, mut found) = moments.map(Moments::of_images).unzip();
         let mut into = into;
         let mut tasks = Vec::new();
         for stretch in stretches(self.threads, count) {
             let own = into.split_off_mut(..stretch.len() * length).expect("as many as there are images");
-            tasks.push((stretch, own));
+            let found: Vec<&mut [f32]> = found.iter_mut().flatten().take(stretch.len()).collect();
+            tasks.push((stretch, own, found));
         }
-        in_parallel(tasks, |(stretch, into)| {
+        in_parallel(tasks, |(stretch, into, found)| {
+            let mut found = found.into_iter();
             let mut room = Scratch::new(room(&self.shape));
             let images = images[stretch.start * image_length..].chunks_exact(image_length);
             for (image, into) in images.zip(into.chunks_exact_mut(length)) {
                 let image = Picture::surrounded(image, &zeros, &self.shape);
                 let (kernel, bias) = (tiles.as_ptr(), bias.as_ptr());
-                let (into, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
+                let (numbers, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
                 // SAFETY: the lengths are those of the shape.
-                unsafe { winograd_convolution(self.instructions, image, kernel, bias, into, room, &self.shape) }
+                unsafe { winograd_convolution(self.instructions, image, kernel, bias, numbers, room, &self.shape) }
+                if let (Some(look), Some(found)) = (look, found.next()) {
+                    look.at(into, found);
+                }
             }
         });
     }
@@ -78,7 +128,7 @@ impl Convolution {
     pub fn backward(
         &self,
         images: &[f32],
-        slopes: &[f32],
+        slopes: OutputGradient<'_>,
         kernel: &[f32],
         of_images: Option<&mut [f32]>,
         wants_kernel: bool,
@@ -87,7 +137,9 @@ impl Convolution {
         let pairs = inputs * outputs;
         let (length, slopes_length) = (height * width * inputs, height * width * outputs);
         let count = images.len() / length;
-        assert!(images.len() == count * length && slopes.len() == count * slopes_length && kernel.len() == 9 * pairs);
+        assert!(
+            images.len() == count * length && slopes.length() == count * slopes_length && kernel.len() == 9 * pairs
+        );
         assert!(of_images.as_ref().is_none_or(|into| into.len() == images.len()));
         let wants_images = of_images.is_some();
         let mut of_images = of_images.unwrap_or_default();
@@ -112,9 +164,10 @@ impl Convolution {
             tasks.push((stretch, of_images.split_off_mut(..own).expect("as many as there are images"), sums));
         }
         in_parallel(tasks, |(stretch, mut of_images, sums)| {
+            let mut own_slopes = slopes.room(slopes_length);
             let mut space = Scratch::new(room(&turned_shape).max(products_room(&self.shape)));
             for image in stretch {
-                let slopes = &slopes[image * slopes_length..][..slopes_length];
+                let slopes = slopes.of_image(image, slopes_length, own_slopes.numbers());
                 let space = space.numbers().as_mut_ptr();
                 if let Some(into) = of_images.split_off_mut(..length).filter(|_| wants_images) {
                     let slopes = Picture::surrounded(slopes, &zeros, &turned_shape);
@@ -151,7 +204,10 @@ impl Convolution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::trial::{all_instructions, close, numbers};
+    use crate::kernel::{
+        Back, Cut, Normalization, Scaling,
+        trial::{all_instructions, close, numbers},
+    };
 
     #[test]
     fn a_convolution_gives_what_plain_loops_give() {
@@ -184,18 +240,62 @@ mod tests {
                 for threads in [1, 3] {
                     let convolution = Convolution { shape, instructions, threads };
                     let mut got = vec![f32::NAN; want.len()];
-                    convolution.forward(&values, &convolution.turned(&kernel), Some(&bias), &mut got);
+                    convolution.forward(&values, &convolution.turned(&kernel), Some(&bias), None, &mut got);
                     close("output", &got, &want);
                     let mut got = vec![f32::NAN; want_back.len()];
-                    let of_kernel = convolution.backward(&values, &slopes, &kernel, Some(&mut got), true);
+                    let of_kernel =
+                        convolution.backward(&values, OutputGradient::Numbers(&slopes), &kernel, Some(&mut got), true);
                     close("gradient", &got, &want_back);
                     close("kernel", &of_kernel.expect("wanted"), &want_kernel);
                     // One of them alone.
-                    let of_kernel = convolution.backward(&values, &slopes, &kernel, None, true);
+                    let of_kernel =
+                        convolution.backward(&values, OutputGradient::Numbers(&slopes), &kernel, None, true);
                     close("kernel", &of_kernel.expect("wanted"), &want_kernel);
                     got.fill(f32::NAN);
-                    assert_eq!(convolution.backward(&values, &slopes, &kernel, Some(&mut got), false), None);
+                    assert_eq!(
+                        convolution.backward(&values, OutputGradient::Numbers(&slopes), &kernel, Some(&mut got), false),
+                        None
+                    );
                     close("gradient", &got, &want_back);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_normalization_behind_it_computes_in_between_is_what_it_computes_alone() {
+        for (height, width, inputs, outputs) in [(2, 2, 16, 16), (32, 18, 16, 48)] {
+            let shape = Shape { height, width, inputs, outputs };
+            let values = numbers(3 * height * width * inputs, "values");
+            let kernel = numbers(9 * inputs * outputs, "kernel");
+            for instructions in all_instructions() {
+                for threads in [1, 2] {
+                    let convolution = Convolution { shape, instructions, threads };
+                    let normalization = Normalization { channels: outputs, cut: Cut::Relu, instructions, threads };
+                    let mut output = vec![f32::NAN; 3 * height * width * outputs];
+                    let mut moments = Moments::new(normalization, 3, height * width * outputs);
+                    let turned = convolution.turned(&kernel);
+                    convolution.forward(&values, &turned, None, Some(&mut moments), &mut output);
+                    let (got, want) = (moments.statistics(), normalization.statistics(&output));
+                    let exact = |numbers: &[f32]| numbers.iter().map(|n| f64::from(*n)).collect::<Vec<_>>();
+                    close("mean", &got.mean, &exact(&want.mean));
+                    close("variance", &got.variance, &exact(&want.variance));
+
+                    let gradient = numbers(output.len(), "gradient");
+                    let [factor, offset, a, b] = ["factor", "offset", "a", "b"].map(|name| numbers(outputs, name));
+                    let scaling = Scaling { factor: &factor, offset: &offset };
+                    let back = Back { gradient: &gradient, values: &output, mean: &got.mean, scaling, output: None };
+                    let slopes = normalization.slopes(back, [&a, &b]);
+                    let mut written = vec![f32::NAN; output.len()];
+                    slopes.write(&mut written);
+                    let [of_numbers, of_normalized] =
+                        [OutputGradient::Numbers(&written), OutputGradient::Normalized(&slopes)].map(|gradient| {
+                            let mut of_images = vec![f32::NAN; values.len()];
+                            let of_kernel =
+                                convolution.backward(&values, gradient, &kernel, Some(&mut of_images), true);
+                            (of_images, of_kernel)
+                        });
+                    assert_eq!(of_normalized, of_numbers);
                 }
             }
         }

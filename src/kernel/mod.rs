@@ -16,6 +16,7 @@ mod dropout;
 mod first_gradient;
 mod forward;
 mod input_gradient;
+mod moments;
 mod normalization;
 mod pointwise;
 #[cfg(test)]
@@ -27,12 +28,13 @@ mod winograd_gradient;
 
 pub use batch::{Images, Scratch};
 pub use block::{Block, Gradients};
-pub use convolution::Convolution;
+pub use convolution::{Convolution, OutputGradient};
 pub use dropout::Dropout;
 use first_gradient::{Quads, first_gradient};
 use forward::forward;
 use input_gradient::input_gradient;
-pub use normalization::{Back, Cut, Normalization, Scaling};
+pub use moments::{Moments, Statistics};
+pub use normalization::{Back, Cut, Normalization, Scaling, Slopes};
 pub use pointwise::Pointwise;
 use weight_gradient::{Lists, weight_gradient};
 use winograd::{Picture, TILE, room, transform_kernel, winograd, winograd_convolution};

@@ -32,15 +32,6 @@ pub struct Normalization {
     pub threads: usize,
 }
 
-/// Mean and biased variance of each channel.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Statistics {
-    /// `[channels]`
-    pub mean: Vec<f32>,
-    /// `[channels]`
-    pub variance: Vec<f32>,
-}
-
 /// What a channel's values are multiplied by, and what is added then.
 #[derive(Clone, Copy)]
 pub struct Scaling<'a> {
@@ -90,18 +81,18 @@ impl Normalization {
     }
 
     /// So many rows side by side fill whole vectors.
-    fn beside(channels: usize) -> usize {
+    pub(super) fn beside(channels: usize) -> usize {
         let divides = |rows: &usize| (channels * rows).is_multiple_of(WIDEST);
         (1..=WIDEST).find(divides).expect("as many as lanes do")
     }
 
     /// Numbers of the rows that are taken as one.
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.channels * Self::beside(self.channels)
     }
 
     /// Numbers of a block.
-    fn block(&self) -> usize {
+    pub(super) fn block(&self) -> usize {
         (BLOCK / self.width()).max(FEWEST) * self.width()
     }
 
@@ -112,51 +103,12 @@ impl Normalization {
     }
 
     /// The sums a channel of a number for each of the rows that are taken as one.
-    fn of_rows(&self, numbers: &[f64]) -> Vec<f64> {
+    pub(super) fn of_rows(&self, numbers: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.channels];
         for row in numbers.chunks_exact(self.channels) {
             sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
         }
         sums
-    }
-
-    /// Mean and variance over all rows, of which there is one at least.
-    ///
-    /// # Panics
-    /// Where `values` aren't whole rows as [`Normalization::fits`] wants them.
-    pub fn statistics(&self, values: &[f32]) -> Statistics {
-        let (width, block) = (self.width(), self.block());
-        assert!(values.len().is_multiple_of(width) && !values.is_empty());
-        // For each block and number of a row: the sum, and the sum of the squared deviations from the block's own mean.
-        let blocks = values.len().div_ceil(block);
-        let mut found = vec![0.0; 2 * width * blocks];
-        let tasks = self.stretches(values.len(), &mut found, 2 * width);
-        in_parallel(tasks, |(from, found)| {
-            let values = &values[from * block..];
-            for (values, found) in values.chunks(block).zip(found.chunks_exact_mut(2 * width)) {
-                // SAFETY: whole rows of `width` numbers, which are whole vectors, and room for two results a number.
-                unsafe { moments(self.instructions, values.as_ptr(), found.as_mut_ptr(), values.len() / width, width) }
-            }
-        });
-        let all = (values.len() / self.channels) as f64;
-        let mut sums = vec![0.0; width];
-        for found in found.chunks_exact(2 * width) {
-            sums.iter_mut().zip(&found[..width]).for_each(|(all, sum)| *all += f64::from(*sum));
-        }
-        let mean: Vec<f64> = self.of_rows(&sums).into_iter().map(|sum| sum / all).collect();
-        let means = mean.repeat(Self::beside(self.channels));
-        let mut squares = vec![0.0; width];
-        for (values, found) in values.chunks(block).zip(found.chunks_exact(2 * width)) {
-            let rows = (values.len() / width) as f64;
-            let (sums, own) = found.split_at(width);
-            for (((all, sum), own), mean) in squares.iter_mut().zip(sums).zip(own).zip(&means) {
-                let apart = f64::from(*sum) / rows - mean;
-                *all += f64::from(*own) + rows * apart * apart;
-            }
-        }
-        let variance = self.of_rows(&squares).into_iter().map(|sum| sum / all).collect();
-        let single = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect();
-        Statistics { mean: single(mean), variance: single(variance) }
     }
 
     /// `factor * values + offset + added`, cut.
@@ -213,22 +165,15 @@ impl Normalization {
         Sums { gradient: self.of_rows(gradient), product: self.of_rows(product) }
     }
 
-    /// The gradient of the values: `factor * (g - a - b * (values - mean))`, where `g` is the gradient behind the cut and `a` and `b` are
-    /// numbers a channel.
+    /// The gradient of the values, to be computed: `factor * (g - a - b * (values - mean))`, where `g` is the gradient behind the cut and
+    /// `a` and `b` are numbers a channel.
     ///
     /// # Panics
     /// Where the slices don't fit each other.
-    pub fn backward(&self, back: Back<'_>, [a, b]: [&[f32]; 2], into: &mut [f32]) {
-        let (width, block) = (self.width(), self.block());
+    pub fn slopes<'a>(&self, back: Back<'a>, [a, b]: [&[f32]; 2]) -> Slopes<'a> {
         self.assert_fits(&back);
-        assert!(into.len() == back.values.len());
-        let (channels, a, b) = (self.of_channels(&back), self.widened(a), self.widened(b));
-        let tasks = self.stretches(into.len(), into, block);
-        in_parallel(tasks, |(from, into)| {
-            let walk = self.walk(&back, &channels, from * block, into.len() / width);
-            // SAFETY: so many whole rows lie in all of them, and a row of each of the numbers.
-            unsafe { slope(self.instructions, walk, a.as_ptr(), b.as_ptr(), into.as_mut_ptr()) }
-        });
+        let channels = self.of_channels(&back);
+        Slopes { normalization: *self, back, channels, a: self.widened(a), b: self.widened(b) }
     }
 
     /// Mean, factor and offset, as [`Walk`] has them.
@@ -259,49 +204,55 @@ impl Normalization {
     }
 
     /// Stretches of blocks, one a thread: the first of each, and its part of `results`, of which there are so many a block.
-    fn stretches<'a>(&self, length: usize, results: &'a mut [f32], a_block: usize) -> Vec<(usize, &'a mut [f32])> {
+    pub(super) fn stretches<'a>(
+        &self,
+        length: usize,
+        results: &'a mut [f32],
+        a_block: usize,
+    ) -> Vec<(usize, &'a mut [f32])> {
         let blocks = length.div_ceil(self.block());
         let own = blocks.div_ceil(self.threads.max(1)).max(1);
         results.chunks_mut(own * a_block).enumerate().map(|(at, results)| (at * own, results)).collect()
     }
 }
 
-compiled! {
-    unsafe fn moments = generic_moments(values: *const f32, found: *mut f32, rows: usize, width: usize);
+/// The gradient of what was normalized, to be computed all at once or a part at a time.
+pub struct Slopes<'a> {
+    normalization: Normalization,
+    back: Back<'a>,
+    channels: [Vec<f32>; 3],
+    a: Vec<f32>,
+    b: Vec<f32>,
 }
 
-/// Sums over rows, and sums of the squared deviations from their means: `found` is `[2, width]`.
-#[inline(always)]
-unsafe fn generic_moments<V: Vector>(values: *const f32, found: *mut f32, rows: usize, width: usize) {
-    // SAFETY: all that is read and written lies within `rows` rows, or the two of `found`.
-    unsafe {
-        for at in (0..width).step_by(V::LANES) {
-            let sum = over_rows::<V>(rows, |row, sum| sum.plus(V::load(values.add(row * width + at))));
-            sum.store(found.add(at));
-            let mean = V::splat(0.0).plus_product(sum, V::splat(1.0 / rows as f32));
-            let squares = over_rows::<V>(rows, |row, sum| {
-                let apart = V::load(values.add(row * width + at)).minus(mean);
-                sum.plus_product(apart, apart)
-            });
-            squares.store(found.add(width + at));
-        }
+impl Slopes<'_> {
+    /// How many numbers they are.
+    pub fn length(&self) -> usize {
+        self.back.values.len()
     }
-}
 
-/// Adds up over rows, in four sums beside each other, since one would wait for itself.
-#[inline(always)]
-unsafe fn over_rows<V: Vector>(rows: usize, add: impl Fn(usize, V) -> V) -> V {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut sums = [V::splat(0.0); 4];
-        let fours = rows / 4 * 4;
-        for row in (0..fours).step_by(4) {
-            sums = [add(row, sums[0]), add(row + 1, sums[1]), add(row + 2, sums[2]), add(row + 3, sums[3])];
-        }
-        for row in fours..rows {
-            sums[0] = add(row, sums[0]);
-        }
-        sums[0].plus(sums[1]).plus(sums[2].plus(sums[3]))
+    /// Computes all of them, on all threads.
+    ///
+    /// # Panics
+    /// Where there is another number of them.
+    pub fn write(&self, into: &mut [f32]) {
+        assert!(into.len() == self.length());
+        let block = self.normalization.block();
+        let tasks = self.normalization.stretches(into.len(), into, block);
+        in_parallel(tasks, |(from, into)| self.write_part(from * block, into));
+    }
+
+    /// Computes those from a place on. Place and number are whole rows, as [`Normalization::fits`] takes them.
+    ///
+    /// # Panics
+    /// Where they aren't, or where there are fewer.
+    pub fn write_part(&self, start: usize, into: &mut [f32]) {
+        let Slopes { normalization, back, channels, a, b } = self;
+        let width = normalization.width();
+        assert!(start.is_multiple_of(width) && into.len().is_multiple_of(width) && start + into.len() <= self.length());
+        let walk = normalization.walk(back, channels, start, into.len() / width);
+        // SAFETY: so many whole rows lie in all of them, and a row of each of the numbers.
+        unsafe { slope(normalization.instructions, walk, a.as_ptr(), b.as_ptr(), into.as_mut_ptr()) }
     }
 }
 
@@ -531,7 +482,7 @@ mod tests {
                         }
                         let (a, b) = (numbers(channels, "a"), numbers(channels, "b"));
                         let mut into = vec![f32::NAN; length];
-                        it.backward(back, [&a, &b], &mut into);
+                        it.slopes(back, [&a, &b]).write(&mut into);
                         let want: Vec<f64> = (0..length)
                             .map(|at| {
                                 let c = at % channels;

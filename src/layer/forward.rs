@@ -168,6 +168,8 @@ pub enum Operator<'a> {
     Activation(ActivationFunction),
     /// Normalization over the batch.
     BatchNormalization(&'a Normalize),
+    /// A convolution, and normalization of what it gives over the batch.
+    NormalizedConvolution(&'a Convolution, &'a Normalize),
     /// A dense layer with its bias.
     Product(&'a Product),
     /// What disturbs training, such as dropout, and hands on what it gets elsewhere.

@@ -1,14 +1,16 @@
-//! Batch normalization by the program's own kernel, with the addition and the cut behind it.
+//! Batch normalization by the program's own kernel, with the convolution before it, the addition and the cut behind it.
 
 use crate::{
     device::{self, differentiable},
-    kernel::{Back, Cut, Instructions, Normalization, Scaling},
-    layer::{Forward, Operator, Pass, as_computed, as_stored, batch_normalization::Normalize},
+    kernel::{Back, Cut, Instructions, Normalization, OutputGradient, Scaling},
+    layer::{Forward, Operator, Pass, as_computed, as_stored, batch_normalization::Normalize, conv2d::Convolution},
+    model::fast_convolution::FastConvolution,
 };
 use tch::{Kind, TchError, Tensor};
 
-/// `relu(normalize(x) + added)`, or with ReLU6, or a part of it.
+/// `relu(normalize(convolve(x)) + added)`, or with ReLU6, or a part of it.
 pub struct FusedNormalization {
+    convolution: Option<FastConvolution>,
     normalize: Normalize,
     computed: Normalization,
     adds: bool,
@@ -19,23 +21,33 @@ impl FusedNormalization {
     pub fn new(normalize: &Normalize, adds: bool, cut: Cut, instructions: Instructions) -> Option<Self> {
         let (&channels, places) = normalize.input.split_last()?;
         Normalization::fits(places.iter().product(), channels).then(|| FusedNormalization {
+            convolution: None,
             normalize: normalize.shared(),
             computed: Normalization { channels, cut, instructions, threads: 1 },
             adds,
         })
     }
 
-    /// Normalizes `x` and adds `added`, both `[batch, channels, ...]`.
+    /// The same with the convolution before it, which has no bias; nothing where kernels don't serve it both ways.
+    pub fn behind(self, convolution: &Convolution) -> Option<Self> {
+        let convolution = FastConvolution::new(convolution, self.computed.instructions)?;
+        let serves = convolution.has_kernel_gradient() && convolution.convolution.weights.bias.is_none();
+        serves.then_some(FusedNormalization { convolution: Some(convolution), ..self })
+    }
+
+    /// Convolves, normalizes `x` and adds `added`, both `[batch, channels, ...]`.
     ///
     /// # Errors
     /// What libtorch reports.
     pub fn sum(&self, x: &Tensor, added: Option<&Tensor>, pass: &Pass) -> Result<Tensor, TchError> {
         let are_numbers = [Some(x), added].into_iter().flatten().all(|tensor| tensor.kind() == Kind::Float);
-        let fit = added.is_none_or(|added| added.size() == x.size());
+        // A convolution leaves rows and columns as they are.
+        let fit = added.is_none_or(|added| self.convolution.is_some() || added.size() == x.size());
         if self.normalize.is_of_batch(pass) && are_numbers && fit && x.size()[0] > 0 {
             return self.of_batch(x, added);
         }
-        let mut y = self.normalize.forward(x, pass)?;
+        let convolved = self.convolution.as_ref().map(|convolution| convolution.forward(x, pass)).transpose()?;
+        let mut y = self.normalize.forward(convolved.as_ref().unwrap_or(x), pass)?;
         if let Some(added) = added {
             y = y.f_add(added)?;
         }
@@ -49,10 +61,19 @@ impl FusedNormalization {
     fn of_batch(&self, x: &Tensor, added: Option<&Tensor>) -> Result<Tensor, TchError> {
         let computed = Normalization { threads: device::threads(), ..self.computed };
         let Normalize { gamma, beta, epsilon, .. } = &self.normalize;
-        let x_stored = as_stored(&x.f_detach()?)?;
+        let (normalized, statistics, trace) = match &self.convolution {
+            Some(convolution) => {
+                let (output, statistics, trace) = convolution.convolve_and_look(x, computed)?;
+                (output, statistics, Some(trace))
+            }
+            None => {
+                let stored = as_stored(&x.f_detach()?)?;
+                let statistics = computed.statistics(device::numbers(&stored));
+                (stored, statistics, None)
+            }
+        };
         let added_stored = added.map(|added| as_stored(&added.f_detach()?)).transpose()?;
-        let values = device::numbers(&x_stored);
-        let statistics = computed.statistics(values);
+        let values = device::numbers(&normalized);
         self.normalize
             .follow(&Tensor::f_from_slice(&statistics.mean)?, &Tensor::f_from_slice(&statistics.variance)?)?;
 
@@ -74,12 +95,14 @@ impl FusedNormalization {
         let offset: Vec<f32> = offsets
             .map(|((beta, mean), factor)| (f64::from(beta) - f64::from(*mean) * f64::from(*factor)) as f32)
             .collect();
-        let output = device::filled(&x_stored.size(), |into| {
+        let output = device::filled(&normalized.size(), |into| {
             let added = added_stored.as_ref().map(device::numbers);
             computed.forward(values, Scaling { factor: &factor, offset: &offset }, added, into);
         })?;
         let y = as_computed(&output)?;
-        let inputs: Vec<&Tensor> = [Some(x), gamma.as_ref(), beta.as_ref(), added].into_iter().flatten().collect();
+        let kernel = self.convolution.as_ref().map(|convolution| &convolution.convolution.weights.kernel);
+        let all = [Some(x), kernel, gamma.as_ref(), beta.as_ref(), added];
+        let inputs: Vec<&Tensor> = all.into_iter().flatten().collect();
         if !(device::is_recording() && inputs.iter().any(|input| input.requires_grad())) {
             return Ok(y);
         }
@@ -91,7 +114,7 @@ impl FusedNormalization {
             let stored = as_stored(gradient)?;
             let back = Back {
                 gradient: device::numbers(&stored),
-                values: device::numbers(&x_stored),
+                values: device::numbers(&normalized),
                 mean: &mean,
                 scaling: Scaling { factor: &factor, offset: &offset },
                 output: kept_output.as_ref().map(device::numbers),
@@ -101,7 +124,7 @@ impl FusedNormalization {
             let of_added = match (adds, cuts) {
                 (false, _) => None,
                 (true, false) => Some(stored.shallow_clone()),
-                (true, true) => Some(device::filled(&x_stored.size(), |into| {
+                (true, true) => Some(device::filled(&normalized.size(), |into| {
                     sums = Some(computed.sums(back, Some(into)));
                 })?),
             };
@@ -118,8 +141,14 @@ impl FusedNormalization {
                 }
                 None => (computed, back),
             };
-            let of_x = device::filled(&x_stored.size(), |into| last.backward(back, [&a, &b], into))?;
-            let mut all = vec![Some(as_computed(&of_x)?)];
+            let slopes = last.slopes(back, [&a, &b]);
+            let mut all = match &trace {
+                Some(trace) => trace.gradients(OutputGradient::Normalized(&slopes))?.into_iter().collect(),
+                None => {
+                    let of_x = device::filled(&normalized.size(), |into| slopes.write(into))?;
+                    vec![Some(as_computed(&of_x)?)]
+                }
+            };
             if has_gamma {
                 let products = sums.product.iter().zip(&inverse).map(|(sum, inverse)| (sum * inverse) as f32);
                 all.push(Some(Tensor::f_from_slice(&products.collect::<Vec<_>>())?));
@@ -145,9 +174,10 @@ impl Forward for FusedNormalization {
 
     fn operator(&self) -> Operator<'_> {
         // What is behind the row that it ends may still be fused with it.
-        match self.computed.cut {
-            Cut::Nothing => Operator::BatchNormalization(&self.normalize),
-            Cut::Relu | Cut::Relu6 => Operator::Other,
+        match (self.computed.cut, &self.convolution) {
+            (Cut::Nothing, None) => Operator::BatchNormalization(&self.normalize),
+            (Cut::Nothing, Some(fast)) => Operator::NormalizedConvolution(&fast.convolution, &self.normalize),
+            (Cut::Relu | Cut::Relu6, _) => Operator::Other,
         }
     }
 
@@ -156,12 +186,13 @@ impl Forward for FusedNormalization {
     }
 
     fn describe(&self) -> Option<String> {
+        let convolved = if self.convolution.is_some() { "convolution, " } else { "" };
         let added = if self.adds { ", add" } else { "" };
         let cut = match self.computed.cut {
             Cut::Nothing => "",
             Cut::Relu => ", relu",
             Cut::Relu6 => ", relu6",
         };
-        Some(format!("kernel: normalize{added}{cut} ({})", self.computed.instructions.name()))
+        Some(format!("kernel: {convolved}normalize{added}{cut} ({})", self.computed.instructions.name()))
     }
 }

@@ -64,7 +64,7 @@ pub(crate) enum Join {
     /// What the layer says.
     Merge(Merge),
     /// The first of two is normalized, the second added.
-    NormalizedSum(FusedNormalization),
+    NormalizedSum(Box<FusedNormalization>),
 }
 
 impl Join {

@@ -446,7 +446,7 @@ fn assert_close(what: &str, one: &[Tensor], other: &[Tensor]) {
 }
 
 /// Networks that passes have something to say about.
-const BLOCKS: [&str; 13] = [
+const BLOCKS: [&str; 14] = [
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"residual": {"layers": [{"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "use_bias": false}},
             {"batch_normalization": {}}, {"activation": {"function": "relu"}},
@@ -499,6 +499,14 @@ const BLOCKS: [&str; 13] = [
         {"residual": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 1, "use_bias": false}}, {"batch_normalization": {"momentum": 0.5}}]}},
         {"activation": {"function": "tanh"}}, {"max_pooling2d": {"pool_size": 4}}, {"conv2d": {"filters": 528, "kernel_size": 1, "use_bias": false}},
         {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "relu"}}, {"global_average_pooling2d": {}}]"#,
+    // Normalization behind convolutions: one that nobody trains, and one that leaves its kernel's gradient to libtorch.
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
+        {"conv2d": {"filters": 144, "kernel_size": 3, "padding": "same", "use_bias": false, "trainable": false}},
+        {"batch_normalization": {"momentum": 0.5}}, {"activation": {"function": "relu6"}},
+        {"conv2d": {"filters": 64, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5, "scale": false}}, {"activation": {"function": "relu"}},
+        {"conv2d": {"filters": 48, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"batch_normalization": {"momentum": 0.5, "center": false}}, {"global_average_pooling2d": {}}]"#,
 ];
 
 /// The network on images that kernels take, once with passes and once without, with the same weights.
@@ -578,11 +586,23 @@ fn passes_do_what_they_are_for() {
             ]
         );
         assert_eq!(
-            shown(BLOCKS[7])[2..9],
+            shown(BLOCKS[13])[3..],
+            [
+                format!("conv2d_1 + batch_normalization + activation: kernel: convolution, normalize, relu6 ({name})"),
+                format!("conv2d_2: kernel: convolution ({name})"),
+                format!("batch_normalization_1 + activation_1: kernel: normalize, relu ({name})"),
+                format!("conv2d_3 + batch_normalization_2: kernel: convolution, normalize ({name})"),
+                "global_average_pooling2d: arrange".to_owned(),
+            ]
+        );
+        assert_eq!(
+            shown(BLOCKS[7])[2..8],
             [
                 format!("batch_normalization + activation: kernel: normalize, relu ({name})"),
-                format!("conv2d_1: kernel: convolution ({name})"),
-                format!("batch_normalization_1 + residual + activation_1: kernel: normalize, add, relu ({name})"),
+                format!(
+                    "conv2d_1 + batch_normalization_1 + residual + activation_1: \
+                     kernel: convolution, normalize, add, relu ({name})"
+                ),
                 "conv2d_2: convolution".to_owned(),
                 "conv2d_3: convolution".to_owned(),
                 format!("batch_normalization_3: kernel: normalize ({name})"),

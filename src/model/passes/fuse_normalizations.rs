@@ -4,7 +4,7 @@
 //! read and write it less than half as often. Normalization that is synchronized over processes is left as it is.
 
 use crate::{
-    kernel::Cut,
+    kernel::{Cut, Instructions},
     layer::{ActivationFunction, Merge, Operator},
     model::{Join, Means, Operation, fused_normalization::FusedNormalization},
 };
@@ -25,20 +25,18 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
         let behind = if cuts { operations[at + 1].layers().to_vec() } else { Vec::new() };
         let layers = [operation.layers(), &behind].concat();
         let fused = match &mut operations[at] {
-            Operation::Computation { forward, .. } => match forward.operator() {
-                Operator::BatchNormalization(normalize) if !normalize.is_synchronized() => {
-                    FusedNormalization::new(normalize, false, cut, instructions)
-                        .map(|fused| Operation::Computation { layers, forward: Box::new(fused) })
-                }
-                _ => None,
-            },
+            Operation::Computation { forward, .. } => fused(forward.operator(), false, cut, instructions)
+                .map(|fused| Operation::Computation { layers, forward: Box::new(fused) }),
             Operation::Parallel { rows, join: Join::Merge(Merge::Add), .. } => last_in_two(rows).and_then(|row| {
-                let Operator::BatchNormalization(normalize) = rows[row].last()?.operator() else { return None };
-                let fused = FusedNormalization::new(normalize, true, cut, instructions)?;
+                let fused = fused(rows[row].last()?.operator(), true, cut, instructions)?;
                 let normalization = rows[row].pop()?;
                 rows.swap(0, row);
                 let layers = [normalization.layers(), &layers].concat();
-                Some(Operation::Parallel { layers, rows: std::mem::take(rows), join: Join::NormalizedSum(fused) })
+                Some(Operation::Parallel {
+                    layers,
+                    rows: std::mem::take(rows),
+                    join: Join::NormalizedSum(Box::new(fused)),
+                })
             }),
             Operation::Parallel { .. } => None,
         };
@@ -52,11 +50,25 @@ pub fn rewrite(operations: &mut Vec<Operation>, means: &Means) -> Result<(), Tch
     Ok(())
 }
 
+/// A normalization over the batch, with the convolution before it if that is known to be one operation with it, an addition and a cut.
+fn fused(operator: Operator<'_>, adds: bool, cut: Cut, instructions: Instructions) -> Option<FusedNormalization> {
+    match operator {
+        Operator::BatchNormalization(normalize) if !normalize.is_synchronized() => {
+            FusedNormalization::new(normalize, adds, cut, instructions)
+        }
+        Operator::NormalizedConvolution(convolution, normalize) => {
+            FusedNormalization::new(normalize, adds, cut, instructions)?.behind(convolution)
+        }
+        _ => None,
+    }
+}
+
 /// Which of two rows ends in a normalization over the batch.
 fn last_in_two(rows: &[Vec<Operation>]) -> Option<usize> {
-    let normalizes = |row: &Vec<Operation>| {
-        let last = row.last().map(Operation::operator);
-        matches!(last, Some(Operator::BatchNormalization(normalize)) if !normalize.is_synchronized())
+    let normalizes = |row: &Vec<Operation>| match row.last().map(Operation::operator) {
+        Some(Operator::BatchNormalization(normalize)) => !normalize.is_synchronized(),
+        Some(Operator::NormalizedConvolution(..)) => true,
+        _ => false,
     };
     rows.iter().position(normalizes).filter(|_| rows.len() == 2)
 }

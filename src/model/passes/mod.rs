@@ -6,6 +6,7 @@ mod fold_scaling;
 mod fuse_blocks;
 mod fuse_normalizations;
 mod leave_out_dropout;
+mod normalize_convolutions;
 mod pointwise_gradients;
 mod pool_before_activation;
 mod turn_kernels;
@@ -45,7 +46,7 @@ impl Rewriting {
     }
 }
 
-const REWRITINGS: [Rewriting; 9] = [
+const REWRITINGS: [Rewriting; 10] = [
     Rewriting { name: "leave_out_dropout", only: Some(Purpose::Inference), rewrite: leave_out_dropout::rewrite },
     Rewriting {
         name: "fold_batch_normalization",
@@ -59,6 +60,11 @@ const REWRITINGS: [Rewriting; 9] = [
     },
     Rewriting { name: "fold_scaling", only: None, rewrite: fold_scaling::rewrite },
     Rewriting { name: "fuse_blocks", only: None, rewrite: fuse_blocks::rewrite },
+    Rewriting {
+        name: "normalize_convolutions",
+        only: Some(Purpose::Training),
+        rewrite: |row, means| normalize_convolutions::rewrite(row, means),
+    },
     Rewriting { name: "fast_convolutions", only: None, rewrite: |row, means| fast_convolutions::rewrite(row, means) },
     Rewriting {
         name: "pointwise_gradients",
@@ -152,6 +158,7 @@ fn name(operator: &Operator<'_>) -> &'static str {
         Operator::MaxPooling(_) => "max-pooling",
         Operator::Activation(function) => function.name(),
         Operator::BatchNormalization(_) => "normalize",
+        Operator::NormalizedConvolution(..) => "convolution, normalize",
         Operator::Product(_) => "matrix product",
         Operator::Disturbance => "mask",
         Operator::Other => "arrange",
