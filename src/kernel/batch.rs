@@ -63,7 +63,7 @@ impl Border {
 
     /// An image as tiles are read from it: where it lies if it is of numbers, and with a border `into` if not, as [`Border::padded`] has
     /// it. `zeros` are as many as there are channels.
-    pub fn picture(&self, images: Images<'_>, image: usize, into: &mut [f32], zeros: &[f32]) -> Picture {
+    pub fn picture<'a>(&self, images: Images<'a>, image: usize, into: &'a mut [f32], zeros: &'a [f32]) -> Picture<'a> {
         match images {
             Images::Numbers(values) => {
                 let image = &values[image * self.image_length()..][..self.image_length()];

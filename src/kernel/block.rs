@@ -96,8 +96,10 @@ impl Block {
             let own_codes = codes.split_off_mut(..stretch.len() * length).expect("as many as there are images");
             tasks.push((stretch, own, own_codes));
         }
+        // Wide images of numbers are read where they lie.
+        let is_padded = !wide || matches!(images, Images::Bytes { .. });
         in_parallel(tasks, |(stretch, pooled, codes)| {
-            let mut padded = Scratch::new(self.shape.padded());
+            let mut padded = Scratch::new(if is_padded { self.shape.padded() } else { 0 });
             let mut room = Scratch::new(if wide { room(&self.shape) } else { 0 });
             let outputs = pooled.chunks_exact_mut(length).zip(codes.chunks_exact_mut(length));
             for (image, (pooled, codes)) in stretch.zip(outputs) {

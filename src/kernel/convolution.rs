@@ -14,7 +14,7 @@ pub struct Convolution {
     pub shape: Shape,
     /// What it is computed with.
     pub instructions: Instructions,
-    /// On so many threads; the numbers don't hang on them.
+    /// On so many threads. How the sums for the kernel's gradient are rounded hangs on it.
     pub threads: usize,
 }
 
@@ -23,8 +23,7 @@ pub struct Convolution {
 pub enum OutputGradient<'a> {
     /// `[batch, height, width, outputs]`
     Numbers(&'a [f32]),
-    /// That which a normalization behind it hands back, computed for an image when that's turn has come, and in memory no longer than
-    /// that.
+    /// That which a normalization behind it hands back: computed for each image when its turn comes, and kept no longer.
     Normalized(&'a Slopes<'a>),
 }
 
@@ -94,8 +93,8 @@ impl Convolution {
         let zeros = vec![0.0; inputs.max(outputs)];
         let bias = bias.unwrap_or(&zeros[..outputs]);
         assert!(bias.len() == outputs);
-        assert!(moments.as_ref().is_none_or(|moments| moments.images() == count));
-        let (look, mut found) = moments.map(Moments::of_images).unzip();
+        assert!(moments.as_ref().is_none_or(|moments| moments.are_of(count, outputs, length)));
+        let (normalization, mut found) = moments.map(Moments::of_images).unzip();
         let mut into = into;
         let mut tasks = Vec::new();
         for stretch in stretches(self.threads, count) {
@@ -113,8 +112,8 @@ impl Convolution {
                 let (numbers, room) = (into.as_mut_ptr(), room.numbers().as_mut_ptr());
                 // SAFETY: the lengths are those of the shape.
                 unsafe { winograd_convolution(self.instructions, image, kernel, bias, numbers, room, &self.shape) }
-                if let (Some(look), Some(found)) = (look, found.next()) {
-                    look.at(into, found);
+                if let (Some(normalization), Some(found)) = (normalization, found.next()) {
+                    normalization.look_at(into, found);
                 }
             }
         });
@@ -142,6 +141,9 @@ impl Convolution {
         );
         assert!(of_images.as_ref().is_none_or(|into| into.len() == images.len()));
         let wants_images = of_images.is_some();
+        if !(wants_images || wants_kernel) {
+            return None;
+        }
         let mut of_images = of_images.unwrap_or_default();
         let mut turned = Scratch::new(if wants_images { kernel.len() } else { 0 });
         for (at, weights) in turned.numbers().chunks_exact_mut(inputs).enumerate() {

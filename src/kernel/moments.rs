@@ -1,6 +1,10 @@
 //! Mean and variance of the channels of a batch, put together exactly from those of blocks (Chan et al., 1983).
 
-use super::{compiled, normalization::Normalization, vector::Vector};
+use super::{
+    compiled,
+    normalization::{FEWEST, Normalization},
+    vector::Vector,
+};
 use crate::device::in_parallel;
 
 /// Mean and biased variance of each channel.
@@ -23,6 +27,11 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// Whether images of so many places are worth looking at one by one: of fewer there would be as many sums as numbers.
+    pub fn fits(places: usize) -> bool {
+        places >= FEWEST
+    }
+
     /// Those of so many images of so many numbers each, which are whole rows as [`Normalization::fits`] takes them, to be looked at.
     ///
     /// # Panics
@@ -39,15 +48,19 @@ impl Moments {
         2 * self.normalization.width() * self.image.div_ceil(self.normalization.block())
     }
 
-    /// How many images there are.
-    pub fn images(&self) -> usize {
+    fn images(&self) -> usize {
         self.found.len() / self.of_an_image()
     }
 
-    /// The places of the results of each image, with what fills them.
-    pub fn of_images(&mut self) -> (Look, impl Iterator<Item = &mut [f32]>) {
+    /// Whether they are of so many images of so many channels and numbers each.
+    pub fn are_of(&self, images: usize, channels: usize, image: usize) -> bool {
+        (self.images(), self.normalization.channels, self.image) == (images, channels, image)
+    }
+
+    /// What is normalized, and where the results of each image belong, which [`Normalization::look_at`] finds.
+    pub fn of_images(&mut self) -> (Normalization, impl Iterator<Item = &mut [f32]>) {
         let length = self.of_an_image();
-        (Look(self.normalization), self.found.chunks_exact_mut(length))
+        (self.normalization, self.found.chunks_exact_mut(length))
     }
 
     /// Mean and variance over all images.
@@ -78,25 +91,6 @@ impl Moments {
     }
 }
 
-/// Looks at values, block by block.
-#[derive(Clone, Copy)]
-pub struct Look(Normalization);
-
-impl Look {
-    /// Finds what is to be known of as many blocks as there is room for.
-    ///
-    /// # Panics
-    /// Where the last of `values` aren't a whole row.
-    pub fn at(self, values: &[f32], found: &mut [f32]) {
-        let (width, block) = (self.0.width(), self.0.block());
-        for (values, found) in values.chunks(block).zip(found.chunks_exact_mut(2 * width)) {
-            assert!(values.len().is_multiple_of(width));
-            // SAFETY: whole rows of `width` numbers, which are whole vectors, and room for two results a number.
-            unsafe { moments(self.0.instructions, values.as_ptr(), found.as_mut_ptr(), values.len() / width, width) }
-        }
-    }
-}
-
 impl Normalization {
     /// Mean and variance over all rows, of which there is one at least.
     ///
@@ -105,8 +99,21 @@ impl Normalization {
     pub fn statistics(&self, values: &[f32]) -> Statistics {
         let mut moments = Moments::new(*self, 1, values.len());
         let tasks = self.stretches(values.len(), &mut moments.found, 2 * self.width());
-        in_parallel(tasks, |(from, found)| Look(*self).at(&values[from * self.block()..], found));
+        in_parallel(tasks, |(from, found)| self.look_at(&values[from * self.block()..], found));
         moments.statistics()
+    }
+
+    /// Finds what is to be known of as many blocks of `values` as there is room for.
+    ///
+    /// # Panics
+    /// Where they aren't whole rows.
+    pub fn look_at(&self, values: &[f32], found: &mut [f32]) {
+        let (width, block) = (self.width(), self.block());
+        for (values, found) in values.chunks(block).zip(found.chunks_exact_mut(2 * width)) {
+            assert!(values.len().is_multiple_of(width));
+            // SAFETY: whole rows of `width` numbers, which are whole vectors, and room for two results a number.
+            unsafe { moments(self.instructions, values.as_ptr(), found.as_mut_ptr(), values.len() / width, width) }
+        }
     }
 }
 

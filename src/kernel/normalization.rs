@@ -68,7 +68,7 @@ pub struct Sums {
 /// Numbers of a block, which stay in the cache.
 const BLOCK: usize = 8192;
 /// The fewest rows of a block, lest there are as many sums as numbers.
-const FEWEST: usize = 16;
+pub(super) const FEWEST: usize = 16;
 /// The most channels: so many rows of them still lie in a processor's own cache.
 const MOST: usize = 4096;
 /// Numbers of the widest vector.
@@ -81,7 +81,7 @@ impl Normalization {
     }
 
     /// So many rows side by side fill whole vectors.
-    pub(super) fn beside(channels: usize) -> usize {
+    fn beside(channels: usize) -> usize {
         let divides = |rows: &usize| (channels * rows).is_multiple_of(WIDEST);
         (1..=WIDEST).find(divides).expect("as many as lanes do")
     }

@@ -6,6 +6,7 @@
 //! bits the results differ from the plain sums by roundings; nothing is divided but the kernel, by two and four.
 
 use super::{Shape, compiled, vector::Vector};
+use std::marker::PhantomData;
 
 /// Elements of a tile.
 pub const TILE: usize = 16;
@@ -15,31 +16,32 @@ const MOST: usize = 8;
 /// Numbers that come into the cache together.
 const FETCHED: usize = 16;
 
-/// An image that tiles are read from.
+/// An image that tiles are read from. Kernels get the shape that it was made with.
 #[derive(Clone, Copy)]
-pub struct Picture {
+pub struct Picture<'a> {
     numbers: *const f32,
     /// As many zeros as there are channels; null where nothing is around the image.
     around: *const f32,
+    lives: PhantomData<&'a [f32]>,
 }
 
-impl Picture {
+impl<'a> Picture<'a> {
     /// An image that the convolution makes smaller by a border of one, `[height + 2, width + 2, inputs]`.
     ///
     /// # Panics
     /// Where it has another length.
-    pub fn whole(image: &[f32], shape: &Shape) -> Self {
+    pub fn whole(image: &'a [f32], shape: &Shape) -> Self {
         assert!(image.len() == shape.padded());
-        Picture { numbers: image.as_ptr(), around: std::ptr::null() }
+        Picture { numbers: image.as_ptr(), around: std::ptr::null(), lives: PhantomData }
     }
 
     /// An image, `[height, width, inputs]`, which `zeros`, `[inputs]`, are thought to surround.
     ///
     /// # Panics
     /// Where one of them has another length.
-    pub fn surrounded(image: &[f32], zeros: &[f32], shape: &Shape) -> Self {
+    pub fn surrounded(image: &'a [f32], zeros: &'a [f32], shape: &Shape) -> Self {
         assert!(image.len() == shape.height * shape.width * shape.inputs && zeros.len() >= shape.inputs);
-        Picture { numbers: image.as_ptr(), around: zeros.as_ptr() }
+        Picture { numbers: image.as_ptr(), around: zeros.as_ptr(), lives: PhantomData }
     }
 }
 
@@ -89,10 +91,10 @@ compiled! {
     /// multiple of 16.
     ///
     /// # Safety
-    /// The pointers are valid for so many elements, `pooled`, `codes` and `room`, of [`room`] numbers, for writing, and
+    /// The image is of `shape`; the pointers are valid for so many elements, `pooled`, `codes` and `room`, of [`room`] numbers, for writing, and
     /// `shape` is sound.
     pub unsafe fn winograd = pooled_generic(
-        image: Picture, kernel: *const f32, bias: *const f32, pooled: *mut f32, codes: *mut u8, room: *mut f32,
+        image: Picture<'_>, kernel: *const f32, bias: *const f32, pooled: *mut f32, codes: *mut u8, room: *mut f32,
         shape: &Shape, relu: bool
     );
 }
@@ -102,16 +104,16 @@ compiled! {
     /// 16.
     ///
     /// # Safety
-    /// The pointers are valid for so many elements, `output` and `room`, of [`room`] numbers, for writing, and `shape` is sound.
+    /// The image is of `shape`; the pointers are valid for so many elements, `output` and `room`, of [`room`] numbers, for writing, and `shape` is sound.
     pub unsafe fn winograd_convolution = convolution_generic(
-        image: Picture, kernel: *const f32, bias: *const f32, output: *mut f32, room: *mut f32, shape: &Shape
+        image: Picture<'_>, kernel: *const f32, bias: *const f32, output: *mut f32, room: *mut f32, shape: &Shape
     );
 }
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 unsafe fn pooled_generic<V: Vector>(
-    image: Picture,
+    image: Picture<'_>,
     kernel: *const f32,
     bias: *const f32,
     pooled: *mut f32,
@@ -134,7 +136,7 @@ unsafe fn pooled_generic<V: Vector>(
 
 #[inline(always)]
 unsafe fn convolution_generic<V: Vector>(
-    image: Picture,
+    image: Picture<'_>,
     kernel: *const f32,
     bias: *const f32,
     output: *mut f32,
@@ -164,7 +166,7 @@ unsafe fn convolution_generic<V: Vector>(
 /// Computes the sums of all tiles, some at a time; `finish` gets each tile's number and sums, and how many lie side by side.
 #[inline(always)]
 unsafe fn generic<V: Vector>(
-    image: Picture,
+    image: Picture<'_>,
     kernel: *const f32,
     room: *mut f32,
     shape: &Shape,
@@ -216,7 +218,13 @@ pub unsafe fn fetch<V: Vector>(first: *const f32, line: usize, channels: usize) 
 
 /// `B' d B` of a window's 4x4 inputs, to `[16, tiles, inputs]`.
 #[inline(always)]
-pub unsafe fn transform_window<V: Vector>(image: Picture, window: usize, tile: *mut f32, tiles: usize, shape: &Shape) {
+pub unsafe fn transform_window<V: Vector>(
+    image: Picture<'_>,
+    window: usize,
+    tile: *mut f32,
+    tiles: usize,
+    shape: &Shape,
+) {
     let Shape { height, width, inputs, .. } = *shape;
     let (row, column) = (2 * (window / (width / 2)), 2 * (window % (width / 2)));
     let border = usize::from(!image.around.is_null());

@@ -22,16 +22,16 @@ compiled! {
     /// `outputs` are multiples of 16.
     ///
     /// # Safety
-    /// The pointers are valid for so many elements, `sums` and `room`, of [`products_room`] numbers, for writing, and `shape` is
+    /// The image is of `shape`; the pointers are valid for so many elements, `sums` and `room`, of [`products_room`] numbers, for writing, and `shape` is
     /// sound.
     pub unsafe fn tile_products = products_generic(
-        image: Picture, slopes: *const f32, sums: *mut f32, room: *mut f32, shape: &Shape
+        image: Picture<'_>, slopes: *const f32, sums: *mut f32, room: *mut f32, shape: &Shape
     );
 }
 
 #[inline(always)]
 unsafe fn products_generic<V: Vector>(
-    image: Picture,
+    image: Picture<'_>,
     slopes: *const f32,
     sums: *mut f32,
     room: *mut f32,

@@ -2,7 +2,7 @@
 
 use crate::{
     device::{self, differentiable},
-    kernel::{Back, Cut, Instructions, Normalization, OutputGradient, Scaling},
+    kernel::{Back, Cut, Instructions, Moments, Normalization, OutputGradient, Scaling},
     layer::{Forward, Operator, Pass, as_computed, as_stored, batch_normalization::Normalize, conv2d::Convolution},
     model::fast_convolution::FastConvolution,
 };
@@ -31,7 +31,10 @@ impl FusedNormalization {
     /// The same with the convolution before it, which has no bias; nothing where kernels don't serve it both ways.
     pub fn behind(self, convolution: &Convolution) -> Option<Self> {
         let convolution = FastConvolution::new(convolution, self.computed.instructions)?;
-        let serves = convolution.has_kernel_gradient() && convolution.convolution.weights.bias.is_none();
+        let (_, places) = self.normalize.input.split_last()?;
+        let serves = convolution.has_kernel_gradient()
+            && convolution.convolution.weights.bias.is_none()
+            && Moments::fits(places.iter().product());
         serves.then_some(FusedNormalization { convolution: Some(convolution), ..self })
     }
 

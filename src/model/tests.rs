@@ -446,7 +446,7 @@ fn assert_close(what: &str, one: &[Tensor], other: &[Tensor]) {
 }
 
 /// Networks that passes have something to say about.
-const BLOCKS: [&str; 14] = [
+const BLOCKS: [&str; 15] = [
     r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"}},
         {"residual": {"layers": [{"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "use_bias": false}},
             {"batch_normalization": {}}, {"activation": {"function": "relu"}},
@@ -507,6 +507,13 @@ const BLOCKS: [&str; 14] = [
         {"batch_normalization": {"momentum": 0.5, "scale": false}}, {"activation": {"function": "relu"}},
         {"conv2d": {"filters": 48, "kernel_size": 3, "padding": "same", "use_bias": false}},
         {"batch_normalization": {"momentum": 0.5, "center": false}}, {"global_average_pooling2d": {}}]"#,
+    // Behind what nobody trains: no gradient of any image is wanted, none of anything, or nothing is of the batch.
+    r#"[{"rescaling": {"scale": 0.0039}}, {"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu", "trainable": false}},
+        {"residual": {"layers": [{"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false, "trainable": false}},
+            {"batch_normalization": {"momentum": 0.5}}],
+                      "shortcut": [{"conv2d": {"filters": 16, "kernel_size": 3, "padding": "same", "use_bias": false}}, {"batch_normalization": {}}]}},
+        {"activation": {"function": "relu"}}, {"conv2d": {"filters": 32, "kernel_size": 3, "padding": "same", "use_bias": false}},
+        {"batch_normalization": {"trainable": false}}, {"activation": {"function": "relu"}}, {"global_average_pooling2d": {}}]"#,
 ];
 
 /// The network on images that kernels take, once with passes and once without, with the same weights.
