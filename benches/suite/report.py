@@ -57,13 +57,29 @@ class Results:
         found = [run for run in self.runs if (run["section"], run["case"]) == (section, case)]
         return Values({run["round"]: run["figures"][figure] for run in found if run["figures"].get(figure) is not None})
 
+    def processor(self, section):
+        """That which it was measured on."""
+        found = [run["processor"] for run in self.runs if run["section"] == section and "processor" in run]
+        return found[0] if found else self.header["facts"]["processor"]
+
+    def processors(self):
+        """All of them; with the sections of each where there are several."""
+        found = {}
+        for section in dict.fromkeys(run["section"] for run in self.runs):
+            found.setdefault(self.processor(section), []).append(section)
+        if len(found) < 2:
+            return next(iter(found), self.header["facts"]["processor"])
+        return " and ".join(f"{processor} ({', '.join(sections)})" for processor, sections in found.items())
+
     def peaks(self, precision="float32"):
         """GFLOP/s by operation."""
         found = {name: self.get("throughput", "peak", f"{precision}_{name}") for name in OPERATIONS}
         return {name: values.median for name, values in found.items() if values}
 
-    def peak(self, precision="float32"):
-        """GFLOP/s of the fastest operation."""
+    def peak(self, section, precision="float32"):
+        """GFLOP/s of the fastest operation, on the section's processor."""
+        if self.processor(section) != self.processor("throughput"):
+            return None
         return max(self.peaks(precision).values(), default=None)
 
 
@@ -209,7 +225,7 @@ def goals_table(results):
 
 def throughput_table(results, section="throughput", mflop=TUTORIAL_MFLOP, accuracy=True):
     plain = results.get(section, "pytorch-plain", "images_per_second")
-    peak, rows = results.peak(), []
+    peak, rows = results.peak(section), []
     for case, label in results.cases(section).items():
         speeds = results.get(section, case, "images_per_second")
         if not speeds:
@@ -218,7 +234,7 @@ def throughput_table(results, section="throughput", mflop=TUTORIAL_MFLOP, accura
         # The reference has the same instructions.
         reference = results.get(section, "pytorch-plain-avx2", "images_per_second") if avx2 else plain
         gflops = speeds.median * mflop / 1000
-        of = results.peak("bfloat16") if half else peak
+        of = results.peak(section, "bfloat16") if half else peak
         cells = [
             f"**{label}**" if case.startswith("trainyard") else label,
             spread(speeds),
@@ -370,7 +386,9 @@ def kind(case):
 def charts(results, directory):
     """Writes those that there are figures for; gives their names."""
     facts, written = results.header["facts"], []
-    under = f"{facts['processor'].split(';')[0]}, {facts['threads']} threads, commit {facts['commit']}"
+
+    def under(section):
+        return f"{results.processor(section).split(';')[0]}, {facts['threads']} threads, commit {facts['commit']}"
 
     def write(name, content):
         (directory / name).write_text(content)
@@ -403,7 +421,7 @@ def charts(results, directory):
             if group:
                 groups.append((heading, group))
         if groups:
-            note = f"images/s: median, least and most of the rounds; {under}"
+            note = f"images/s: median, least and most of the rounds; {under('throughput')}"
             write(CHARTS[0], chart.bars("Training the CIFAR-10 tutorial", note, groups))
     if results.has("accuracy-time"):
         group = []
@@ -412,19 +430,19 @@ def charts(results, directory):
             if took:
                 said = f"{seconds(took.mean)}, {100 * accuracy.mean:.1f}%"
                 group.append((label, kind(case), took.mean, took.least, took.most, said))
-        note = f"seconds from the start of the process, and test accuracy: mean over seeds; {under}"
+        note = f"seconds from the start of the process, and test accuracy: mean over seeds; {under('accuracy-time')}"
         if group:
             write(CHARTS[1], chart.bars("Time to an evaluated result", note, [("", group)]))
     if pictures := scaled(results):
         headings = {"batch": "by batch size", "width": "by width", "image size": "by side of the images, pixels"}
         drawn = [(headings.get(name, f"by {name}"), *content) for name, content in pictures.items()]
-        note = f"microseconds an image in training, logarithmic; {under}"
+        note = f"microseconds an image in training, logarithmic; {under('scaling')}"
         write(CHARTS[2], chart.panels("How cost grows", note, SCALED, drawn))
     return written
 
 
 def facts_list(results):
-    facts = dict(results.header["facts"])
+    facts = results.header["facts"] | {"processor": results.processors()}
     programs = {run["figures"].get("program_commit") for run in results.runs} - {None}
     if programs:
         facts["Trainyard built from"] = ", ".join(sorted(commit[:7] for commit in programs))
@@ -574,7 +592,7 @@ def publish(directory):
         parts.append(throughput_table(results))
     parts.append(goals_table(results))
     parts.append(
-        f"{facts['processor']}; {facts['threads']} threads; commit {facts['commit']}; {facts['versions']}; "
+        f"{results.processors()}; {facts['threads']} threads; commit {facts['commit']}; {facts['versions']}; "
         f"{facts['date']}. Everything else is in [docs/benchmarks.md](docs/benchmarks.md)."
     )
     readme.write_text(before + BEGIN + "\n\n" + "\n\n".join(parts) + "\n\n" + END + after)
