@@ -1,6 +1,7 @@
 """Tables, charts and what of the goals is met, from the lines of `benchmarks.jsonl`."""
 
 import json
+import re
 import shutil
 import statistics
 
@@ -70,6 +71,11 @@ class Results:
         if len(found) < 2:
             return next(iter(found), self.header["facts"]["processor"])
         return " and ".join(f"{processor} ({', '.join(sections)})" for processor, sections in found.items())
+
+    def programs(self, section=None):
+        """The commits that Trainyard was built from where it was measured, in a section or in all."""
+        found = {run["figures"].get("program_commit") for run in self.runs if section in (None, run["section"])}
+        return sorted(commit[:7] for commit in found - {None})
 
     def peaks(self, precision="float32"):
         """GFLOP/s by operation."""
@@ -388,7 +394,11 @@ def charts(results, directory):
     facts, written = results.header["facts"], []
 
     def under(section):
-        return f"{results.processor(section).split(';')[0]}, {facts['threads']} threads, commit {facts['commit']}"
+        # Clouds call all generations alike; the family tells them apart.
+        name, *more = re.split(r"; |, ", results.processor(section))
+        family = [part.removeprefix("cpu ") for part in more if part.startswith("cpu family")]
+        built = ", ".join(results.programs(section))
+        return f"{' '.join([name, *family])}, {facts['threads']} threads, Trainyard of {built}"
 
     def write(name, content):
         (directory / name).write_text(content)
@@ -430,7 +440,7 @@ def charts(results, directory):
             if took:
                 said = f"{seconds(took.mean)}, {100 * accuracy.mean:.1f}%"
                 group.append((label, kind(case), took.mean, took.least, took.most, said))
-        note = f"seconds from the start of the process, and test accuracy: mean over seeds; {under('accuracy-time')}"
+        note = f"seconds from start to result, and test accuracy: means over seeds; {under('accuracy-time')}"
         if group:
             write(CHARTS[1], chart.bars("Time to an evaluated result", note, [("", group)]))
     if pictures := scaled(results):
@@ -443,9 +453,8 @@ def charts(results, directory):
 
 def facts_list(results):
     facts = results.header["facts"] | {"processor": results.processors()}
-    programs = {run["figures"].get("program_commit") for run in results.runs} - {None}
-    if programs:
-        facts["Trainyard built from"] = ", ".join(sorted(commit[:7] for commit in programs))
+    if programs := results.programs():
+        facts["Trainyard built from"] = ", ".join(programs)
     for precision in ("float32", "bfloat16"):
         if peaks := results.peaks(precision):
             said = ", ".join(f"{OPERATIONS[name]} {gflops:,.0f}" for name, gflops in peaks.items())
