@@ -169,7 +169,7 @@ def agreement(setting, _epochs):
 
 def precision(setting, _epochs):
     pipeline = ROOT / "pipelines" / "cifar10-80.yaml"
-    short = ["training.epochs=1"] if setting.quick else []
+    short = ["training.steps_per_epoch=4"] if setting.quick else []
 
     def ours(name):
         return lambda seed: trainyard(setting, pipeline, [f"precision={name}", f"seed={seed}", *short])
